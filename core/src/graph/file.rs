@@ -1,0 +1,7 @@
+//! placeholder
+/// Places
+pub struct Places;
+/// read
+pub fn read() {}
+/// write
+pub fn write() {}
