@@ -1,1 +1,4 @@
+//! Diffusion networks, samplers and weight formats on candle; knows no graph.
 
+pub mod rng;
+pub mod sampling;

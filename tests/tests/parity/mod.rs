@@ -1,0 +1,4 @@
+//! Everything that is held against numbers of the reference implementation.
+
+mod rng;
+mod schedulers;
