@@ -1,1 +1,12 @@
+//! Diffusion networks, samplers and weight formats on candle; knows no graph.
+//!
+//! A model is a folder of components. Its configurations say which network to build, [`weights`] hands that network
+//! its tensors by name and shape, and everything that goes wrong on the way is one [`Error`].
 
+pub mod error;
+pub mod progress;
+pub mod weights;
+
+pub use error::{Error, Result};
+pub use progress::Progress;
+pub use weights::Weights;
