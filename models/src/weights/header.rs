@@ -14,7 +14,7 @@ use serde::{
 /// The longest header that is read; the reference implementation has the same bound.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// The most tensors in one file; the largest published models have some ten thousand.
-const MAX_TENSORS: usize = 100_000;
+pub const MAX_TENSORS: usize = 100_000;
 /// The most axes of a tensor.
 const MAX_RANK: usize = 8;
 /// The longest name of a tensor in bytes.
