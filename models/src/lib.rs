@@ -4,8 +4,10 @@
 //! its tensors by name and shape, and everything that goes wrong on the way is one [`Error`].
 
 pub mod error;
+mod json;
 mod paths;
 pub mod progress;
+pub mod sdxl;
 pub mod weights;
 
 pub use error::{Error, Result};

@@ -22,7 +22,7 @@ const MAX_NAME_BYTES: usize = 1024;
 
 /// The number format of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[allow(non_camel_case_types, missing_docs)]
+#[allow(non_camel_case_types, clippy::upper_case_acronyms)]
 pub enum Stored {
     BOOL,
     U8,
