@@ -8,6 +8,7 @@ mod json;
 mod paths;
 pub mod progress;
 pub mod sdxl;
+pub mod tokenizer;
 pub mod weights;
 
 pub use error::{Error, Result};
