@@ -1,0 +1,330 @@
+//! Weights asked for by name and shape.
+//!
+//! A network reads like its architecture: `w.at("conv_in").get("weight", (320, 4, 3, 3))?`. A tensor that is missing
+//! or misshapen does not end the loading: it is noted, a stand-in is returned, and [`Weights::finish`] reports all of
+//! them together. Only safetensors is read: no code of ours executes a pickle.
+
+mod convert;
+pub(crate) mod find;
+mod header;
+mod report;
+mod sniff;
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use candle_core::{DType, Device, Shape, Tensor};
+
+pub use report::Report;
+pub use source::Bytes;
+
+use crate::{Error, Result};
+use find::Index;
+use header::{Entry, Stored};
+use source::Source;
+
+/// How weight files are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Map files instead of reading them. Turn it off on network file systems and for files that may be cut short while
+    /// they are in use: reading a vanished part of a map ends the process.
+    pub mmap: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { mmap: true }
+    }
+}
+
+/// A scope into a set of named tensors; cheap to clone.
+#[derive(Clone)]
+pub struct Weights {
+    set: Arc<Set>,
+    /// Empty, or names joined and ended by a dot.
+    prefix: String,
+    dtype: DType,
+}
+
+struct Set {
+    path: PathBuf,
+    tensors: BTreeMap<String, Stock>,
+    sources: Vec<Source>,
+    dry: bool,
+    notes: Mutex<Report>,
+}
+
+/// Where a tensor lies.
+struct Stock {
+    stored: Stored,
+    shape: Vec<usize>,
+    source: usize,
+    offset: u64,
+    length: usize,
+}
+
+impl Weights {
+    /// Opens a safetensors file, or the folder of a component, mapped.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, Options::default())
+    }
+
+    /// Opens a safetensors file, or the folder of a component.
+    pub fn open_with(path: &Path, options: Options) -> Result<Self> {
+        let mut set = Set::new(path);
+        if !path.is_dir() {
+            set.add(Source::open(path, options.mmap)?)?;
+            return Ok(Self::whole(set));
+        }
+        let found = find::in_folder(path)?;
+        for file in &found.files {
+            set.add(Source::open(file, options.mmap)?)?;
+        }
+        if let Some(index) = &found.index {
+            set.check_index(index)?;
+        }
+        Ok(Self::whole(set))
+    }
+
+    /// Takes a safetensors file that is in memory; `name` stands in for its path in messages.
+    pub fn from_bytes(name: &str, bytes: impl Into<Bytes>) -> Result<Self> {
+        let mut set = Set::new(Path::new(name));
+        set.add(Source::memory(name, bytes.into()))?;
+        Ok(Self::whole(set))
+    }
+
+    /// Makes weights of names and shapes alone: every tensor reads as zeros that take no memory.
+    pub fn dry(name: &str, tensors: impl IntoIterator<Item = (String, Vec<usize>)>) -> Self {
+        let mut set = Set::new(Path::new(name));
+        set.dry = true;
+        for (name, shape) in tensors {
+            let length = shape.iter().product::<usize>() * Stored::F32.size();
+            set.tensors.insert(
+                name,
+                Stock {
+                    stored: Stored::F32,
+                    shape,
+                    source: 0,
+                    offset: 0,
+                    length,
+                },
+            );
+        }
+        Self::whole(set)
+    }
+
+    fn whole(set: Set) -> Self {
+        Self {
+            set: Arc::new(set),
+            prefix: String::new(),
+            dtype: DType::F32,
+        }
+    }
+
+    /// Sets the precision that tensors are handed out in; f32 unless told otherwise.
+    pub fn with_precision(mut self, dtype: DType) -> Self {
+        self.dtype = dtype;
+        self
+    }
+
+    /// Returns the scope below `name`; `w.at("a").at(0)` asks for `a.0.*`.
+    pub fn at(&self, name: impl fmt::Display) -> Weights {
+        Self {
+            prefix: format!("{}{name}.", self.prefix),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the tensor `name` of this scope, of shape `shape`, on the CPU.
+    ///
+    /// One that is missing, misshapen or not of a float format is noted for [`Weights::finish`], and zeros of the
+    /// wanted shape that take no memory come instead. Fails only where the bytes cannot be read.
+    pub fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
+        let (name, wanted) = (self.full(name), shape.into());
+        let Some(stock) = self.set.tensors.get(&name) else {
+            self.notes().missing.insert(name, wanted.dims().to_vec());
+            return stand_in(self.dtype, &wanted);
+        };
+        *self.notes().consumed.entry(name.clone()).or_default() += 1;
+        if stock.shape != wanted.dims() {
+            let both = (wanted.dims().to_vec(), stock.shape.clone());
+            self.notes().misshapen.insert(name, both);
+            return stand_in(self.dtype, &wanted);
+        }
+        if !stock.stored.is_float() {
+            self.notes()
+                .wrong_type
+                .insert(name, wrong_type(stock.stored));
+            return stand_in(self.dtype, &wanted);
+        }
+        if self.set.dry {
+            return stand_in(self.dtype, &wanted);
+        }
+        let bytes = self.set.sources[stock.source].read(stock.offset, stock.length)?;
+        convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)
+    }
+
+    /// Tells whether this scope holds the tensor `name`.
+    pub fn contains(&self, name: &str) -> bool {
+        self.set.tensors.contains_key(&self.full(name))
+    }
+
+    /// Returns the shape of the tensor `name` of this scope.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        Some(self.set.tensors.get(&self.full(name))?.shape.clone())
+    }
+
+    /// Tells whether there are shapes only.
+    pub fn is_dry(&self) -> bool {
+        self.set.dry
+    }
+
+    /// Returns how many bytes the tensors of this scope take in the file.
+    pub fn bytes(&self) -> u64 {
+        self.scoped().map(|(_, stock)| stock.length as u64).sum()
+    }
+
+    /// Ends a loading: fails with everything that did not fit below this scope, or returns what was consumed and what
+    /// was not asked for. Tensors can still be read again afterwards.
+    pub fn finish(&self) -> Result<Report> {
+        let mut report = self.notes().clone();
+        let ours = |name: &str| name.starts_with(&self.prefix);
+        report.missing.retain(|name, _| ours(name));
+        report.misshapen.retain(|name, _| ours(name));
+        report.wrong_type.retain(|name, _| ours(name));
+        report.consumed.retain(|name, _| ours(name));
+        let unasked = self
+            .scoped()
+            .map(|(name, _)| name)
+            .filter(|name| !report.consumed.contains_key(*name));
+        // Old exports of the text encoders store the numbers 0 to 76, which no network asks for.
+        report.unexpected = unasked
+            .filter(|name| !name.ends_with(".position_ids"))
+            .cloned()
+            .collect();
+        match report.is_complete() {
+            true => Ok(report),
+            false => Err(Error::Weights(Box::new(report))),
+        }
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn scoped(&self) -> impl Iterator<Item = (&String, &Stock)> {
+        let ours = self.set.tensors.range(self.prefix.clone()..);
+        ours.take_while(|(name, _)| name.starts_with(&self.prefix))
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Report> {
+        self.set
+            .notes
+            .lock()
+            .expect("no code panics while it holds the notes")
+    }
+}
+
+impl fmt::Debug for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Weights({}, `{}*`, {:?})",
+            self.set.path.display(),
+            self.prefix,
+            self.dtype
+        )
+    }
+}
+
+impl Set {
+    fn new(path: &Path) -> Self {
+        let notes = Mutex::new(Report {
+            path: path.into(),
+            ..Report::default()
+        });
+        Self {
+            path: path.into(),
+            tensors: BTreeMap::new(),
+            sources: Vec::new(),
+            dry: false,
+            notes,
+        }
+    }
+
+    /// Reads the header of a file and takes in its tensors.
+    fn add(&mut self, source: Source) -> Result<()> {
+        let fault = |what| Error::format(&source.path, what);
+        let start = source.read(0, source.length.min(16) as usize)?;
+        if let Some(refusal) = sniff::refuse(&source.path, &start) {
+            return Err(refusal);
+        }
+        let length = header::header_length(&start, source.length).map_err(fault)?;
+        let data_at = 8 + length as u64;
+        let header = source.read(8, length)?;
+        let entries = header::parse(&header, source.length - data_at).map_err(fault)?;
+        for (
+            name,
+            Entry {
+                stored,
+                shape,
+                begin,
+                end,
+            },
+        ) in entries
+        {
+            if self.tensors.contains_key(&name) {
+                return Err(fault(format!(
+                    "tensor `{name}` stands in another shard too"
+                )));
+            }
+            let (offset, length) = (data_at + begin as u64, end - begin);
+            let stock = Stock {
+                stored,
+                shape,
+                source: self.sources.len(),
+                offset,
+                length,
+            };
+            self.tensors.insert(name, stock);
+        }
+        drop((start, header));
+        self.sources.push(source);
+        Ok(())
+    }
+
+    /// Makes sure that each tensor of the index lies in a shard.
+    fn check_index(&self, index: &Index) -> Result<()> {
+        for (name, shard) in &index.shards {
+            if !self.tensors.contains_key(name) {
+                let what =
+                    format!("the index puts tensor `{name}` into `{shard}`, and no shard holds it");
+                return Err(
+                    Error::format(&index.path, what).with_hint("download index and shards again")
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Zeros of any shape that take the memory of one.
+fn stand_in(dtype: DType, shape: &Shape) -> Result<Tensor> {
+    Ok(Tensor::zeros((), dtype, &Device::Cpu)?.broadcast_as(shape.clone())?)
+}
+
+fn wrong_type(found: Stored) -> String {
+    match found {
+        Stored::F8_E4M3 | Stored::F8_E5M2 => {
+            format!("wanted F16, BF16 or F32, found {found}, which is not read yet")
+        }
+        _ => format!("wanted a float format, found {found}"),
+    }
+}
