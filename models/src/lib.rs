@@ -4,8 +4,12 @@
 //! its tensors by name and shape, and everything that goes wrong on the way is one [`Error`].
 
 pub mod error;
+mod json;
 pub mod nn;
+mod paths;
 pub mod progress;
+pub mod sdxl;
+pub mod tokenizer;
 pub mod weights;
 
 pub use error::{Error, Result};

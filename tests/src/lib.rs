@@ -1,1 +1,3 @@
+//! Helpers of the tests: the reference data, comparisons, and toy nodes.
 
+pub mod reference;

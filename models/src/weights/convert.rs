@@ -34,10 +34,10 @@ fn widened(bytes: &[u8], stored: Stored, shape: &[usize]) -> Result<Tensor> {
     match stored {
         Stored::F32 => build(bytes, shape, |from, to| each(from, to, f32::from_le_bytes)),
         Stored::F64 => build(bytes, shape, |from, to| {
-            each(from, to, |x| f64::from_le_bytes(x) as f32)
+            each(from, to, |x| f64::from_le_bytes(x) as f32);
         }),
         Stored::BF16 => build(bytes, shape, |from, to| {
-            each(from, to, |x| bf16::from_le_bytes(x).to_f32())
+            each(from, to, |x| bf16::from_le_bytes(x).to_f32());
         }),
         Stored::F16 => build(bytes, shape, f32_from_f16),
         other => Err(Error::Shape(format!("{other} is no float format"))),
@@ -52,13 +52,11 @@ fn build<T: WithDType + Default>(
 ) -> Result<Tensor> {
     let n: usize = shape.iter().product();
     let mut values = vec![T::default(); n];
-    if n > 0 {
-        let size = bytes.len() / n;
-        values
-            .par_chunks_mut(CHUNK)
-            .zip(bytes.par_chunks(CHUNK * size))
-            .for_each(|(to, from)| convert(from, to));
-    }
+    let size = bytes.len().checked_div(n).unwrap_or(1);
+    let chunks = values
+        .par_chunks_mut(CHUNK)
+        .zip(bytes.par_chunks(CHUNK * size));
+    chunks.for_each(|(to, from)| convert(from, to));
     Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
 }
 

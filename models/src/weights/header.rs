@@ -14,7 +14,7 @@ use serde::{
 /// The longest header that is read; the reference implementation has the same bound.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// The most tensors in one file; the largest published models have some ten thousand.
-const MAX_TENSORS: usize = 100_000;
+pub const MAX_TENSORS: usize = 100_000;
 /// The most axes of a tensor.
 const MAX_RANK: usize = 8;
 /// The longest name of a tensor in bytes.
@@ -22,7 +22,7 @@ const MAX_NAME_BYTES: usize = 1024;
 
 /// The number format of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[allow(non_camel_case_types, missing_docs)]
+#[allow(non_camel_case_types, clippy::upper_case_acronyms)]
 pub enum Stored {
     BOOL,
     U8,

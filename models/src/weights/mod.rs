@@ -5,9 +5,13 @@
 //! them together. Only safetensors is read: no code of ours executes a pickle.
 
 mod convert;
+pub(crate) mod find;
 mod header;
 mod report;
-mod source;
+mod sniff;
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +26,8 @@ pub use report::Report;
 pub use source::Bytes;
 
 use crate::{Error, Result};
-use header::Stored;
+use find::Index;
+use header::{Entry, Stored};
 use source::Source;
 
 /// How weight files are opened.
@@ -74,7 +79,17 @@ impl Weights {
     /// Opens a safetensors file, or the folder of a component.
     pub fn open_with(path: &Path, options: Options) -> Result<Self> {
         let mut set = Set::new(path);
-        set.add(Source::open(path, options.mmap)?)?;
+        if !path.is_dir() {
+            set.add(Source::open(path, options.mmap)?)?;
+            return Ok(Self::whole(set));
+        }
+        let found = find::in_folder(path)?;
+        for file in &found.files {
+            set.add(Source::open(file, options.mmap)?)?;
+        }
+        if let Some(index) = &found.index {
+            set.check_index(index)?;
+        }
         Ok(Self::whole(set))
     }
 
@@ -248,22 +263,54 @@ impl Set {
     fn add(&mut self, source: Source) -> Result<()> {
         let fault = |what| Error::format(&source.path, what);
         let start = source.read(0, source.length.min(16) as usize)?;
+        if let Some(refusal) = sniff::refuse(&source.path, &start) {
+            return Err(refusal);
+        }
         let length = header::header_length(&start, source.length).map_err(fault)?;
         let data_at = 8 + length as u64;
-        let entries =
-            header::parse(&source.read(8, length)?, source.length - data_at).map_err(fault)?;
-        for (name, entry) in entries {
-            let (offset, length) = (data_at + entry.begin as u64, entry.end - entry.begin);
+        let header = source.read(8, length)?;
+        let entries = header::parse(&header, source.length - data_at).map_err(fault)?;
+        for (
+            name,
+            Entry {
+                stored,
+                shape,
+                begin,
+                end,
+            },
+        ) in entries
+        {
+            if self.tensors.contains_key(&name) {
+                return Err(fault(format!(
+                    "tensor `{name}` stands in another shard too"
+                )));
+            }
+            let (offset, length) = (data_at + begin as u64, end - begin);
             let stock = Stock {
-                stored: entry.stored,
-                shape: entry.shape,
+                stored,
+                shape,
                 source: self.sources.len(),
                 offset,
                 length,
             };
             self.tensors.insert(name, stock);
         }
+        drop((start, header));
         self.sources.push(source);
+        Ok(())
+    }
+
+    /// Makes sure that each tensor of the index lies in a shard.
+    fn check_index(&self, index: &Index) -> Result<()> {
+        for (name, shard) in &index.shards {
+            if !self.tensors.contains_key(name) {
+                let what =
+                    format!("the index puts tensor `{name}` into `{shard}`, and no shard holds it");
+                return Err(
+                    Error::format(&index.path, what).with_hint("download index and shards again")
+                );
+            }
+        }
         Ok(())
     }
 }

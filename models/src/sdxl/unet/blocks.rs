@@ -38,8 +38,14 @@ impl Layers {
             Some(Transformer::load(&w, level.resnet.outputs, shape))
         };
         Ok(Self {
-            resnets: inputs.iter().enumerate().map(resnet).collect::<Result<_>>()?,
-            attentions: (0..attentions).filter_map(attention).collect::<Result<_>>()?,
+            resnets: inputs
+                .iter()
+                .enumerate()
+                .map(resnet)
+                .collect::<Result<_>>()?,
+            attentions: (0..attentions)
+                .filter_map(attention)
+                .collect::<Result<_>>()?,
         })
     }
 
@@ -127,9 +133,12 @@ impl UpBlock {
     /// Loads it.
     pub fn load(w: &Weights, level: &Level) -> Result<Self> {
         let channels = level.resnet.outputs;
-        let upsample = level
-            .resamples
-            .then(|| Conv2d::load(&w.at("upsamplers.0.conv"), ConvShape::three(channels, channels)));
+        let upsample = level.resamples.then(|| {
+            Conv2d::load(
+                &w.at("upsamplers.0.conv"),
+                ConvShape::three(channels, channels),
+            )
+        });
         Ok(Self {
             layers: Layers::load(w, level, &level.inputs, level.inputs.len())?,
             upsample: upsample.transpose()?,
@@ -145,13 +154,18 @@ impl UpBlock {
     ) -> Result<FeatureMap> {
         for i in 0..self.layers.resnets.len() {
             let skip = skips.pop().expect("the way down left one per layer");
-            x = self.layers.layer(i, &FeatureMap::concat_channels(&[&x, &skip])?, heard)?;
+            x = self
+                .layers
+                .layer(i, &FeatureMap::concat_channels(&[&x, &skip])?, heard)?;
         }
         let Some(upsample) = &self.upsample else {
             return Ok(x);
         };
         // Twice the size, but for odd sizes on the way down: the next skip knows.
-        let next = skips.last().expect("a level that grows is not the last").dims();
+        let next = skips
+            .last()
+            .expect("a level that grows is not the last")
+            .dims();
         upsample.forward(&x.resize_nearest(next.height, next.width)?)
     }
 }

@@ -16,7 +16,8 @@ pub use embed::Added;
 use crate::{
     Error, Progress, Result, Weights,
     nn::{
-        Activation, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Loader, Sinusoid, Tokens,
+        Activation, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Loader, Sinusoid,
+        Tokens,
     },
     sdxl::config::UNetConfig,
 };
@@ -68,11 +69,17 @@ impl UNet {
         });
         let out = ConvShape::three(finest, config.out_channels);
         let unet = Self {
-            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
+            conv_in: Conv2d::load(
+                &w.at("conv_in"),
+                ConvShape::three(config.in_channels, finest),
+            )?,
             time: TimeEmbedding::load(&w.at("time_embedding"), waves(finest), width)?,
             added: added.transpose()?,
             down: load(keep, &w.at("down_blocks"), plan.down, DownBlock::load)?,
-            mid: Blocks::load(keep, vec![loader(w.at("mid_block"), plan.mid, MidBlock::load)])?,
+            mid: Blocks::load(
+                keep,
+                vec![loader(w.at("mid_block"), plan.mid, MidBlock::load)],
+            )?,
             up: load(keep, &w.at("up_blocks"), plan.up, UpBlock::load)?,
             norm_out: GroupNorm::load(
                 &w.at("conv_norm_out"),

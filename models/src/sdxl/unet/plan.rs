@@ -82,7 +82,13 @@ fn up(config: &UNetConfig, i: usize) -> Level {
     let level = &config.levels[i];
     let below = config.levels.get(i + 1).unwrap_or(level).channels;
     let before = config.levels[i.saturating_sub(1)].channels;
-    let kept = |j| if j == level.layers { before } else { level.channels };
+    let kept = |j| {
+        if j == level.layers {
+            before
+        } else {
+            level.channels
+        }
+    };
     let risen = |j| if j == 0 { below } else { level.channels };
     Level {
         resnet: resnet(config, level.channels),

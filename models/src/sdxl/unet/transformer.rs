@@ -3,9 +3,7 @@
 use super::plan::Attention;
 use crate::{
     Result, Weights,
-    nn::{
-        self, Bias, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Tokens, attend,
-    },
+    nn::{self, Bias, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Tokens, attend},
 };
 
 /// Not in the configurations: the reference has 1e-6 here and `norm_eps` (1e-5) in the residual blocks.

@@ -85,6 +85,11 @@ impl Attention {
         let (q, k) = (self.to_q.forward(&tokens)?, self.to_k.forward(&tokens)?);
         let v = self.to_v.forward(&tokens)?;
         let seen = attend(&q, &k, &v, Heads(1), Mask::Open)?;
-        x.add(&self.to_out.forward(&seen)?.to_map(dims.height, dims.width)?)
+        x.add(
+            &self
+                .to_out
+                .forward(&seen)?
+                .to_map(dims.height, dims.width)?,
+        )
     }
 }

@@ -20,7 +20,10 @@ pub struct Encoder {
 impl Encoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
+        let (finest, coarsest) = (
+            config.channels[0],
+            config.channels[config.channels.len() - 1],
+        );
         let level = |i: usize| -> Loader<Level> {
             let (w, config) = (w.at("down_blocks").at(i), config.clone());
             Box::new(move || Level::load(&w, &config, i))
@@ -30,7 +33,10 @@ impl Encoder {
         let norm_out = w.at("conv_norm_out");
         let out = ConvShape::three(coarsest, 2 * config.latent_channels);
         Ok(Self {
-            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
+            conv_in: Conv2d::load(
+                &w.at("conv_in"),
+                ConvShape::three(config.in_channels, finest),
+            )?,
             levels: Blocks::load(keep, (0..config.channels.len()).map(level).collect())?,
             bottom: Blocks::load(keep, vec![bottom])?,
             norm_out: GroupNorm::load(&norm_out, config.norm_groups, coarsest, config.norm_eps)?,

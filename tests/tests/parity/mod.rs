@@ -1,0 +1,1 @@
+//! Everything that is held against numbers of the reference implementation.
