@@ -5,12 +5,14 @@
 //! pixels. Each is built from its [`config`] and loads its weights with one report of everything that is wrong; each
 //! ticks as it goes, so that a run can be watched and stopped.
 
+pub mod conditioning;
 pub mod config;
 mod resnet;
 pub mod text;
 pub mod unet;
 pub mod vae;
 
+pub use conditioning::Conditioning;
 pub use text::TextEncoder;
 pub use unet::UNet;
 pub use vae::Vae;

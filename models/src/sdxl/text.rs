@@ -33,6 +33,8 @@ pub struct Encoded {
     /// The row at the end of each text, with the final norm, and projected where the encoder has a projection:
     /// (batch, 1, width).
     pub pooled: Tokens,
+    /// Whether the encoder has a projection, so that its pooled text is meant for the denoiser.
+    pub projected: bool,
 }
 
 impl Encoded {
@@ -83,6 +85,11 @@ impl TextEncoder {
         &self.config
     }
 
+    /// Returns how many layers there are, which is how often [`TextEncoder::encode`] ticks.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
     /// Encodes rows of words, all of one length; ticks once per layer.
     pub fn encode(&self, rows: &[Vec<u32>], progress: &mut dyn Progress) -> Result<Encoded> {
         let length = rows.first().map_or(0, Vec::len);
@@ -111,6 +118,7 @@ impl TextEncoder {
             hidden,
             last,
             pooled,
+            projected: self.projection.is_some(),
         })
     }
 
