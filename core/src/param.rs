@@ -4,6 +4,7 @@
 use crate::fault::Fault;
 use crate::files::Files;
 use crate::fingerprint::Fingerprint;
+use crate::graph::check::RANDOM;
 use crate::literal::Literal;
 use crate::spec::Choice;
 use crate::types::Kind;
@@ -17,6 +18,8 @@ pub trait Param: Sized + Send + 'static {
     const NOUN: &'static str;
     /// Whether it may be left out without a default.
     const OPTIONAL: bool = false;
+    /// Whether it seeds random draws, and may be left to chance.
+    const SEED: bool = false;
 
     /// Reads a literal.
     ///
@@ -152,6 +155,29 @@ impl Param for String {
 
     fn literal(&self) -> Literal {
         Literal::Text(self.clone())
+    }
+}
+
+/// A number that seeds random draws. The word `random` leaves it to chance: it is drawn when a run is submitted, and
+/// recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seed(pub u64);
+
+impl Param for Seed {
+    const KIND: Kind = Kind::INTEGER;
+    const NOUN: &'static str = "a seed";
+    const SEED: bool = true;
+
+    fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
+        match literal {
+            Literal::Text(word) if word == RANDOM => Ok(Self(0)),
+            Literal::Integer(_) => u64::parse(literal, files).map(Self),
+            other => Err(wanted_literal("a whole number or \"random\"", other)),
+        }
+    }
+
+    fn literal(&self) -> Literal {
+        Literal::from(self.0)
     }
 }
 

@@ -31,8 +31,8 @@ impl Registry {
     }
 
     /// Finds a node by its name in files.
-    pub fn get(&self, id: &str) -> Option<&dyn AnyNode> {
-        self.nodes.get(id).map(AsRef::as_ref)
+    pub fn get(&self, id: &str) -> Option<&Arc<dyn AnyNode>> {
+        self.nodes.get(id)
     }
 
     /// Lists all nodes, by category and then by name.

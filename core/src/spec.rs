@@ -91,6 +91,8 @@ pub struct ParamSpec {
     pub unit: Option<&'static str>,
     /// Whether the text has several lines.
     pub multiline: bool,
+    /// Whether the number seeds random draws, and may be left to chance.
+    pub seed: bool,
     /// What it takes, for a sentence: "a whole number".
     pub noun: &'static str,
     /// Whether the type reads the literal.
@@ -143,6 +145,7 @@ impl Input {
             choices: T::choices(),
             unit: None,
             multiline: false,
+            seed: T::SEED,
             noun: T::NOUN,
             parse: |literal, files| T::parse(literal, files).map(drop),
             name: T::name,

@@ -4,4 +4,6 @@ pub struct Places;
 /// read
 pub fn read() {}
 /// write
-pub fn write() {}
+pub fn write(_: &super::Graph) -> String {
+    String::new()
+}

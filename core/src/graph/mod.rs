@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use crate::literal::Literal;
 
-pub use check::{Wired, check};
+pub use check::Wired;
 pub use file::{Places, read, write};
 
 /// A workflow: nodes by the ids their author gave them, in the order in which they were written.
