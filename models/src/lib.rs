@@ -4,6 +4,7 @@
 //! its tensors by name and shape, and everything that goes wrong on the way is one [`Error`].
 
 pub mod error;
+pub mod folder;
 mod json;
 pub mod nn;
 mod paths;

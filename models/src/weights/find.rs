@@ -53,10 +53,13 @@ pub fn in_folder(folder: &Path) -> Result<Found> {
     let path = folder.join(chosen);
     match is_index(chosen) {
         true => sharded(folder, path),
-        false => Ok(Found {
-            index: None,
-            files: vec![paths::inside(folder, &path)?],
-        }),
+        false => {
+            paths::inside(folder, &path)?;
+            Ok(Found {
+                index: None,
+                files: vec![path],
+            })
+        }
     }
 }
 
@@ -147,7 +150,8 @@ fn sharded(folder: &Path, path: PathBuf) -> Result<Found> {
         if !shard.exists() {
             return Err(fault(format!("shard `{name}` is missing")).with_hint("download it again"));
         }
-        files.push(paths::inside(folder, &shard)?);
+        paths::inside(folder, &shard)?;
+        files.push(shard);
     }
     Ok(Found {
         index: Some(Index {

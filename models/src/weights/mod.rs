@@ -262,24 +262,16 @@ impl Set {
     /// Reads the header of a file and takes in its tensors.
     fn add(&mut self, source: Source) -> Result<()> {
         let fault = |what| Error::format(&source.path, what);
-        let start = source.read(0, source.length.min(16) as usize)?;
-        if let Some(refusal) = sniff::refuse(&source.path, &start) {
-            return Err(refusal);
-        }
-        let length = header::header_length(&start, source.length).map_err(fault)?;
-        let data_at = 8 + length as u64;
-        let header = source.read(8, length)?;
+        let header = source.header()?;
+        let data_at = 8 + header.len() as u64;
         let entries = header::parse(&header, source.length - data_at).map_err(fault)?;
-        for (
-            name,
-            Entry {
+        for (name, entry) in entries {
+            let Entry {
                 stored,
                 shape,
                 begin,
                 end,
-            },
-        ) in entries
-        {
+            } = entry;
             if self.tensors.contains_key(&name) {
                 return Err(fault(format!(
                     "tensor `{name}` stands in another shard too"
@@ -295,7 +287,6 @@ impl Set {
             };
             self.tensors.insert(name, stock);
         }
-        drop((start, header));
         self.sources.push(source);
         Ok(())
     }

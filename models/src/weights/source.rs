@@ -13,6 +13,7 @@ use std::{
 
 use memmap2::Mmap;
 
+use super::{header, sniff};
 use crate::{Error, Result};
 
 /// Bytes that are already in memory: embedded in the binary, or shared.
@@ -132,6 +133,17 @@ impl Source {
                 Ok(Cow::Owned(bytes))
             }
         }
+    }
+
+    /// Returns the JSON header of a safetensors file, or why this is none.
+    pub fn header(&self) -> Result<Vec<u8>> {
+        let start = self.read(0, self.length.min(16) as usize)?;
+        if let Some(refusal) = sniff::refuse(&self.path, &start) {
+            return Err(refusal);
+        }
+        let length = header::header_length(&start, self.length);
+        let length = length.map_err(|what| Error::format(&self.path, what))?;
+        Ok(self.read(8, length)?.into_owned())
     }
 
     /// Makes sure that the file is as long as it was when it was opened.
