@@ -101,10 +101,7 @@ impl Component {
     }
 
     fn has_weights(self) -> bool {
-        matches!(
-            self,
-            Component::UNet | Component::Vae | Component::TextEncoder | Component::TextEncoder2
-        )
+        matches!(self, Component::UNet | Component::Vae | Component::TextEncoder | Component::TextEncoder2)
     }
 
     /// Returns the files other than weights, and whether the component can do without each.
@@ -136,21 +133,12 @@ impl ModelFolder {
             let hint = "a model is a folder with `model_index.json`, as diffusers saves it";
             return Err(Error::format(root, "there is no `model_index.json`").with_hint(hint));
         }
-        let index = ModelIndex::parse(
-            &index_path,
-            &json::read(&paths::inside(root, &index_path)?)?,
-        )?;
+        let index = ModelIndex::parse(&index_path, &json::read(&paths::inside(root, &index_path)?)?)?;
         let components = components(&index);
         let files = list_files(root, &components)?;
         let configs = Configs::read(root, index, &components)?;
         let family = Family::recognise(root, &configs)?;
-        Ok(Self {
-            root: root.into(),
-            family,
-            configs,
-            components,
-            files,
-        })
+        Ok(Self { root: root.into(), family, configs, components, files })
     }
 
     /// Returns the folder.
@@ -194,38 +182,23 @@ impl ModelFolder {
         match encoder {
             Some(encoder) if clip.vocab_size() > encoder.vocab_size => {
                 let (ours, theirs) = (clip.vocab_size(), encoder.vocab_size);
-                Err(Error::tokenizer(
-                    folder,
-                    format!("it has {ours} tokens, the text encoder knows {theirs}"),
-                ))
+                Err(Error::tokenizer(folder, format!("it has {ours} tokens, the text encoder knows {theirs}")))
             }
             _ => Ok(clip),
         }
     }
 
     fn present(&self, component: Component) -> Result<PathBuf> {
-        let absent = || {
-            Error::format(
-                &self.root,
-                format!("a model of {} has no `{component}`", self.family),
-            )
-        };
+        let absent = || Error::format(&self.root, format!("a model of {} has no `{component}`", self.family));
         self.component(component).ok_or_else(absent)
     }
 }
 
 impl Configs {
     fn read(root: &Path, index: ModelIndex, components: &[(Component, String)]) -> Result<Self> {
-        let path = |component| {
-            folder_of(components, component).map(|name| root.join(name).join("config.json"))
-        };
-        let encoder = |component| {
-            path(component)
-                .map(|path| TextEncoderConfig::read(&path))
-                .transpose()
-        };
-        let needed =
-            |component| path(component).expect("files are listed only where these are there");
+        let path = |component| folder_of(components, component).map(|name| root.join(name).join("config.json"));
+        let encoder = |component| path(component).map(|path| TextEncoderConfig::read(&path)).transpose();
+        let needed = |component| path(component).expect("files are listed only where these are there");
         Ok(Self {
             unet: UNetConfig::read(&needed(Component::UNet))?,
             vae: VaeConfig::read(&needed(Component::Vae))?,
@@ -243,26 +216,18 @@ impl Configs {
 fn components(index: &ModelIndex) -> Vec<(Component, String)> {
     let has = |component: Component| index.components.contains_key(component.name());
     let class = index.components.get(Component::TextEncoder.name());
-    let moved = !has(Component::TextEncoder2)
-        && class.is_some_and(|class| class == "CLIPTextModelWithProjection");
+    let moved = !has(Component::TextEncoder2) && class.is_some_and(|class| class == "CLIPTextModelWithProjection");
     let role = |component| match component {
         Component::TextEncoder if moved => Component::TextEncoder2,
         Component::Tokenizer if moved => Component::Tokenizer2,
         same => same,
     };
-    let there = Component::ALL
-        .into_iter()
-        .filter(|component| has(*component));
-    there
-        .map(|component| (role(component), component.name().to_owned()))
-        .collect()
+    let there = Component::ALL.into_iter().filter(|component| has(*component));
+    there.map(|component| (role(component), component.name().to_owned())).collect()
 }
 
 fn folder_of(components: &[(Component, String)], wanted: Component) -> Option<&str> {
-    components
-        .iter()
-        .find(|(component, _)| *component == wanted)
-        .map(|(_, folder)| folder.as_str())
+    components.iter().find(|(component, _)| *component == wanted).map(|(_, folder)| folder.as_str())
 }
 
 /// Lists the files of all components; everything that is missing is one error.
@@ -295,14 +260,9 @@ fn list_files(root: &Path, components: &[(Component, String)]) -> Result<Vec<Fil
     }
     if !missing.is_empty() {
         let what = format!("the model is not complete, it lacks {}", missing.join(", "));
-        return Err(
-            Error::format(root, what).with_hint("download the missing files into the folder")
-        );
+        return Err(Error::format(root, what).with_hint("download the missing files into the folder"));
     }
-    let mut files = found
-        .into_iter()
-        .map(|path| File::find(root, path))
-        .collect::<Result<Vec<_>>>()?;
+    let mut files = found.into_iter().map(|path| File::find(root, path)).collect::<Result<Vec<_>>>()?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
@@ -310,17 +270,9 @@ fn list_files(root: &Path, components: &[(Component, String)]) -> Result<Vec<Fil
 impl File {
     fn find(root: &Path, path: PathBuf) -> Result<Self> {
         let real = paths::inside(root, &path)?;
-        let bytes = std::fs::metadata(&real)
-            .map_err(|fault| Error::io(&path, fault))?
-            .len();
-        let below = path
-            .strip_prefix(root)
-            .expect("files are listed below the root");
-        let name = below
-            .iter()
-            .map(|part| part.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join("/");
+        let bytes = std::fs::metadata(&real).map_err(|fault| Error::io(&path, fault))?.len();
+        let below = path.strip_prefix(root).expect("files are listed below the root");
+        let name = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         Ok(Self { name, path, bytes })
     }
 }

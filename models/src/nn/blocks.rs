@@ -42,9 +42,7 @@ impl<B> Blocks<B> {
     /// Loads every block once: to keep it, or to find out now what is wrong with its weights.
     pub fn load(keep: Keep, loaders: Vec<Loader<B>>) -> Result<Self> {
         match keep {
-            Keep::All => Ok(Self::resident(
-                loaders.iter().map(|load| load()).collect::<Result<_>>()?,
-            )),
+            Keep::All => Ok(Self::resident(loaders.iter().map(|load| load()).collect::<Result<_>>()?)),
             Keep::One => {
                 for load in &loaders {
                     load()?;

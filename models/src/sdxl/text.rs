@@ -6,9 +6,7 @@
 
 use crate::{
     Error, Progress, Result, Weights,
-    nn::{
-        self, Bias, Blocks, Embedding, Heads, Keep, LayerNorm, Linear, Loader, Mask, Tokens, attend,
-    },
+    nn::{self, Bias, Blocks, Embedding, Heads, Keep, LayerNorm, Linear, Loader, Mask, Tokens, attend},
     sdxl::config::{self, TextEncoderConfig},
 };
 
@@ -64,9 +62,8 @@ impl TextEncoder {
             let (w, config) = (model.at("encoder.layers").at(i), config.clone());
             Box::new(move || Layer::load(&w, &config))
         };
-        let projection = config
-            .projection_dim
-            .map(|outputs| Linear::load(&w.at("text_projection"), width, outputs, Bias::No));
+        let projection =
+            config.projection_dim.map(|outputs| Linear::load(&w.at("text_projection"), width, outputs, Bias::No));
         let final_norm = model.at("final_layer_norm");
         let encoder = Self {
             words: Embedding::load(&tables.at("token_embedding"), config.vocab_size, width)?,
@@ -114,12 +111,7 @@ impl TextEncoder {
             Some(projection) => projection.forward(&pooled)?,
             None => pooled,
         };
-        Ok(Encoded {
-            hidden,
-            last,
-            pooled,
-            projected: self.projection.is_some(),
-        })
+        Ok(Encoded { hidden, last, pooled, projected: self.projection.is_some() })
     }
 
     /// Finds the end of each text.

@@ -20,10 +20,7 @@ pub struct Decoder {
 impl Decoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (
-            config.channels[0],
-            config.channels[config.channels.len() - 1],
-        );
+        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
         let level = |i: usize| -> Loader<Level> {
             let (w, config) = (w.at("up_blocks").at(i), config.clone());
             Box::new(move || Level::load(&w, &config, i))
@@ -77,12 +74,8 @@ impl Level {
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
         let keep_size = ConvShape::three(channels, channels);
-        let upsample =
-            (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
-        Ok(Self {
-            resnets: (0..=config.layers).map(block).collect::<Result<_>>()?,
-            upsample: upsample.transpose()?,
-        })
+        let upsample = (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
+        Ok(Self { resnets: (0..=config.layers).map(block).collect::<Result<_>>()?, upsample: upsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {

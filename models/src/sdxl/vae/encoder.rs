@@ -20,10 +20,7 @@ pub struct Encoder {
 impl Encoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (
-            config.channels[0],
-            config.channels[config.channels.len() - 1],
-        );
+        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
         let level = |i: usize| -> Loader<Level> {
             let (w, config) = (w.at("down_blocks").at(i), config.clone());
             Box::new(move || Level::load(&w, &config, i))
@@ -33,10 +30,7 @@ impl Encoder {
         let norm_out = w.at("conv_norm_out");
         let out = ConvShape::three(coarsest, 2 * config.latent_channels);
         Ok(Self {
-            conv_in: Conv2d::load(
-                &w.at("conv_in"),
-                ConvShape::three(config.in_channels, finest),
-            )?,
+            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
             levels: Blocks::load(keep, (0..config.channels.len()).map(level).collect())?,
             bottom: Blocks::load(keep, vec![bottom])?,
             norm_out: GroupNorm::load(&norm_out, config.norm_groups, coarsest, config.norm_eps)?,
@@ -78,12 +72,8 @@ impl Level {
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
         let halve = ConvShape::halving(channels, Padding::RightBelow);
-        let downsample = (i + 1 < config.channels.len())
-            .then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
-        Ok(Self {
-            resnets: (0..config.layers).map(block).collect::<Result<_>>()?,
-            downsample: downsample.transpose()?,
-        })
+        let downsample = (i + 1 < config.channels.len()).then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
+        Ok(Self { resnets: (0..config.layers).map(block).collect::<Result<_>>()?, downsample: downsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {
