@@ -1,1 +1,3 @@
+//! What the integration tests, their helper processes and the benches share.
 
+pub mod cached;

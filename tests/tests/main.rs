@@ -1,0 +1,3 @@
+//! The one integration binary: linking candle many times is nobody's joy.
+
+mod faults;
