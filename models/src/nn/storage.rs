@@ -1,0 +1,89 @@
+//! How the numbers of a big weight lie in memory.
+
+use candle_core::{CpuStorage, DType, Device, Storage as Raw, Tensor};
+use rayon::prelude::*;
+
+use crate::{Result, Weights};
+
+/// A big weight: as it is computed with, or kept small and widened at each use.
+#[derive(Clone, Debug)]
+pub enum Storage {
+    /// f32, used as it lies.
+    Dense(Tensor),
+    /// f16 or bf16: half the memory, widened to f32 each time. Norms, biases and tables are never kept so.
+    Widened(Tensor),
+}
+
+impl Storage {
+    /// Takes a weight in the precision that it was handed out in.
+    pub fn of(weight: Tensor) -> Self {
+        match weight.dtype() {
+            DType::F16 | DType::BF16 => Storage::Widened(weight),
+            _ => Storage::Dense(weight),
+        }
+    }
+
+    /// Returns the weight in f32.
+    pub fn widened(&self) -> Result<Tensor> {
+        match self {
+            Storage::Dense(weight) => Ok(weight.clone()),
+            Storage::Widened(weight) => widened(weight),
+        }
+    }
+}
+
+/// Loads a vector that is small enough to be f32 always: a norm's gain, a bias.
+pub fn small(w: &Weights, name: &str, length: usize) -> Result<Tensor> {
+    w.clone().with_precision(DType::F32).get(name, length)
+}
+
+/// Widens f16 or bf16 to f32, on all threads where it lies in memory in order.
+fn widened(weight: &Tensor) -> Result<Tensor> {
+    let values = {
+        let (storage, layout) = weight.storage_and_layout();
+        match (&*storage, layout.contiguous_offsets()) {
+            (Raw::Cpu(CpuStorage::F16(all)), Some((start, end))) => {
+                Some(each(&all[start..end], half::f16::to_f32))
+            }
+            (Raw::Cpu(CpuStorage::BF16(all)), Some((start, end))) => {
+                Some(each(&all[start..end], half::bf16::to_f32))
+            }
+            _ => None,
+        }
+    };
+    match values {
+        Some(values) => Ok(Tensor::from_vec(values, weight.dims(), &Device::Cpu)?),
+        None => Ok(weight.to_dtype(DType::F32)?),
+    }
+}
+
+fn each<T: Copy + Sync>(from: &[T], wide: impl Fn(T) -> f32 + Sync) -> Vec<f32> {
+    const CHUNK: usize = 64 * 1024;
+    let mut out = vec![0.0; from.len()];
+    let chunks = out.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
+    chunks.for_each(|(out, from)| {
+        for (out, from) in out.iter_mut().zip(from) {
+            *out = wide(*from);
+        }
+    });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widening_keeps_every_bit() {
+        let x = Tensor::arange(-500f32, 500f32, &Device::Cpu).unwrap();
+        for dtype in [DType::F16, DType::BF16] {
+            let narrow = (&x * 0.37).unwrap().to_dtype(dtype).unwrap();
+            let ours = Storage::of(narrow.clone()).widened().unwrap();
+            let theirs = narrow.to_dtype(DType::F32).unwrap();
+            assert_eq!(
+                ours.to_vec1::<f32>().unwrap(),
+                theirs.to_vec1::<f32>().unwrap()
+            );
+        }
+    }
+}
