@@ -2,3 +2,6 @@
 
 mod graphs;
 mod disk;
+//! Faults and bad inputs, one test a row of the list; each name carries its row.
+
+mod models;
