@@ -1,7 +1,8 @@
 //! Diffusion networks, samplers and weight formats on candle; knows no graph.
 //!
 //! A model is a folder of components. Its configurations say which network to build, [`weights`] hands that network
-//! its tensors by name and shape, and everything that goes wrong on the way is one [`Error`].
+//! its tensors by name and shape, and everything that goes wrong on the way is one [`Error`]. [`sampling`] walks a
+//! latent from noise to picture and knows no network; [`rng`] draws the noise.
 
 pub mod error;
 pub mod folder;
@@ -9,6 +10,8 @@ mod json;
 pub mod nn;
 mod paths;
 pub mod progress;
+pub mod rng;
+pub mod sampling;
 pub mod sdxl;
 pub mod tokenizer;
 pub mod weights;

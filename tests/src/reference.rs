@@ -60,6 +60,10 @@ pub fn facts(topic: &str) -> serde_json::Value {
 pub fn json_at(path: &Path) -> serde_json::Value {
     let text = std::fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    // Python writes infinite numbers as a word that is not JSON.
+    let text = text
+        .replace(": -Infinity", ": null")
+        .replace(": Infinity", ": null");
     serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("not JSON: {}: {error}", path.display()))
 }

@@ -1,1 +1,269 @@
+//! `#[derive(Node)]`, `#[derive(Outputs)]` and `#[derive(Choice)]`: a struct's fields become a node's sockets and its
+//! doc comments become the node's manual. The macros write what a person would otherwise write twice, and nothing else.
 
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, ExprRange, Field, Fields, Lit, LitStr, RangeLimits, Result, Type,
+    parse_macro_input, spanned::Spanned,
+};
+
+/// Derives `Sockets` for a node's struct: `#[node(id, version, category, lane, effect)]` on the struct, `#[input]` or
+/// `#[param(default, range, multiple_of, unit, multiline)]` on every field.
+#[proc_macro_derive(Node, attributes(node, input, param))]
+pub fn derive_node(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand(parse_macro_input!(item as DeriveInput), node)
+}
+
+/// Derives `Outputs` for a struct whose every field is one output of a node.
+#[proc_macro_derive(Outputs)]
+pub fn derive_outputs(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand(parse_macro_input!(item as DeriveInput), outputs)
+}
+
+/// Derives `Param` for an enum without fields: a choice by name (snake case), documented by its doc comments.
+#[proc_macro_derive(Choice, attributes(choice))]
+pub fn derive_choice(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand(parse_macro_input!(item as DeriveInput), choice)
+}
+
+fn expand(item: DeriveInput, write: fn(&DeriveInput) -> Result<TokenStream>) -> proc_macro::TokenStream {
+    write(&item).unwrap_or_else(Error::into_compile_error).into()
+}
+
+fn node(item: &DeriveInput) -> Result<TokenStream> {
+    let name = &item.ident;
+    let about = NodeAttr::read(item)?;
+    let sockets = named_fields(item)?.iter().map(socket).collect::<Result<Vec<_>>>()?;
+    let inputs = sockets.iter().map(|socket| &socket.spec);
+    let fills = sockets.iter().map(|socket| &socket.fill);
+    let NodeAttr { id, version, category, lane, effect } = about;
+    let (title, doc) = (title(&name.to_string()), doc(&item.attrs));
+    Ok(quote! {
+        impl ::darkroom_core::node::Sockets for #name {
+            fn spec() -> ::darkroom_core::spec::Spec {
+                ::darkroom_core::spec::Spec {
+                    id: #id,
+                    version: #version,
+                    title: #title,
+                    category: #category,
+                    doc: #doc,
+                    lane: ::darkroom_core::spec::Lane::#lane,
+                    effect: #effect,
+                    inputs: vec![#(#inputs),*],
+                    outputs: <<Self as ::darkroom_core::node::Node>::Output as ::darkroom_core::node::Outputs>::sockets(),
+                }
+            }
+            fn fill(inputs: &mut ::darkroom_core::node::Inputs<'_>) -> ::std::result::Result<Self, ::darkroom_core::fault::Fault> {
+                Ok(Self { #(#fills),* })
+            }
+        }
+    })
+}
+
+struct NodeAttr {
+    id: LitStr,
+    version: Expr,
+    category: LitStr,
+    lane: syn::Ident,
+    effect: bool,
+}
+
+impl NodeAttr {
+    fn read(item: &DeriveInput) -> Result<Self> {
+        let (mut id, mut version, mut category, mut lane, mut effect) = (None, None, None, None, false);
+        for attr in item.attrs.iter().filter(|attr| attr.path().is_ident("node")) {
+            attr.parse_nested_meta(|meta| {
+                let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+                match key.as_str() {
+                    "id" => id = Some(meta.value()?.parse::<LitStr>()?),
+                    "version" => version = Some(meta.value()?.parse::<Expr>()?),
+                    "category" => category = Some(meta.value()?.parse::<LitStr>()?),
+                    "lane" => lane = Some(meta.value()?.parse::<LitStr>()?),
+                    "effect" => effect = true,
+                    _ => return Err(meta.error("known here: id, version, category, lane, effect")),
+                }
+                Ok(())
+            })?;
+        }
+        let missing = |what: &str| Error::new(item.span(), format!("#[node(…)] wants `{what}`"));
+        let lane = lane.ok_or_else(|| missing("lane"))?;
+        Ok(Self {
+            id: id.ok_or_else(|| missing("id"))?,
+            version: version.ok_or_else(|| missing("version"))?,
+            category: category.ok_or_else(|| missing("category"))?,
+            lane: format_ident!("{}", title(&lane.value()), span = lane.span()),
+            effect,
+        })
+    }
+}
+
+struct SocketCode {
+    spec: TokenStream,
+    fill: TokenStream,
+}
+
+fn socket(field: &Field) -> Result<SocketCode> {
+    let ident = field.ident.as_ref().expect("fields were checked to be named");
+    let name = ident.to_string();
+    let (ty, doc) = (&field.ty, doc(&field.attrs));
+    if doc.is_empty() {
+        return Err(Error::new(field.span(), "a socket's doc comment is its manual: write one"));
+    }
+    if field.attrs.iter().any(|attr| attr.path().is_ident("input")) {
+        return Ok(SocketCode {
+            spec: quote! { ::darkroom_core::spec::Input::wire::<#ty>(#name, #doc) },
+            fill: quote! { #ident: inputs.wire::<#ty>()? },
+        });
+    }
+    let Some(attr) = field.attrs.iter().find(|attr| attr.path().is_ident("param")) else {
+        return Err(Error::new(field.span(), "mark the field #[input] (a wire) or #[param(…)] (a literal)"));
+    };
+    let settings = param_settings(attr, ty)?;
+    Ok(SocketCode {
+        spec: quote! { ::darkroom_core::spec::Input::param::<#ty>(#name, #doc)#settings },
+        fill: quote! { #ident: inputs.param::<#ty>()? },
+    })
+}
+
+/// Builder calls for what stands in `#[param(…)]`.
+fn param_settings(attr: &Attribute, ty: &Type) -> Result<TokenStream> {
+    let mut calls = TokenStream::new();
+    if matches!(attr.meta, syn::Meta::Path(_)) {
+        return Ok(calls);
+    }
+    let is_text = matches!(ty, Type::Path(path) if path.path.is_ident("String"));
+    attr.parse_nested_meta(|meta| {
+        let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        calls.extend(match key.as_str() {
+            "default" => {
+                let value: Expr = meta.value()?.parse()?;
+                let value = if is_text { quote!(::std::string::String::from(#value)) } else { quote!(#value) };
+                quote! { .with_default::<#ty>(#value) }
+            }
+            "range" => {
+                let range: Expr = meta.value()?.parse()?;
+                let (low, high) = closed_range(&range)?;
+                quote! { .with_range::<#ty>(#low, #high) }
+            }
+            "multiple_of" => {
+                let step: Expr = meta.value()?.parse()?;
+                quote! { .with_multiple_of(#step) }
+            }
+            "unit" => {
+                let unit: LitStr = meta.value()?.parse()?;
+                quote! { .with_unit(#unit) }
+            }
+            "multiline" => quote! { .with_multiline() },
+            _ => return Err(meta.error("known here: default, range, multiple_of, unit, multiline")),
+        });
+        Ok(())
+    })?;
+    Ok(calls)
+}
+
+fn closed_range(range: &Expr) -> Result<(&Expr, &Expr)> {
+    match range {
+        Expr::Range(ExprRange { start: Some(low), end: Some(high), limits: RangeLimits::Closed(_), .. }) => {
+            Ok((low, high))
+        }
+        other => Err(Error::new(other.span(), "write a closed range, `low..=high`")),
+    }
+}
+
+fn outputs(item: &DeriveInput) -> Result<TokenStream> {
+    let name = &item.ident;
+    let fields = named_fields(item)?;
+    let specs = fields.iter().map(|field| {
+        let (name, ty, doc) = (field.ident.as_ref().map(ToString::to_string), &field.ty, doc(&field.attrs));
+        quote! { ::darkroom_core::spec::Output::of::<#ty>(#name, #doc) }
+    });
+    let values = fields.iter().map(|field| {
+        let ident = &field.ident;
+        quote! { ::darkroom_core::value::Made::new(self.#ident) }
+    });
+    Ok(quote! {
+        impl ::darkroom_core::node::Outputs for #name {
+            fn sockets() -> Vec<::darkroom_core::spec::Output> { vec![#(#specs),*] }
+            fn split(self) -> Vec<::darkroom_core::value::Made> { vec![#(#values),*] }
+        }
+    })
+}
+
+fn choice(item: &DeriveInput) -> Result<TokenStream> {
+    let name = &item.ident;
+    let Data::Enum(data) = &item.data else {
+        return Err(Error::new(item.span(), "a choice is an enum without fields"));
+    };
+    let idents: Vec<_> = data.variants.iter().map(|variant| &variant.ident).collect();
+    let names = data.variants.iter().map(choice_name).collect::<Result<Vec<_>>>()?;
+    let docs = data.variants.iter().map(|variant| doc(&variant.attrs));
+    Ok(quote! {
+        impl ::darkroom_core::param::ChoiceParam for #name {
+            const CHOICES: &'static [::darkroom_core::spec::Choice] =
+                &[#(::darkroom_core::spec::Choice { name: #names, doc: #docs }),*];
+            fn from_index(index: usize) -> Self { [#(Self::#idents),*][index] }
+            fn index(self) -> usize { self as usize }
+        }
+    })
+}
+
+/// A variant's name in files: `#[choice(name = "…")]`, else snake case.
+fn choice_name(variant: &syn::Variant) -> Result<String> {
+    let mut name = snake(&variant.ident.to_string());
+    for attr in variant.attrs.iter().filter(|attr| attr.path().is_ident("choice")) {
+        attr.parse_nested_meta(|meta| {
+            name = meta.value()?.parse::<LitStr>()?.value();
+            Ok(())
+        })?;
+    }
+    Ok(name)
+}
+
+fn named_fields(item: &DeriveInput) -> Result<&syn::punctuated::Punctuated<Field, syn::Token![,]>> {
+    match &item.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => Ok(&fields.named),
+            other => Err(Error::new(other.span(), "name the fields: their names are the sockets' names")),
+        },
+        _ => Err(Error::new(item.span(), "a struct is wanted here")),
+    }
+}
+
+/// The doc comment as one text: lines joined, paragraphs kept.
+fn doc(attrs: &[Attribute]) -> String {
+    let mut text = String::new();
+    for attr in attrs.iter().filter(|attr| attr.path().is_ident("doc")) {
+        let syn::Meta::NameValue(pair) = &attr.meta else { continue };
+        let Expr::Lit(syn::ExprLit { lit: Lit::Str(line), .. }) = &pair.value else { continue };
+        let line = line.value();
+        let line = line.trim();
+        match line {
+            "" => text.push_str("\n\n"),
+            _ if text.is_empty() || text.ends_with('\n') => text.push_str(line),
+            _ => {
+                text.push(' ');
+                text.push_str(line);
+            }
+        }
+    }
+    text.trim().to_owned()
+}
+
+/// `VaeDecode` → `Vae Decode`; `compute` → `Compute`.
+fn title(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.chars().enumerate() {
+        match c {
+            _ if i == 0 => out.extend(c.to_uppercase()),
+            c if c.is_uppercase() => out.extend([' ', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `EulerAncestral` → `euler_ancestral`.
+fn snake(name: &str) -> String {
+    title(name).replace(' ', "_").to_lowercase()
+}

@@ -1,0 +1,93 @@
+//! A plan as a table for a person: what runs, what does not, and why.
+
+use crate::cache::Tier;
+use crate::plan::{Action, Plan, Step};
+use crate::residency::gibibytes;
+use crate::spec::Lane;
+
+impl Plan {
+    /// Counts the steps that run.
+    pub fn runs(&self) -> usize {
+        self.steps.iter().filter(|step| step.action == Action::Run).count()
+    }
+
+    /// Returns the seconds that the run should take, if every step that runs has run before.
+    pub fn seconds(&self) -> Option<f64> {
+        self.steps.iter().filter(|step| step.action == Action::Run).map(|step| step.seconds).sum()
+    }
+}
+
+/// Writes a plan as a table, one line a node, and a summary.
+pub fn explain(plan: &Plan) -> String {
+    let rows: Vec<_> =
+        plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(|step| row(step, plan)).collect();
+    let widths: Vec<_> =
+        (0..5).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        line.push_str(&row[5]);
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text.push_str(&summary(plan));
+    text
+}
+
+fn row(step: &Step, plan: &Plan) -> [String; 6] {
+    let runs = step.action == Action::Run;
+    let state = match &step.action {
+        Action::Run => "run".to_owned(),
+        Action::Open => "open".to_owned(),
+        Action::Take(tier) | Action::Idle(Some(tier)) => format!("cached ({})", tier_word(*tier)),
+        Action::Idle(None) => "idle".to_owned(),
+    };
+    let device = if runs && step.node.spec().lane == Lane::Compute { plan.numerics.clone() } else { String::new() };
+    let memory = if runs { need(step) } else { String::new() };
+    let seconds = step.seconds.map(|seconds| format!("~{seconds:.1} s")).unwrap_or_default();
+    let makes = step.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    [
+        step.id.clone(),
+        state,
+        step.why.to_string(),
+        device,
+        format!("{memory}{}{seconds}", if memory.is_empty() || seconds.is_empty() { "" } else { ", " }),
+        makes,
+    ]
+}
+
+fn need(step: &Step) -> String {
+    let cost = step.cost;
+    let mut parts = Vec::new();
+    if cost.weights > 0 {
+        parts.push(format!("{} weights", gibibytes(cost.weights)));
+    }
+    if cost.workspace > 0 {
+        parts.push(format!("{} scratch", gibibytes(cost.workspace)));
+    }
+    if cost.steps > 0 {
+        parts.push(format!("{} steps", cost.steps));
+    }
+    parts.join(", ")
+}
+
+fn tier_word(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Memory => "memory",
+        Tier::Disk => "disk",
+    }
+}
+
+fn summary(plan: &Plan) -> String {
+    let of = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).count();
+    match plan.runs() {
+        0 => format!("0 of {of} nodes run: everything wanted is there\n"),
+        runs => {
+            let seconds = plan.seconds().map(|seconds| format!(", about {seconds:.1} s")).unwrap_or_default();
+            format!("{runs} of {of} nodes run, peak memory {}{seconds}\n", gibibytes(plan.peak_bytes))
+        }
+    }
+}

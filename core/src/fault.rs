@@ -1,0 +1,273 @@
+//! Faults: what went wrong, in one sentence, with the way out, and where.
+//!
+//! A node or a library part returns a [`Fault`], which names the problem; whoever walks the graph adds the place and
+//! makes it a [`Located`]. Both print nothing: the faces decide how a fault looks, once each.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Whose fault it is; decides the exit code of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// The graph asks for something impossible.
+    Graph,
+    /// A file is missing, unreadable, malformed, or may not be touched.
+    File,
+    /// Memory or disk is not enough.
+    Memory,
+    /// Numbers left the finite range.
+    Numbers,
+    /// Somebody asked to stop.
+    Cancelled,
+    /// The program is wrong.
+    Bug,
+}
+
+impl FaultKind {
+    /// Returns the word that machine-readable reports use.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::File => "file",
+            Self::Memory => "memory",
+            Self::Numbers => "numbers",
+            Self::Cancelled => "cancelled",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+/// A problem and the way out of it, without its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Whose fault it is.
+    pub kind: FaultKind,
+    /// One sentence: lower case, no full stop, the user's own names in backticks.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    /// Makes a fault of the given kind.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// Makes a fault of the graph.
+    pub fn graph(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Graph, message)
+    }
+
+    /// Makes a fault of a file.
+    pub fn file(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::File, message)
+    }
+
+    /// Makes a fault of memory or disk space.
+    pub fn memory(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Memory, message)
+    }
+
+    /// Makes a fault of numbers that are not finite.
+    pub fn numbers(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Numbers, message)
+    }
+
+    /// Makes a fault of the program itself.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new(FaultKind::Bug, message).hint("please report this with the workflow file")
+    }
+
+    /// Makes the fault of a run that was asked to stop.
+    pub fn cancelled() -> Self {
+        Self::new(FaultKind::Cancelled, "stopped on request")
+    }
+
+    /// Makes a fault of a file from what the system said: "cannot read `x`: no such file".
+    pub fn io(doing: &str, path: &Path, error: &std::io::Error) -> Self {
+        let fault = Self::file(format!("cannot {doing} `{}`: {}", path.display(), describe_io(error)));
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => {
+                Self { kind: FaultKind::Memory, ..fault }.hint("free some space, or choose another folder")
+            }
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                fault.hint("check the permissions of the file and its folder")
+            }
+            _ => fault,
+        }
+    }
+
+    /// Adds the way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The system's words without its error number.
+fn describe_io(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// A line and a column in a text, both counted from one, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Where a fault lies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: Option<PathBuf>,
+    /// Line and column in the file.
+    pub position: Option<Position>,
+    /// The node's id and type.
+    pub node: Option<(String, String)>,
+    /// The input or parameter of the node.
+    pub input: Option<String>,
+    /// The sampler step or the like.
+    pub step: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        match (&self.file, self.position) {
+            (Some(file), Some(at)) => parts.push(format!("{}:{at}", file.display())),
+            (Some(file), None) => parts.push(file.display().to_string()),
+            (None, Some(at)) => parts.push(format!("line {}, column {}", at.line, at.column)),
+            (None, None) => {}
+        }
+        if let Some((id, kind)) = &self.node {
+            parts.push(format!("{id} ({kind})"));
+        }
+        if let Some(input) = &self.input {
+            parts.push(input.clone());
+        }
+        f.write_str(&parts.join(" › "))
+    }
+}
+
+/// A fault and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// What is wrong.
+    pub fault: Fault,
+    /// Where it is.
+    pub place: Place,
+}
+
+impl Located {
+    /// Puts a fault at a node.
+    pub fn at_node(fault: Fault, id: &str, kind: &str) -> Self {
+        let place = Place { node: Some((id.to_owned(), kind.to_owned())), ..Place::default() };
+        Self { fault, place }
+    }
+
+    /// Names the input or parameter.
+    #[must_use]
+    pub fn input(mut self, input: &str) -> Self {
+        self.place.input = Some(input.to_owned());
+        self
+    }
+
+    /// Names the line and column.
+    #[must_use]
+    pub fn position(mut self, position: Option<Position>) -> Self {
+        self.place.position = position;
+        self
+    }
+}
+
+impl From<Fault> for Located {
+    fn from(fault: Fault) -> Self {
+        Self { fault, place: Place::default() }
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.place.to_string();
+        if place.is_empty() { write!(f, "{}", self.fault) } else { write!(f, "{place}: {}", self.fault) }
+    }
+}
+
+impl std::error::Error for Located {}
+
+/// All that is wrong, at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults(pub Vec<Located>);
+
+impl Faults {
+    /// Adds a fault.
+    pub fn push(&mut self, fault: impl Into<Located>) {
+        self.0.push(fault.into());
+    }
+
+    /// Returns `value` if nothing was noted, else everything that was.
+    ///
+    /// # Errors
+    /// The noted faults.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value) } else { Err(self) }
+    }
+
+    /// Returns the kind that decides the exit code: the first one's.
+    pub fn kind(&self) -> FaultKind {
+        self.0.first().map_or(FaultKind::Bug, |located| located.fault.kind)
+    }
+
+    /// Names the file in every place.
+    #[must_use]
+    pub fn in_file(mut self, file: &Path) -> Self {
+        for located in &mut self.0 {
+            located.place.file = Some(file.to_owned());
+        }
+        self
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault.into()])
+    }
+}
+
+impl From<Located> for Faults {
+    fn from(located: Located) -> Self {
+        Self(vec![located])
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}

@@ -1,0 +1,271 @@
+//! Files that a graph may touch: it reads below known roots and writes below one folder, and a file is named by its
+//! content. Whatever points elsewhere (`..`, a link, a device, a URL) is refused.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::fingerprint::Fingerprint;
+
+/// The roots that may be read, the folder that may be written, and the memory of digests.
+#[derive(Debug, Default)]
+pub struct Files {
+    roots: Vec<PathBuf>,
+    output: PathBuf,
+    memo: Memo,
+}
+
+impl Files {
+    /// Makes the rules. A relative path in a graph is looked for below each root in turn.
+    pub fn new(roots: Vec<PathBuf>, output: PathBuf) -> Self {
+        Self { roots, output, memo: Memo::default() }
+    }
+
+    /// Keeps digests in a file, so that each large file is read once per machine.
+    #[must_use]
+    pub fn with_memo(mut self, path: PathBuf) -> Self {
+        self.memo = Memo::load(path);
+        self
+    }
+
+    /// Returns the folder that may be written.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// Finds the file or folder that a graph names.
+    ///
+    /// # Errors
+    /// A fault of the file: not there, or outside the roots.
+    pub fn resolve(&self, name: &str) -> Result<PathBuf, Fault> {
+        if name.contains("://") {
+            return Err(
+                Fault::file(format!("`{name}` is an address, not a file")).hint("download it, then name the file")
+            );
+        }
+        if name.is_empty() || name.contains('\0') {
+            return Err(Fault::file(format!("`{}` is not the name of a file", name.escape_debug())));
+        }
+        let path = Path::new(name);
+        let found = self.roots.iter().map(|root| root.join(path)).find_map(|path| path.canonicalize().ok());
+        let Some(found) = found else {
+            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+            return Err(Fault::file(format!("there is no `{name}`")).hint(format!("looked below {}", roots.join(", "))));
+        };
+        let inside = self.roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| found.starts_with(root));
+        if !inside {
+            return Err(Fault::file(format!("`{name}` lies outside the folders that a graph may read"))
+                .hint("allow its folder with --allow DIR"));
+        }
+        Ok(found)
+    }
+
+    /// Finds a regular file that a graph names.
+    ///
+    /// # Errors
+    /// A fault of the file: not there, outside the roots, or a folder or device.
+    pub fn resolve_file(&self, name: &str) -> Result<PathBuf, Fault> {
+        let path = self.resolve(name)?;
+        let about = fs::metadata(&path).map_err(|error| Fault::io("read", &path, &error))?;
+        if about.is_file() { Ok(path) } else { Err(Fault::file(format!("`{name}` is not a regular file"))) }
+    }
+
+    /// Returns the digest of a file's content, read once per path, size and time of change.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    pub fn digest(&self, path: &Path) -> Result<Fingerprint, Fault> {
+        let stamp = Stamp::of(path)?;
+        if let Some(known) = self.memo.get(path, &stamp) {
+            return Ok(known);
+        }
+        let digest = hash_file(path)?;
+        self.memo.put(path, stamp, digest);
+        Ok(digest)
+    }
+
+    /// Returns a digest that somebody else computes, once per path, size and time of change of the named file.
+    ///
+    /// # Errors
+    /// What computing it says.
+    pub fn digest_with(
+        &self,
+        path: &Path,
+        compute: impl FnOnce() -> Result<Fingerprint, Fault>,
+    ) -> Result<Fingerprint, Fault> {
+        let stamp = Stamp::of(path)?;
+        if let Some(known) = self.memo.get(path, &stamp) {
+            return Ok(known);
+        }
+        let digest = compute()?;
+        self.memo.put(path, stamp, digest);
+        Ok(digest)
+    }
+
+    /// Writes the memory of digests down, if it changed.
+    ///
+    /// # Errors
+    /// A fault of the memo's file; nothing is lost but time.
+    pub fn save_memo(&self) -> Result<(), Fault> {
+        self.memo.save()
+    }
+
+    /// Returns where below the output folder a relative name leads; `None` if it would leave it.
+    pub fn below_output(&self, relative: &Path) -> Option<PathBuf> {
+        let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
+        (plain && relative.components().next().is_some()).then(|| self.output.join(relative))
+    }
+}
+
+fn hash_file(path: &Path) -> Result<Fingerprint, Fault> {
+    let fail = |error: &std::io::Error| Fault::io("read", path, error);
+    let mut file = fs::File::open(path).map_err(|error| fail(&error))?;
+    let mut hasher = blake3::Hasher::new();
+    let mut chunk = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut chunk).map_err(|error| fail(&error))? {
+            0 => return Ok(Fingerprint::cut(hasher.finalize())),
+            read => hasher.update(&chunk[..read]),
+        };
+    }
+}
+
+/// By what a file is recognised as unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    bytes: u64,
+    changed_ns: u128,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Self, Fault> {
+        let about = fs::metadata(path).map_err(|error| Fault::io("read", path, &error))?;
+        let changed = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Ok(Self { bytes: about.len(), changed_ns: changed.map_or(0, |time| time.as_nanos()) })
+    }
+}
+
+/// Digests already computed, by path.
+#[derive(Debug, Default)]
+struct Memo {
+    path: Option<PathBuf>,
+    known: Mutex<(HashMap<PathBuf, (Stamp, Fingerprint)>, bool)>,
+}
+
+impl Memo {
+    /// Reads the memo; one that is missing or damaged is an empty one.
+    fn load(path: PathBuf) -> Self {
+        let known = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path: Some(path), known: Mutex::new((known, false)) }
+    }
+
+    fn get(&self, path: &Path, stamp: &Stamp) -> Option<Fingerprint> {
+        let known = self.known.lock().expect("no thread panics while it holds the memo");
+        known.0.get(path).filter(|(known, _)| known == stamp).map(|(_, digest)| *digest)
+    }
+
+    fn put(&self, path: &Path, stamp: Stamp, digest: Fingerprint) {
+        let mut known = self.known.lock().expect("no thread panics while it holds the memo");
+        known.0.insert(path.to_owned(), (stamp, digest));
+        known.1 = true;
+    }
+
+    fn save(&self) -> Result<(), Fault> {
+        let mut known = self.known.lock().expect("no thread panics while it holds the memo");
+        let Some(path) = self.path.as_ref().filter(|_| known.1) else { return Ok(()) };
+        let text = serde_json::to_vec(&known.0).expect("paths and numbers are always valid JSON");
+        write_aside(path, &text)?;
+        known.1 = false;
+        Ok(())
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new, never half: aside, synced, renamed.
+///
+/// # Errors
+/// A fault of the file or the disk; what was there stays.
+pub fn write_aside(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|error| Fault::io("make the folder", folder, &error))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = folder.join(format!(".{name}.{}-{}.tmp", std::process::id(), next_number()));
+    let written = write_synced(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&aside);
+        Fault::io("write", path, &error)
+    })
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A number that no other call in this process gets.
+pub fn next_number() -> u64 {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_graph_reads_below_its_roots_only() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (root, out) = (home.path().join("in"), home.path().join("out"));
+        fs::create_dir_all(&root).expect("a folder");
+        fs::write(root.join("a.png"), b"x").expect("a file");
+        fs::write(home.path().join("secret"), b"x").expect("a file");
+        let files = Files::new(vec![root.clone()], out);
+        assert!(files.resolve_file("a.png").is_ok());
+        for name in ["../secret", "nothing.png", "https://example.org/a.png", "", "a\0b", "/etc/passwd"] {
+            assert!(files.resolve_file(name).is_err(), "{name}");
+        }
+        assert!(files.resolve_file(".").is_err(), "a folder is no file");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_does_not_lead_out() {
+        let home = tempfile::tempdir().expect("a folder");
+        let root = home.path().join("in");
+        fs::create_dir_all(&root).expect("a folder");
+        fs::write(home.path().join("secret"), b"x").expect("a file");
+        std::os::unix::fs::symlink(home.path().join("secret"), root.join("link")).expect("a link");
+        assert!(Files::new(vec![root], PathBuf::new()).resolve("link").is_err());
+    }
+
+    #[test]
+    fn output_stays_below_its_folder() {
+        let files = Files::new(Vec::new(), PathBuf::from("/out"));
+        assert_eq!(files.below_output(Path::new("a/b.png")), Some(PathBuf::from("/out/a/b.png")));
+        for name in ["../a", "/a", "a/../../b", ""] {
+            assert_eq!(files.below_output(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_changed_file_has_another_digest() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (path, memo) = (home.path().join("a"), home.path().join("memo.json"));
+        fs::write(&path, b"one").expect("a file");
+        let files = Files::new(Vec::new(), PathBuf::new()).with_memo(memo.clone());
+        let one = files.digest(&path).expect("readable");
+        files.save_memo().expect("writable");
+        fs::write(&path, b"three").expect("a file");
+        let later = Files::new(Vec::new(), PathBuf::new()).with_memo(memo);
+        assert_ne!(later.digest(&path).expect("readable"), one);
+        assert_eq!(one, Fingerprint::of_bytes(b"one"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Workflow graphs as pure data: what a file says, before anybody asks what it means.
+
+pub mod check;
+pub mod file;
+
+use indexmap::IndexMap;
+
+use crate::literal::Literal;
+
+pub use check::Wired;
+pub use file::{Places, read, write};
+
+/// A workflow: nodes by the ids their author gave them, in the order in which they were written.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Graph {
+    /// The nodes.
+    pub nodes: IndexMap<String, NodeEntry>,
+    /// Sections that this program carries along: positions and frames, exposed parameters, sub-graphs, and those it
+    /// does not know; RON as it was written, in the order of the file.
+    pub sections: IndexMap<String, String>,
+    /// Content hashes that inputs must have, by `node.input`: 32 hexadecimal digits each.
+    pub lock: IndexMap<String, String>,
+}
+
+/// A node as a file writes it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeEntry {
+    /// Its type.
+    pub kind: String,
+    /// The version of the type that the author had; `None` means the newest.
+    pub version: Option<u32>,
+    /// Whether it takes part.
+    pub mode: Mode,
+    /// What its author calls it.
+    pub title: Option<String>,
+    /// What its author says about it.
+    pub note: Option<String>,
+    /// What stands at its inputs, in the order of the file.
+    pub fields: IndexMap<String, Field>,
+}
+
+/// Whether a node takes part in a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    #[default]
+    Active,
+    /// It does not, and neither does what depends on it.
+    Muted,
+    /// It passes its first input of the output's kind on.
+    Bypassed,
+}
+
+/// What stands at an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Field {
+    /// A plain value.
+    Literal(Literal),
+    /// A wire.
+    Link(Link),
+}
+
+/// A wire, seen from its end: where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The node.
+    pub node: String,
+    /// The output's name; may be left out where the node has one.
+    pub output: Option<String>,
+}
+
+impl std::fmt::Display for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.output {
+            Some(output) => write!(f, "{}.{output}", self.node),
+            None => f.write_str(&self.node),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What each node of a workflow was made of when it last had a result. It answers "why does this run again?" and "how
+//! long will it take?", and nothing depends on it: a lost history costs only the answers.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::files::write_aside;
+use crate::fingerprint::Fingerprint;
+
+/// The last results of one workflow, by node.
+#[derive(Debug, Default)]
+pub struct History {
+    path: Option<PathBuf>,
+    nodes: HashMap<String, Past>,
+}
+
+/// What a node's last result was made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Past {
+    /// The recipe's name.
+    pub recipe: Fingerprint,
+    /// The node's type.
+    pub kind: String,
+    /// Its version.
+    pub version: u32,
+    /// The arithmetic of the machine, for nodes that compute.
+    pub numerics: String,
+    /// The name of what stood at each input.
+    pub inputs: Vec<(String, Fingerprint)>,
+    /// Seconds it took when it last ran.
+    pub seconds: Option<f64>,
+}
+
+impl History {
+    /// Remembers nothing beyond this process.
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// Opens the history of a workflow file below a folder. One that is missing or damaged is an empty one.
+    pub fn open(folder: &Path, workflow: &Path) -> Self {
+        let name = Fingerprint::of_bytes(workflow.as_os_str().as_encoded_bytes());
+        let path = folder.join(format!("{name}.json"));
+        let nodes = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path: Some(path), nodes }
+    }
+
+    /// Returns a node's last result.
+    pub fn past(&self, node: &str) -> Option<&Past> {
+        self.nodes.get(node)
+    }
+
+    /// Notes a node's result; keeps the seconds of an equal recipe that was not run again.
+    pub fn note(&mut self, node: &str, mut past: Past) {
+        if let Some(before) = self.nodes.get(node).filter(|before| before.kind == past.kind) {
+            past.seconds = past.seconds.or(before.seconds);
+        }
+        self.nodes.insert(node.to_owned(), past);
+    }
+
+    /// Writes the history down, if it has a file.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    pub fn save(&self) -> Result<(), Fault> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let text = serde_json::to_vec(&self.nodes).expect("names and numbers are always valid JSON");
+        write_aside(path, &text)
+    }
+}

@@ -1,0 +1,57 @@
+//! The machine that a graph runs on: files it may touch, limits it must keep, and the parts that nodes share (as the
+//! folder of models). Nothing here may change a picture except `numerics`, which is part of every name it touches.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::fault::Fault;
+use crate::files::Files;
+
+/// The machine, as nodes and plans see it.
+pub struct Host {
+    files: Files,
+    numerics: String,
+    parts: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+}
+
+impl Host {
+    /// Makes a host over the files that may be touched.
+    pub fn new(files: Files) -> Self {
+        Self { files, numerics: String::new(), parts: HashMap::new() }
+    }
+
+    /// Says what arithmetic this machine does (device kind, precision, kernel tier): part of the name of every result
+    /// of a compute node, so that a result of other arithmetic is never taken for it.
+    #[must_use]
+    pub fn with_numerics(mut self, numerics: impl Into<String>) -> Self {
+        self.numerics = numerics.into();
+        self
+    }
+
+    /// Adds a part that nodes share.
+    #[must_use]
+    pub fn with<T: Send + Sync + 'static>(mut self, part: T) -> Self {
+        self.parts.insert(TypeId::of::<T>(), Arc::new(part));
+        self
+    }
+
+    /// Returns the files that may be touched.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Returns what arithmetic this machine does.
+    pub fn numerics(&self) -> &str {
+        &self.numerics
+    }
+
+    /// Returns a shared part.
+    ///
+    /// # Errors
+    /// A bug, if the program was put together without it.
+    pub fn part<T: Send + Sync + 'static>(&self) -> Result<&T, Fault> {
+        let part = self.parts.get(&TypeId::of::<T>()).and_then(|part| part.downcast_ref());
+        part.ok_or_else(|| Fault::bug(format!("this program was put together without `{}`", type_name::<T>())))
+    }
+}

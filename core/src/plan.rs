@@ -1,0 +1,419 @@
+//! Plans: what would happen, as data, before anything does. Pure: the same graph, registry and cache listing give the
+//! same plan. `explain` prints it, an editor overlays it, the engine obeys it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::cache::{Cache, Gone, Tier};
+use crate::fault::{Fault, Faults};
+use crate::fingerprint::Fingerprint;
+use crate::graph::check::{Source, Wired, WiredNode, wire};
+use crate::graph::{Graph, Mode};
+use crate::history::{History, Past};
+use crate::host::Host;
+use crate::literal::Literal;
+use crate::node::AnyNode;
+use crate::registry::{Registry, nearest};
+use crate::spec::Lane;
+use crate::survey::{Finding, Survey, survey};
+use crate::types::{Cost, Type};
+use crate::value::Value;
+
+/// What is wanted of a graph.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Goal {
+    /// All effects, as saving a picture.
+    #[default]
+    Effects,
+    /// One node, and what it needs.
+    Node(String),
+}
+
+/// How a plan is made.
+#[derive(Debug, Clone, Default)]
+pub struct Wish {
+    /// What is wanted.
+    pub goal: Goal,
+    /// Whether to run everything again, whatever the cache has.
+    pub fresh: bool,
+}
+
+/// What would happen.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Every node that the goal could need, sources first.
+    pub steps: Vec<Step>,
+    /// The steps that are wanted.
+    pub goals: Vec<usize>,
+    /// The most bytes that would be in memory at once: weights, values and scratch.
+    pub peak_bytes: u64,
+    /// What the machine's arithmetic is called.
+    pub numerics: String,
+}
+
+/// What would happen to one node.
+#[derive(Clone)]
+pub struct Step {
+    /// The author's name for it.
+    pub id: String,
+    /// What stands behind its type.
+    pub node: Arc<dyn AnyNode>,
+    /// The name of its recipe.
+    pub recipe: Fingerprint,
+    /// What would be done.
+    pub action: Action,
+    /// Why.
+    pub why: Why,
+    /// What stands at each input.
+    pub inputs: Vec<StepInput>,
+    /// The names of what stands at the inputs, by the input's index.
+    pub input_names: Vec<(usize, Fingerprint)>,
+    /// What it makes.
+    pub types: Vec<Type>,
+    /// What it needs.
+    pub cost: Cost,
+    /// Seconds it took last time, if it would run.
+    pub seconds: Option<f64>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}: {}", self.id, self.action, self.why)
+    }
+}
+
+/// What stands at an input of a step.
+#[derive(Debug, Clone)]
+pub enum StepInput {
+    /// A literal.
+    Literal(Literal),
+    /// The default of the spec.
+    Default,
+    /// A light value.
+    Value(Value),
+    /// What another step makes.
+    Step {
+        /// The step.
+        step: usize,
+        /// The output.
+        output: usize,
+    },
+    /// Nothing.
+    Open,
+}
+
+/// What is done to a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// It runs.
+    Run,
+    /// Its result is taken from the cache.
+    Take(Tier),
+    /// A model is opened: free and lazy.
+    Open,
+    /// Nothing: whatever would want it has its own result already.
+    Idle(Option<Tier>),
+}
+
+/// Why a node runs or does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing changed.
+    Same,
+    /// It has not run before in this workflow.
+    New,
+    /// These inputs changed.
+    Changed(Vec<String>),
+    /// What another node makes changes.
+    Follows(String),
+    /// It became another node, or a newer version of it.
+    Node,
+    /// The arithmetic of the machine changed.
+    Machine,
+    /// It was asked for.
+    Asked,
+    /// Its result is no longer there.
+    Gone(&'static str),
+    /// What it did in the world no longer holds.
+    Undone(String),
+    /// Something that runs needs it.
+    Needed,
+    /// Nothing that runs needs it.
+    NotNeeded,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Same => write!(f, "nothing changed"),
+            Self::New => write!(f, "new here"),
+            Self::Changed(inputs) => {
+                let inputs: Vec<_> = inputs.iter().map(|input| format!("`{input}`")).collect();
+                write!(f, "{} changed", inputs.join(" and "))
+            }
+            Self::Follows(node) => write!(f, "follows `{node}`"),
+            Self::Node => write!(f, "the node is another one"),
+            Self::Machine => write!(f, "the machine computes differently"),
+            Self::Asked => write!(f, "asked to run anew"),
+            Self::Gone(what) => f.write_str(what),
+            Self::Undone(what) => f.write_str(what),
+            Self::Needed => write!(f, "needed"),
+            Self::NotNeeded => write!(f, "not needed"),
+        }
+    }
+}
+
+/// Checks a graph: its structure, its literals, and the types and sizes on its wires.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<(), Faults> {
+    let (wired, mut faults) = wire(graph, registry, host.files());
+    let all: Vec<_> = wired.order.clone();
+    survey(&wired, &all, host, &mut faults);
+    faults.or(())
+}
+
+/// Makes a plan.
+///
+/// # Errors
+/// Everything that is wrong with the graph, at once.
+pub fn plan(
+    graph: &Graph,
+    registry: &Registry,
+    host: &Host,
+    cache: &Cache,
+    history: &History,
+    wish: &Wish,
+) -> Result<Plan, Faults> {
+    let (wired, mut faults) = wire(graph, registry, host.files());
+    let goals = goals(&wired, graph, wish, &mut faults);
+    let found = survey(&wired, &goals, host, &mut faults);
+    check_locks(graph, &wired, &found, &mut faults);
+    faults.or(())?;
+    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish }.plan(&goals))
+}
+
+fn goals(wired: &Wired<'_>, graph: &Graph, wish: &Wish, faults: &mut Faults) -> Vec<usize> {
+    let Goal::Node(id) = &wish.goal else {
+        let is_effect = |node: &WiredNode<'_>| node.spec().effect && node.entry.mode == Mode::Active;
+        let effects: Vec<_> =
+            (0..wired.nodes.len()).filter(|index| wired.nodes[*index].as_ref().is_some_and(is_effect)).collect();
+        if effects.is_empty() && faults.0.is_empty() {
+            faults.push(
+                Fault::graph("nothing in this graph has an effect")
+                    .hint("add a `save_image`, or name a node with --to"),
+            );
+        }
+        return effects;
+    };
+    match graph.nodes.get_index_of(id) {
+        Some(index) => vec![index],
+        None => {
+            let fault = Fault::graph(format!("there is no node `{id}` in this graph"));
+            faults.push(match nearest(id, graph.nodes.keys().map(String::as_str)) {
+                Some(near) => fault.hint(format!("did you mean `{near}`?")),
+                None => fault,
+            });
+            Vec::new()
+        }
+    }
+}
+
+/// Holds the names of locked inputs against what the author had.
+fn check_locks(graph: &Graph, wired: &Wired<'_>, found: &Survey, faults: &mut Faults) {
+    for (at, digest) in &graph.lock {
+        let Some((id, input)) = at.split_once('.') else {
+            faults.push(Fault::graph(format!("`{at}` in `lock` names no input")).hint("write `node.input`"));
+            continue;
+        };
+        let index = graph.nodes.get_index_of(id);
+        let node = index.and_then(|index| Some((wired.nodes[index].as_ref()?, found.findings[index].as_ref()?)));
+        let Some((node, finding)) = node else { continue };
+        let name = node.spec().input(input).and_then(|(index, _)| finding.inputs.iter().find(|(at, _)| *at == index));
+        if name.is_none_or(|(_, name)| name.to_string() != *digest) {
+            let fault = Fault::file(format!("`{input}` is not the file that this workflow was locked to"))
+                .hint("get that file, or take the line out of `lock`");
+            faults.push(node.fault(fault).input(input));
+        }
+    }
+}
+
+struct Planner<'a, 'g> {
+    wired: &'a Wired<'g>,
+    found: &'a Survey,
+    host: &'a Host,
+    cache: &'a Cache,
+    history: &'a History,
+    wish: &'a Wish,
+}
+
+impl<'g> Planner<'_, 'g> {
+    fn plan(&self, goals: &[usize]) -> Plan {
+        // Routes and bypassed nodes are gone from here on: their readers read the origin.
+        let order: Vec<_> =
+            self.found.order.iter().copied().filter(|index| self.finding(*index).alias.is_none()).collect();
+        let mut step_of = vec![usize::MAX; self.wired.nodes.len()];
+        order.iter().enumerate().for_each(|(step, index)| step_of[*index] = step);
+        let goals: Vec<_> = goals
+            .iter()
+            .filter(|goal| self.found.findings[**goal].is_some())
+            .map(|goal| step_of[self.found.origin(*goal, 0).0])
+            .collect();
+        let mut steps: Vec<_> = order.iter().map(|index| self.step(*index, &step_of)).collect();
+        self.decide(&mut steps, &goals);
+        self.explain(&mut steps);
+        let peak_bytes = peak(&steps);
+        Plan { steps, goals, peak_bytes, numerics: self.host.numerics().to_owned() }
+    }
+
+    fn finding(&self, index: usize) -> &Finding {
+        self.found.findings[index].as_ref().expect("the order holds what was found")
+    }
+
+    fn step(&self, index: usize, step_of: &[usize]) -> Step {
+        let node = self.wired.nodes[index].as_ref().expect("a finding is of a node");
+        let finding = self.finding(index);
+        let input = |source: &Source<'g>| match *source {
+            Source::Literal(literal) => StepInput::Literal(literal.clone()),
+            Source::Default => StepInput::Default,
+            Source::Link { node, output } => {
+                let (node, output) = self.found.origin(node, output);
+                match &self.finding(node).values {
+                    Some(values) => StepInput::Value(values[output].clone()),
+                    None => StepInput::Step { step: step_of[node], output },
+                }
+            }
+            Source::Open | Source::Broken => StepInput::Open,
+        };
+        Step {
+            id: node.id.to_owned(),
+            node: Arc::clone(&node.node),
+            recipe: finding.recipe,
+            action: Action::Idle(None),
+            why: Why::NotNeeded,
+            inputs: node.inputs.iter().map(input).collect(),
+            input_names: finding.inputs.clone(),
+            types: finding.types.clone(),
+            cost: finding.cost,
+            seconds: None,
+        }
+    }
+
+    /// Decides from the goals back: what is at hand is taken, and what only it would need stays idle.
+    fn decide(&self, steps: &mut [Step], goals: &[usize]) {
+        let mut wanted = vec![false; steps.len()];
+        goals.iter().for_each(|goal| wanted[*goal] = true);
+        for index in (0..steps.len()).rev() {
+            let step = &mut steps[index];
+            let lane = step.node.spec().lane;
+            let tier = if lane == Lane::Value { None } else { self.cache.find(step.recipe) };
+            if !wanted[index] {
+                step.action = Action::Idle(tier);
+                continue;
+            }
+            (step.action, step.why) = self.act(step, tier);
+            if step.action == Action::Run || step.action == Action::Open {
+                step.inputs.iter().for_each(|input| {
+                    if let StepInput::Step { step, .. } = input {
+                        wanted[*step] = true
+                    }
+                });
+            }
+        }
+    }
+
+    fn act(&self, step: &Step, tier: Option<Tier>) -> (Action, Why) {
+        let spec = step.node.spec();
+        if self.wish.fresh && spec.lane != Lane::Open {
+            return (Action::Run, Why::Asked);
+        }
+        let Some(tier) = tier else {
+            return if spec.lane == Lane::Open { (Action::Open, Why::Needed) } else { (Action::Run, Why::Needed) };
+        };
+        if spec.effect {
+            match self.cache.load(step.recipe, &spec.outputs) {
+                Some(values) => {
+                    if let Some(what) = values.iter().find_map(|value| value.holds(self.host.files()).err()) {
+                        return (Action::Run, Why::Undone(what));
+                    }
+                }
+                None => return (Action::Run, Why::Gone("its result was damaged")),
+            }
+        }
+        (Action::Take(tier), Why::Same)
+    }
+
+    /// Finds out why each node that runs does so.
+    fn explain(&self, steps: &mut [Step]) {
+        for index in 0..steps.len() {
+            let past = self.history.past(&steps[index].id);
+            if matches!(steps[index].action, Action::Run) {
+                steps[index].seconds = past.and_then(|past| past.seconds);
+            }
+            if steps[index].action == Action::Run && steps[index].why == Why::Needed {
+                steps[index].why = self.why(&steps[index], past, steps);
+            }
+        }
+    }
+
+    fn why(&self, step: &Step, past: Option<&Past>, steps: &[Step]) -> Why {
+        let spec = step.node.spec();
+        let Some(past) = past else { return Why::New };
+        if past.recipe == step.recipe {
+            return Why::Gone(match self.cache.why_gone(step.recipe) {
+                Gone::EvictedForRoom => "its result was let go: the cache was full",
+                Gone::Damaged => "its result was damaged",
+                Gone::Cleared => "the cache was cleared",
+                Gone::Never => "its result is no longer in the cache",
+            });
+        }
+        if past.kind != spec.id || past.version != spec.version {
+            return Why::Node;
+        }
+        if spec.lane == Lane::Compute && past.numerics != self.host.numerics() {
+            return Why::Machine;
+        }
+        let before = |name: &str| past.inputs.iter().find(|(input, _)| input == name).map(|(_, name)| *name);
+        let now = |name: &str| {
+            step.input_names.iter().find(|(index, _)| spec.inputs[*index].name == name).map(|(_, name)| *name)
+        };
+        let changed = spec.inputs.iter().enumerate().filter(|(_, input)| before(input.name) != now(input.name));
+        let (wires, own): (Vec<_>, Vec<_>) =
+            changed.partition(|(index, _)| matches!(step.inputs[*index], StepInput::Step { .. }));
+        match (own.is_empty(), wires.first()) {
+            (true, Some((index, _))) => match step.inputs[*index] {
+                StepInput::Step { step, .. } => Why::Follows(steps[step].id.clone()),
+                _ => Why::Needed,
+            },
+            (true, None) => Why::Gone("its output folder changed"),
+            (false, _) => Why::Changed(own.iter().map(|(_, input)| input.name.to_owned()).collect()),
+        }
+    }
+}
+
+/// Walks through a run and adds up what is in memory: each value from its making to its last use, and at each step its
+/// weights and scratch.
+fn peak(steps: &[Step]) -> u64 {
+    let mut last_use = vec![0; steps.len()];
+    for (index, step) in steps.iter().enumerate().filter(|(_, step)| matches!(step.action, Action::Run)) {
+        step.inputs.iter().for_each(|input| {
+            if let StepInput::Step { step, .. } = input {
+                last_use[*step] = index
+            }
+        });
+    }
+    let mut ends: Vec<Vec<u64>> = vec![Vec::new(); steps.len() + 1];
+    let (mut live, mut most) = (0_u64, 0);
+    for (index, step) in steps.iter().enumerate() {
+        if matches!(step.action, Action::Run | Action::Take(_)) {
+            live += step.cost.output;
+            ends[last_use[index].max(index) + 1].push(step.cost.output);
+        }
+        if step.action == Action::Run {
+            most = most.max(live + step.cost.weights + step.cost.workspace);
+        }
+        live -= ends[index + 1].iter().sum::<u64>();
+    }
+    most
+}

@@ -1,0 +1,244 @@
+//! The specification of a node: its manual as data. Palette, widgets, command-line reference, checks of a graph and the
+//! form of a file follow from it.
+
+use crate::fault::Fault;
+use crate::files::Files;
+use crate::fingerprint::Fingerprint;
+use crate::literal::Literal;
+use crate::param::Param;
+use crate::types::Kind;
+use crate::value::{Codec, Datum};
+
+/// All that is known of a node without running it.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// The type's name in files.
+    pub id: &'static str,
+    /// Rises when the same inputs give another result.
+    pub version: u32,
+    /// The name a person reads.
+    pub title: &'static str,
+    /// The shelf it stands on.
+    pub category: &'static str,
+    /// What it does; first sentence first.
+    pub doc: &'static str,
+    /// Where it runs.
+    pub lane: Lane,
+    /// Whether it acts on the world, and is therefore a root of demand.
+    pub effect: bool,
+    /// Sockets and parameters, in the order of the struct's fields.
+    pub inputs: Vec<Input>,
+    /// What it makes.
+    pub outputs: Vec<Output>,
+}
+
+impl Spec {
+    /// Finds an input and its index.
+    pub fn input(&self, name: &str) -> Option<(usize, &Input)> {
+        self.inputs.iter().enumerate().find(|(_, input)| input.name == name)
+    }
+
+    /// Finds an output's index by name.
+    pub fn output(&self, name: &str) -> Option<usize> {
+        self.outputs.iter().position(|output| output.name == name)
+    }
+}
+
+/// Where a node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// While planning, when its inputs are known: texts, numbers, sizes.
+    Value,
+    /// Passes one of its inputs on; decided while planning.
+    Route,
+    /// Opens a model: free and lazy, and never counted as work.
+    Open,
+    /// Beside the compute lane: little arithmetic.
+    Light,
+    /// Beside the compute lane: reads or writes files.
+    Io,
+    /// Alone on its device.
+    Compute,
+}
+
+/// A socket or a parameter.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The field's name.
+    pub name: &'static str,
+    /// The manual.
+    pub doc: &'static str,
+    /// What may come in.
+    pub kind: Kind,
+    /// Whether something must come in.
+    pub required: bool,
+    /// For a parameter: its literal form.
+    pub param: Option<ParamSpec>,
+}
+
+/// The literal form of a parameter.
+#[derive(Debug, Clone)]
+pub struct ParamSpec {
+    /// What holds when nothing is given.
+    pub default: Option<Literal>,
+    /// Least and greatest value, both allowed.
+    pub range: Option<(Literal, Literal)>,
+    /// A whole number must be a multiple of this.
+    pub multiple_of: Option<u64>,
+    /// What may be chosen; empty where the value is free.
+    pub choices: &'static [Choice],
+    /// The unit, as `px`.
+    pub unit: Option<&'static str>,
+    /// Whether the text has several lines.
+    pub multiline: bool,
+    /// Whether the number seeds random draws, and may be left to chance.
+    pub seed: bool,
+    /// What it takes, for a sentence: "a whole number".
+    pub noun: &'static str,
+    /// Whether the type reads the literal.
+    parse: fn(&Literal, &Files) -> Result<(), Fault>,
+    /// The name of the literal's meaning; of a file's content, for a file.
+    name: fn(&Literal, &Files) -> Result<Fingerprint, Fault>,
+}
+
+/// One of several words.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// The word in files.
+    pub name: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// Something a node makes.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The output's name; a node with one output may be named without it.
+    pub name: &'static str,
+    /// The manual.
+    pub doc: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// How it is kept on disk; `None` for what never is.
+    pub codec: Option<Codec>,
+}
+
+impl Output {
+    /// Describes an output of type `T`.
+    pub fn of<T: Datum>(name: &'static str, doc: &'static str) -> Self {
+        Self { name, doc, kind: T::KIND, codec: T::codec() }
+    }
+}
+
+impl Input {
+    /// Describes a socket that takes a `T`.
+    pub fn wire<T: crate::node::Wire>(name: &'static str, doc: &'static str) -> Self {
+        Self { name, doc, kind: T::KIND, required: T::REQUIRED, param: None }
+    }
+
+    /// Describes a parameter of type `T`.
+    pub fn param<T: Param>(name: &'static str, doc: &'static str) -> Self {
+        let param = ParamSpec {
+            default: None,
+            range: None,
+            multiple_of: None,
+            choices: T::choices(),
+            unit: None,
+            multiline: false,
+            seed: T::SEED,
+            noun: T::NOUN,
+            parse: |literal, files| T::parse(literal, files).map(drop),
+            name: T::name,
+        };
+        Self { name, doc, kind: T::KIND, required: !T::OPTIONAL, param: Some(param) }
+    }
+
+    /// Sets what holds when nothing is given.
+    #[must_use]
+    pub fn with_default<T: Param>(mut self, value: T) -> Self {
+        self.required = false;
+        self.edit(|param| param.default = Some(value.literal()))
+    }
+
+    /// Sets least and greatest value.
+    #[must_use]
+    pub fn with_range<T: Param>(self, low: T, high: T) -> Self {
+        self.edit(|param| param.range = Some((low.literal(), high.literal())))
+    }
+
+    /// Sets what a whole number must be a multiple of.
+    #[must_use]
+    pub fn with_multiple_of(self, step: u64) -> Self {
+        self.edit(|param| param.multiple_of = Some(step))
+    }
+
+    /// Sets the unit.
+    #[must_use]
+    pub fn with_unit(self, unit: &'static str) -> Self {
+        self.edit(|param| param.unit = Some(unit))
+    }
+
+    /// Gives the text several lines.
+    #[must_use]
+    pub fn with_multiline(self) -> Self {
+        self.edit(|param| param.multiline = true)
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut ParamSpec)) -> Self {
+        change(self.param.as_mut().expect("settings follow `param`"));
+        self
+    }
+}
+
+impl ParamSpec {
+    /// Checks a literal: its type, its range, its step.
+    ///
+    /// # Errors
+    /// A fault of the graph that says what is wanted and what was found.
+    pub fn check(&self, literal: &Literal, files: &Files) -> Result<(), Fault> {
+        (self.parse)(literal, files)?;
+        self.check_range(literal)
+    }
+
+    /// Checks range and step alone.
+    ///
+    /// # Errors
+    /// A fault of the graph.
+    pub fn check_range(&self, literal: &Literal) -> Result<(), Fault> {
+        if let Some((low, high)) = &self.range {
+            let inside = match (as_number(literal), as_number(low), as_number(high)) {
+                (Some(value), Some(low), Some(high)) => value >= low && value <= high,
+                _ => true,
+            };
+            if !inside {
+                let unit = self.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+                return Err(Fault::graph(format!("{literal} is out of range"))
+                    .hint(format!("give {} from {low} to {high}{unit}", self.noun)));
+            }
+        }
+        match (self.multiple_of, literal) {
+            (Some(step), Literal::Integer(value)) if value % i128::from(step) != 0 => {
+                let down = value - value.rem_euclid(i128::from(step));
+                Err(Fault::graph(format!("{value} is not a multiple of {step}"))
+                    .hint(format!("{down} and {} are", down + i128::from(step))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the name of what the literal means.
+    ///
+    /// # Errors
+    /// A fault of the file that the literal names.
+    pub fn name(&self, literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
+        (self.name)(literal, files)
+    }
+}
+
+fn as_number(literal: &Literal) -> Option<f64> {
+    match literal {
+        Literal::Integer(number) => Some(*number as f64),
+        Literal::Number(number) => Some(*number),
+        _ => None,
+    }
+}

@@ -1,0 +1,124 @@
+//! Wire types: the kind of a value, and its family and size where they are known before a run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of a value; wires join where kinds agree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kind(pub &'static str);
+
+impl Kind {
+    /// Takes whatever comes.
+    pub const ANY: Self = Self("any");
+    /// A text.
+    pub const TEXT: Self = Self("text");
+    /// A whole number.
+    pub const INTEGER: Self = Self("integer");
+    /// A number; a whole number will do.
+    pub const NUMBER: Self = Self("number");
+    /// A truth value.
+    pub const BOOLEAN: Self = Self("boolean");
+    /// Pictures.
+    pub const IMAGE: Self = Self("image");
+
+    /// Tells whether a socket of this kind takes a value of the other.
+    pub fn accepts(self, found: Self) -> bool {
+        self == found || self == Self::ANY || found == Self::ANY || (self == Self::NUMBER && found == Self::INTEGER)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What is known of a value before it exists: its kind, and more where the kind has more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Type {
+    /// What it is.
+    pub kind: Kind,
+    /// The model family it belongs to, as `sdxl`.
+    pub family: Option<Arc<str>>,
+    /// Width in pixels of the picture it is or will become.
+    pub width: Option<u32>,
+    /// Height in pixels.
+    pub height: Option<u32>,
+    /// Pictures in the batch.
+    pub count: Option<u32>,
+    /// For a model: bytes of its weights once loaded.
+    pub weights: Option<u64>,
+}
+
+impl Type {
+    /// Makes a type of which only the kind is known.
+    pub fn of(kind: Kind) -> Self {
+        Self { kind, family: None, width: None, height: None, count: None, weights: None }
+    }
+
+    /// Adds the family.
+    #[must_use]
+    pub fn family(mut self, family: impl Into<Arc<str>>) -> Self {
+        self.family = Some(family.into());
+        self
+    }
+
+    /// Adds width and height in pixels.
+    #[must_use]
+    pub fn size(mut self, width: Option<u32>, height: Option<u32>) -> Self {
+        (self.width, self.height) = (width, height);
+        self
+    }
+
+    /// Adds the number of pictures.
+    #[must_use]
+    pub fn count(mut self, count: Option<u32>) -> Self {
+        self.count = count;
+        self
+    }
+
+    /// Adds the bytes of a model's weights.
+    #[must_use]
+    pub fn weights(mut self, bytes: u64) -> Self {
+        self.weights = Some(bytes);
+        self
+    }
+}
+
+/// Writes `sdxl latent 1024×768 ×2`.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(family) = &self.family {
+            write!(f, "{family} ")?;
+        }
+        write!(f, "{}", self.kind)?;
+        if let (Some(width), Some(height)) = (self.width, self.height) {
+            write!(f, " {width}×{height}")?;
+        }
+        match self.count {
+            Some(count) if count > 1 => write!(f, " ×{count}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a node will need, known before it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Bytes of weights that must be in memory.
+    pub weights: u64,
+    /// Bytes of scratch memory beside weights, inputs and outputs.
+    pub workspace: u64,
+    /// Bytes of what it makes.
+    pub output: u64,
+    /// Steps that a person can watch.
+    pub steps: u32,
+}
