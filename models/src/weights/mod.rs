@@ -7,6 +7,7 @@
 mod convert;
 pub(crate) mod find;
 mod header;
+mod random;
 mod report;
 mod sniff;
 pub(crate) mod source;
@@ -51,6 +52,8 @@ pub struct Weights {
     /// Empty, or names joined and ended by a dot.
     prefix: String,
     dtype: DType,
+    /// Whether values are left out, as if the set were dry.
+    hollow: bool,
 }
 
 struct Set {
@@ -58,6 +61,8 @@ struct Set {
     tensors: BTreeMap<String, Stock>,
     sources: Vec<Source>,
     dry: bool,
+    /// Where values are made up instead of read.
+    seed: Option<u64>,
     notes: Mutex<Report>,
 }
 
@@ -111,14 +116,30 @@ impl Weights {
         Self::whole(set)
     }
 
+    /// Makes weights of names and shapes alone, filled with noise at the time they are asked for: for benches, where a
+    /// network has to compute and nobody looks at what.
+    ///
+    /// Matrices and convolutions keep the size of what goes through them, gains are 1, biases 0.
+    pub fn random(name: &str, tensors: impl IntoIterator<Item = (String, Vec<usize>)>, seed: u64) -> Self {
+        let dry = Self::dry(name, tensors);
+        let mut set = Arc::into_inner(dry.set).expect("nobody else has it yet");
+        (set.dry, set.seed) = (false, Some(seed));
+        Self::whole(set)
+    }
+
     fn whole(set: Set) -> Self {
-        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32 }
+        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false }
     }
 
     /// Sets the precision that tensors are handed out in; f32 unless told otherwise.
     pub fn with_precision(mut self, dtype: DType) -> Self {
         self.dtype = dtype;
         self
+    }
+
+    /// Returns the same tensors without their values: what is asked for is checked and noted, and nothing is read.
+    pub fn hollow(&self) -> Weights {
+        Self { hollow: true, ..self.clone() }
     }
 
     /// Returns the scope below `name`; `w.at("a").at(0)` asks for `a.0.*`.
@@ -146,8 +167,11 @@ impl Weights {
             self.notes().wrong_type.insert(name, wrong_type(stock.stored));
             return stand_in(self.dtype, &wanted);
         }
-        if self.set.dry {
+        if self.set.dry || self.hollow {
             return stand_in(self.dtype, &wanted);
+        }
+        if let Some(seed) = self.set.seed {
+            return random::tensor(&name, &stock.shape, seed, self.dtype);
         }
         let bytes = self.set.sources[stock.source].read(stock.offset, stock.length)?;
         convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)
@@ -165,7 +189,7 @@ impl Weights {
 
     /// Tells whether there are shapes only.
     pub fn is_dry(&self) -> bool {
-        self.set.dry
+        self.set.dry || self.hollow
     }
 
     /// Returns how many bytes the tensors of this scope take in the file.
@@ -220,7 +244,7 @@ impl fmt::Debug for Weights {
 impl Set {
     fn new(path: &Path) -> Self {
         let notes = Mutex::new(Report { path: path.into(), ..Report::default() });
-        Self { path: path.into(), tensors: BTreeMap::new(), sources: Vec::new(), dry: false, notes }
+        Self { path: path.into(), tensors: BTreeMap::new(), sources: Vec::new(), dry: false, seed: None, notes }
     }
 
     /// Reads the header of a file and takes in its tensors.

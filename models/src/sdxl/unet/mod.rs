@@ -15,7 +15,7 @@ pub use embed::Added;
 
 use crate::{
     Error, Progress, Result, Weights,
-    nn::{Activation, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Loader, Sinusoid, Tokens},
+    nn::{Activation, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Sinusoid, Tokens},
     sdxl::config::UNetConfig,
 };
 use blocks::{DownBlock, Heard, MidBlock, UpBlock};
@@ -52,7 +52,7 @@ pub struct Question<'a> {
 impl UNet {
     /// Loads the network; fails with everything that is wrong with its weights at once.
     pub fn load(config: &UNetConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let plan = Plan::new(config);
+        let Plan { down, mid, up } = Plan::new(config);
         let finest = config.time_channels();
         let width = config.time_embed_dim();
         let waves =
@@ -66,9 +66,9 @@ impl UNet {
             conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
             time: TimeEmbedding::load(&w.at("time_embedding"), waves(finest), width)?,
             added: added.transpose()?,
-            down: load(keep, &w.at("down_blocks"), plan.down, DownBlock::load)?,
-            mid: Blocks::load(keep, vec![loader(w.at("mid_block"), plan.mid, MidBlock::load)])?,
-            up: load(keep, &w.at("up_blocks"), plan.up, UpBlock::load)?,
+            down: load(keep, &w.at("down_blocks"), down, DownBlock::load)?,
+            mid: Blocks::load(keep, [w.at("mid_block")], move |_, w| MidBlock::load(w, &mid))?,
+            up: load(keep, &w.at("up_blocks"), up, UpBlock::load)?,
             norm_out: GroupNorm::load(&w.at("conv_norm_out"), config.norm_groups, finest, config.norm_eps)?,
             conv_out: Conv2d::load(&w.at("conv_out"), out)?,
             config: config.clone(),
@@ -165,14 +165,13 @@ impl UNet {
     }
 }
 
-type Build<B> = fn(&Weights, &Level) -> Result<B>;
-
-fn load<B: 'static>(keep: Keep, w: &Weights, levels: Vec<Level>, build: Build<B>) -> Result<Blocks<B>> {
-    let loaders = levels.into_iter().enumerate();
-    let loaders = loaders.map(|(i, level)| loader(w.at(i), level, build));
-    Blocks::load(keep, loaders.collect())
-}
-
-fn loader<B: 'static>(w: Weights, level: Level, build: Build<B>) -> Loader<B> {
-    Box::new(move || build(&w, &level))
+/// Loads a block for each level, named by its number.
+fn load<B: 'static>(
+    keep: Keep,
+    w: &Weights,
+    levels: Vec<Level>,
+    build: fn(&Weights, &Level) -> Result<B>,
+) -> Result<Blocks<B>> {
+    let scopes: Vec<Weights> = (0..levels.len()).map(|i| w.at(i)).collect();
+    Blocks::load(keep, scopes, move |i, w| build(w, &levels[i]))
 }
