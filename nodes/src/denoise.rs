@@ -95,14 +95,13 @@ choices! {
     }
 }
 
-choices! {
-    /// Which generator draws.
-    GeneratorName {
-        /// PyTorch's generator on the processor.
-        Cpu = "cpu",
-        /// PyTorch's generator on an NVIDIA card.
-        Philox = "philox",
-    }
+/// Which generator draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
+pub enum GeneratorName {
+    /// PyTorch's generator on the processor.
+    Cpu,
+    /// PyTorch's generator on an NVIDIA card.
+    Philox,
 }
 
 /// Takes the noise out of a latent, step by step, under the guidance of a prompt.

@@ -27,6 +27,7 @@ pub mod wires;
 use darkroom_core::registry::Registry;
 
 pub use host::host;
+pub use save_image::Saved;
 
 /// Returns all nodes.
 pub fn registry() -> Registry {

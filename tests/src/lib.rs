@@ -1,7 +1,4 @@
-//! Helpers of the tests: the reference data, comparisons, and toy nodes.
-
-pub mod archive;
-pub mod reference;
-//! What the integration tests, their helper processes and the benches share.
+//! What the integration tests, their helper processes and the benches share: the reference data, comparisons, toys.
 
 pub mod cached;
+pub mod reference;

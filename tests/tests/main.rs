@@ -2,4 +2,3 @@
 
 mod faults;
 mod parity;
-mod faults;
