@@ -3,6 +3,8 @@
 mod configs;
 mod encode_prompt;
 mod manifests;
+mod pictures;
+mod pipelines;
 mod rng;
 mod schedulers;
 mod text_encoders;
