@@ -125,9 +125,6 @@ mod tests {
         let build = |_: usize, w: &Weights| w.get("weight", 3);
         Blocks::load(Keep::One, [weights.at("a"), weights.at("b")], build).unwrap();
         let fault = weights.finish().unwrap_err().to_string();
-        assert!(
-            fault.contains("a.weight") && fault.contains("b.weight"),
-            "{fault}"
-        );
+        assert!(fault.contains("a.weight") && fault.contains("b.weight"), "{fault}");
     }
 }

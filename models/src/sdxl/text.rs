@@ -60,9 +60,8 @@ impl TextEncoder {
         let tables = model.at("embeddings");
         let (layers, shape) = (model.at("encoder.layers"), config.clone());
         let scopes = (0..config.layers).map(|i| layers.at(i));
-        let projection = config
-            .projection_dim
-            .map(|outputs| Linear::load(&w.at("text_projection"), width, outputs, Bias::No));
+        let projection =
+            config.projection_dim.map(|outputs| Linear::load(&w.at("text_projection"), width, outputs, Bias::No));
         let final_norm = model.at("final_layer_norm");
         let encoder = Self {
             words: Embedding::load(&tables.at("token_embedding"), config.vocab_size, width)?,
@@ -110,12 +109,7 @@ impl TextEncoder {
             Some(projection) => projection.forward(&pooled)?,
             None => pooled,
         };
-        Ok(Encoded {
-            hidden,
-            last,
-            pooled,
-            projected: self.projection.is_some(),
-        })
+        Ok(Encoded { hidden, last, pooled, projected: self.projection.is_some() })
     }
 
     /// Finds the end of each text.

@@ -16,9 +16,7 @@ pub fn tensor(name: &str, shape: &[usize], seed: u64, dtype: DType) -> Result<Te
         [_, inner @ ..] if !inner.is_empty() => {
             // Uniform in ±sqrt(3 / inputs) has a variance of 1 / inputs, so that values keep their size.
             let edge = (3.0 / inner.iter().product::<usize>() as f32).sqrt();
-            let salt = name
-                .bytes()
-                .fold(seed, |salt, byte| mix(salt ^ u64::from(byte)));
+            let salt = name.bytes().fold(seed, |salt, byte| mix(salt ^ u64::from(byte)));
             Box::new(move |i| (mix(salt.wrapping_add(i)) >> 40) as f32 * edge / 8_388_608.0 - edge)
         }
         _ => Box::new(move |_| f32::from(u8::from(gain))),
@@ -31,11 +29,7 @@ pub fn tensor(name: &str, shape: &[usize], seed: u64, dtype: DType) -> Result<Te
     }
 }
 
-fn filled<T: candle_core::WithDType>(
-    count: usize,
-    shape: &[usize],
-    value: impl Fn(u64) -> T + Sync,
-) -> Result<Tensor> {
+fn filled<T: candle_core::WithDType>(count: usize, shape: &[usize], value: impl Fn(u64) -> T + Sync) -> Result<Tensor> {
     let mut values = vec![T::zero(); count];
     let chunks = values.par_chunks_mut(CHUNK).enumerate();
     chunks.for_each(|(n, chunk)| {
@@ -62,9 +56,7 @@ mod tests {
     fn the_same_seed_and_name_give_the_same_noise_of_variance_one_over_inputs() {
         let shapes = [("a.weight", vec![64, 256]), ("b.weight", vec![64, 256])];
         let make = |seed| {
-            let shapes = shapes
-                .iter()
-                .map(|(name, shape)| (name.to_string(), shape.clone()));
+            let shapes = shapes.iter().map(|(name, shape)| (name.to_string(), shape.clone()));
             Weights::random("noise", shapes, seed)
         };
         let values = |seed, name: &str| {

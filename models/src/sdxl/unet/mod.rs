@@ -55,34 +55,21 @@ impl UNet {
         let Plan { down, mid, up } = Plan::new(config);
         let finest = config.time_channels();
         let width = config.time_embed_dim();
-        let waves = |channels| Sinusoid {
-            channels,
-            flip_sin_to_cos: config.flip_sin_to_cos,
-            freq_shift: config.freq_shift,
-        };
+        let waves =
+            |channels| Sinusoid { channels, flip_sin_to_cos: config.flip_sin_to_cos, freq_shift: config.freq_shift };
         let added = config.addition.map(|shape| {
             let w = w.at("add_embedding");
             AddEmbedding::load(&w, waves(shape.time_dim), shape.input_dim, width)
         });
         let out = ConvShape::three(finest, config.out_channels);
         let unet = Self {
-            conv_in: Conv2d::load(
-                &w.at("conv_in"),
-                ConvShape::three(config.in_channels, finest),
-            )?,
+            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
             time: TimeEmbedding::load(&w.at("time_embedding"), waves(finest), width)?,
             added: added.transpose()?,
             down: load(keep, &w.at("down_blocks"), down, DownBlock::load)?,
-            mid: Blocks::load(keep, [w.at("mid_block")], move |_, w| {
-                MidBlock::load(w, &mid)
-            })?,
+            mid: Blocks::load(keep, [w.at("mid_block")], move |_, w| MidBlock::load(w, &mid))?,
             up: load(keep, &w.at("up_blocks"), up, UpBlock::load)?,
-            norm_out: GroupNorm::load(
-                &w.at("conv_norm_out"),
-                config.norm_groups,
-                finest,
-                config.norm_eps,
-            )?,
+            norm_out: GroupNorm::load(&w.at("conv_norm_out"), config.norm_groups, finest, config.norm_eps)?,
             conv_out: Conv2d::load(&w.at("conv_out"), out)?,
             config: config.clone(),
         };
@@ -110,10 +97,7 @@ impl UNet {
         self.check(&ask)?;
         let time = Activation::Silu.forward(&self.embed(&ask, trace)?)?;
         let context = ask.context.repeat_for(ask.sample.dims().batch)?;
-        let heard = Heard {
-            time: &time,
-            context: &context,
-        };
+        let heard = Heard { time: &time, context: &context };
         let of = self.down.len() + self.mid.len() + self.up.len() + 1;
         let mut done = 0;
         let mut tick = |name: &str, x: &FeatureMap| {
@@ -152,9 +136,7 @@ impl UNet {
                 trace("add_embedding", &added.to_vectors()?);
                 time.add(&added)
             }
-            (Some(_), None) => Err(Error::Shape(
-                "this UNet wants pooled text and sizes, and got none".into(),
-            )),
+            (Some(_), None) => Err(Error::Shape("this UNet wants pooled text and sizes, and got none".into())),
         }
     }
 
@@ -177,10 +159,7 @@ impl UNet {
             )));
         }
         if rows != 1 && rows != sample.batch {
-            return Err(Error::Shape(format!(
-                "{rows} prompts do not fit {} pictures",
-                sample.batch
-            )));
+            return Err(Error::Shape(format!("{rows} prompts do not fit {} pictures", sample.batch)));
         }
         Ok(())
     }

@@ -20,10 +20,7 @@ pub struct Decoder {
 impl Decoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (
-            config.channels[0],
-            config.channels[config.channels.len() - 1],
-        );
+        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
         let (shape, blocks) = (config.clone(), w.at("up_blocks"));
         let level = move |i: usize, w: &Weights| Level::load(w, &shape, i);
         let levels = (0..config.channels.len()).map(|i| blocks.at(i));
@@ -76,12 +73,8 @@ impl Level {
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
         let keep_size = ConvShape::three(channels, channels);
-        let upsample =
-            (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
-        Ok(Self {
-            resnets: (0..=config.layers).map(block).collect::<Result<_>>()?,
-            upsample: upsample.transpose()?,
-        })
+        let upsample = (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
+        Ok(Self { resnets: (0..=config.layers).map(block).collect::<Result<_>>()?, upsample: upsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {

@@ -20,10 +20,7 @@ pub struct Encoder {
 impl Encoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (
-            config.channels[0],
-            config.channels[config.channels.len() - 1],
-        );
+        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
         let (shape, blocks) = (config.clone(), w.at("down_blocks"));
         let level = move |i: usize, w: &Weights| Level::load(w, &shape, i);
         let levels = (0..config.channels.len()).map(|i| blocks.at(i));
@@ -32,10 +29,7 @@ impl Encoder {
         let norm_out = w.at("conv_norm_out");
         let out = ConvShape::three(coarsest, 2 * config.latent_channels);
         Ok(Self {
-            conv_in: Conv2d::load(
-                &w.at("conv_in"),
-                ConvShape::three(config.in_channels, finest),
-            )?,
+            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
             levels: Blocks::load(keep, levels, level)?,
             bottom: Blocks::load(keep, [w.at("mid_block")], bottom)?,
             norm_out: GroupNorm::load(&norm_out, config.norm_groups, coarsest, config.norm_eps)?,
@@ -77,12 +71,8 @@ impl Level {
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
         let halve = ConvShape::halving(channels, Padding::RightBelow);
-        let downsample = (i + 1 < config.channels.len())
-            .then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
-        Ok(Self {
-            resnets: (0..config.layers).map(block).collect::<Result<_>>()?,
-            downsample: downsample.transpose()?,
-        })
+        let downsample = (i + 1 < config.channels.len()).then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
+        Ok(Self { resnets: (0..config.layers).map(block).collect::<Result<_>>()?, downsample: downsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {
