@@ -113,9 +113,8 @@ impl Fields {
 
     /// Returns a list of `lengths` words.
     pub fn words(&self, name: &str, lengths: RangeInclusive<usize>) -> Result<Vec<&str>> {
-        let word = |value: &'_ Value| value.as_str().map(str::len).is_some();
         let list = self.array(name, lengths)?;
-        if !list.iter().all(word) {
+        if !list.iter().all(Value::is_string) {
             return Err(self.fault(name, "must be a list of words"));
         }
         Ok(list.iter().filter_map(Value::as_str).collect())

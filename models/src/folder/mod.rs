@@ -5,6 +5,7 @@
 
 mod digest;
 mod family;
+mod files;
 
 use std::{
     fmt,
@@ -12,12 +13,13 @@ use std::{
 };
 
 pub use family::Family;
+pub use files::File;
 
 use crate::{
     Error, Result, json, paths,
     sdxl::config::{ModelIndex, TextEncoderConfig, UNetConfig, VaeConfig},
     tokenizer::Clip,
-    weights::{Options, Weights, find},
+    weights::{Options, Weights},
 };
 
 /// A model folder, recognised and complete.
@@ -63,17 +65,6 @@ pub enum Component {
     Tokenizer2,
     /// The noise schedule's configuration.
     Scheduler,
-}
-
-/// A file that the model depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct File {
-    /// Its path below the model's folder, with `/` between the parts.
-    pub name: String,
-    /// Where it is opened.
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
 }
 
 impl Component {
@@ -140,8 +131,8 @@ impl ModelFolder {
             &index_path,
             &json::read(&paths::inside(root, &index_path)?)?,
         )?;
-        let components = components(&index);
-        let files = list_files(root, &components)?;
+        let components = files::components(&index);
+        let files = files::list(root, &components)?;
         let configs = Configs::read(root, index, &components)?;
         let family = Family::recognise(root, &configs)?;
         Ok(Self {
@@ -170,7 +161,7 @@ impl ModelFolder {
 
     /// Returns the folder of a component, if the model has it.
     pub fn component(&self, component: Component) -> Option<PathBuf> {
-        folder_of(&self.components, component).map(|name| self.root.join(name))
+        files::folder_of(&self.components, component).map(|name| self.root.join(name))
     }
 
     /// Returns the files that the model depends on, sorted by name.
@@ -217,7 +208,7 @@ impl ModelFolder {
 impl Configs {
     fn read(root: &Path, index: ModelIndex, components: &[(Component, String)]) -> Result<Self> {
         let path = |component| {
-            folder_of(components, component).map(|name| root.join(name).join("config.json"))
+            files::folder_of(components, component).map(|name| root.join(name).join("config.json"))
         };
         let encoder = |component| {
             path(component)
@@ -233,94 +224,5 @@ impl Configs {
             text_encoder_2: encoder(Component::TextEncoder2)?,
             index,
         })
-    }
-}
-
-/// Returns the components of an index and their folders.
-///
-/// Published refiners call their only encoder the second; some mirrors keep it in the folder of the first. What it is
-/// shows in its class.
-fn components(index: &ModelIndex) -> Vec<(Component, String)> {
-    let has = |component: Component| index.components.contains_key(component.name());
-    let class = index.components.get(Component::TextEncoder.name());
-    let moved = !has(Component::TextEncoder2)
-        && class.is_some_and(|class| class == "CLIPTextModelWithProjection");
-    let role = |component| match component {
-        Component::TextEncoder if moved => Component::TextEncoder2,
-        Component::Tokenizer if moved => Component::Tokenizer2,
-        same => same,
-    };
-    let there = Component::ALL
-        .into_iter()
-        .filter(|component| has(*component));
-    there
-        .map(|component| (role(component), component.name().to_owned()))
-        .collect()
-}
-
-fn folder_of(components: &[(Component, String)], wanted: Component) -> Option<&str> {
-    components
-        .iter()
-        .find(|(component, _)| *component == wanted)
-        .map(|(_, folder)| folder.as_str())
-}
-
-/// Lists the files of all components; everything that is missing is one error.
-fn list_files(root: &Path, components: &[(Component, String)]) -> Result<Vec<File>> {
-    let mut missing = Vec::new();
-    for needed in [Component::UNet, Component::Vae, Component::Scheduler] {
-        if folder_of(components, needed).is_none() {
-            missing.push(format!("`{needed}` (not in model_index.json)"));
-        }
-    }
-    let mut found = vec![root.join("model_index.json")];
-    for (component, folder) in components {
-        let at = root.join(folder);
-        if !at.is_dir() {
-            missing.push(format!("`{folder}`"));
-            continue;
-        }
-        for (name, optional) in component.small_files() {
-            match at.join(name) {
-                path if path.is_file() => found.push(path),
-                _ if *optional => (),
-                _ => missing.push(format!("`{folder}/{name}`")),
-            }
-        }
-        if component.has_weights() {
-            let weights = find::in_folder(&at)?;
-            found.extend(weights.index.map(|index| index.path));
-            found.extend(weights.files);
-        }
-    }
-    if !missing.is_empty() {
-        let what = format!("the model is not complete, it lacks {}", missing.join(", "));
-        return Err(
-            Error::format(root, what).with_hint("download the missing files into the folder")
-        );
-    }
-    let mut files = found
-        .into_iter()
-        .map(|path| File::find(root, path))
-        .collect::<Result<Vec<_>>>()?;
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(files)
-}
-
-impl File {
-    fn find(root: &Path, path: PathBuf) -> Result<Self> {
-        let real = paths::inside(root, &path)?;
-        let bytes = std::fs::metadata(&real)
-            .map_err(|fault| Error::io(&path, fault))?
-            .len();
-        let below = path
-            .strip_prefix(root)
-            .expect("files are listed below the root");
-        let name = below
-            .iter()
-            .map(|part| part.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join("/");
-        Ok(Self { name, path, bytes })
     }
 }

@@ -27,7 +27,9 @@ pub fn refuse(path: &Path, start: &[u8]) -> Option<Error> {
             "this is a pointer that git-lfs left in place of the file",
             "run `git lfs pull`, or download the file itself",
         ),
-        [b'<', ..] => ("this is a web page, not a model", "download the file again"),
+        [b'<', b'!' | b'?' | b'h' | b'H', ..] => {
+            ("this is a web page, not a model", "download the file again")
+        }
         _ if is_pickle_by_name(path) => (
             "this is no safetensors file, and its name is that of a pickle",
             pickle,
