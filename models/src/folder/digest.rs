@@ -26,9 +26,7 @@ impl ModelFolder {
             let mut chunk = vec![0; CHUNK.min(file.bytes as usize + 1)];
             let mut read = 0;
             loop {
-                let n = reader
-                    .read(&mut chunk)
-                    .map_err(|fault| Error::io(&file.path, fault))?;
+                let n = reader.read(&mut chunk).map_err(|fault| Error::io(&file.path, fault))?;
                 if n == 0 {
                     break;
                 }
@@ -49,9 +47,7 @@ impl ModelFolder {
             head(&mut hasher, file);
             let changed = std::fs::metadata(&file.path).and_then(|found| found.modified());
             let changed = changed.map_err(|fault| Error::io(&file.path, fault))?;
-            let since = changed
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_nanos());
+            let since = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
             hasher.update(&since.to_le_bytes());
             let source = Source::open(&file.path, false)?;
             same_length(file, source.length)?;
@@ -77,12 +73,8 @@ fn same_length(file: &File, found: u64) -> Result<()> {
     match found == file.bytes {
         true => Ok(()),
         false => {
-            let what = format!(
-                "the file had {} bytes when the model was opened and has {found} now",
-                file.bytes
-            );
-            Err(Error::format(&file.path, what)
-                .with_hint("open the model again once its files are complete"))
+            let what = format!("the file had {} bytes when the model was opened and has {found} now", file.bytes);
+            Err(Error::format(&file.path, what).with_hint("open the model again once its files are complete"))
         }
     }
 }

@@ -34,16 +34,13 @@ impl fmt::Display for Family {
 
 impl Family {
     /// Tells the family by the widths that configurations must agree on, not by names that anyone can write.
-    pub(super) fn recognise(root: &Path, configs: &Configs) -> Result<Self> {
+    pub fn recognise(root: &Path, configs: &Configs) -> Result<Self> {
         let Configs { unet, vae, .. } = configs;
-        let fault = |what: String| {
-            Error::format(root, what).with_hint("SDXL base, refiner, inpaint and SD 1.5 are built")
-        };
+        let fault =
+            |what: String| Error::format(root, what).with_hint("SDXL base, refiner, inpaint and SD 1.5 are built");
         if unet.out_channels != vae.latent_channels {
             let (net, latent) = (unet.out_channels, vae.latent_channels);
-            return Err(fault(format!(
-                "the unet writes {net} channels, the vae's latent has {latent}"
-            )));
+            return Err(fault(format!("the unet writes {net} channels, the vae's latent has {latent}")));
         }
         let plain = unet.in_channels == vae.latent_channels;
         // Latent, mask, latent of the masked picture.
@@ -56,45 +53,24 @@ impl Family {
             kind if plain => Ok(kind),
             Family::Sdxl if inpaint => Ok(Family::SdxlInpaint),
             Family::Sd15 if inpaint => Ok(Family::Sd15Inpaint),
-            kind => Err(fault(format!(
-                "a unet of {kind} with {} input channels is not known",
-                unet.in_channels
-            ))),
+            kind => Err(fault(format!("a unet of {kind} with {} input channels is not known", unet.in_channels))),
         }
     }
 }
 
-fn without_sizes(
-    Configs {
-        unet, text_encoder, ..
-    }: &Configs,
-) -> Result<Family, String> {
-    let encoder = text_encoder
-        .as_ref()
-        .ok_or("the unet needs `text_encoder`, which is not there")?;
+fn without_sizes(Configs { unet, text_encoder, .. }: &Configs) -> Result<Family, String> {
+    let encoder = text_encoder.as_ref().ok_or("the unet needs `text_encoder`, which is not there")?;
     widths(unet.cross_attention_dim, encoder.hidden_size)?;
     Ok(Family::Sd15)
 }
 
 fn with_sizes(configs: &Configs, addition: &TextTime) -> Result<Family, String> {
-    let Configs {
-        unet,
-        text_encoder,
-        text_encoder_2,
-        ..
-    } = configs;
-    let second = text_encoder_2
-        .as_ref()
-        .ok_or("the unet needs `text_encoder_2`, which is not there")?;
-    let pooled = second
-        .projection_dim
-        .ok_or("the unet needs pooled text, and `text_encoder_2` has no projection")?;
+    let Configs { unet, text_encoder, text_encoder_2, .. } = configs;
+    let second = text_encoder_2.as_ref().ok_or("the unet needs `text_encoder_2`, which is not there")?;
+    let pooled = second.projection_dim.ok_or("the unet needs pooled text, and `text_encoder_2` has no projection")?;
     match (addition.ids(pooled), text_encoder) {
         (Some(6), Some(first)) => {
-            widths(
-                unet.cross_attention_dim,
-                first.hidden_size + second.hidden_size,
-            )?;
+            widths(unet.cross_attention_dim, first.hidden_size + second.hidden_size)?;
             Ok(Family::Sdxl)
         }
         (Some(6), None) => Err("the unet needs `text_encoder`, which is not there".into()),
@@ -112,8 +88,6 @@ fn with_sizes(configs: &Configs, addition: &TextTime) -> Result<Family, String> 
 fn widths(unet: usize, text: usize) -> Result<(), String> {
     match unet == text {
         true => Ok(()),
-        false => Err(format!(
-            "the unet reads text of width {unet}, the text encoders write {text}"
-        )),
+        false => Err(format!("the unet reads text of width {unet}, the text encoders write {text}")),
     }
 }

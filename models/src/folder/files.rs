@@ -23,26 +23,18 @@ pub struct File {
 pub fn components(index: &ModelIndex) -> Vec<(Component, String)> {
     let has = |component: Component| index.components.contains_key(component.name());
     let class = index.components.get(Component::TextEncoder.name());
-    let moved = !has(Component::TextEncoder2)
-        && class.is_some_and(|class| class == "CLIPTextModelWithProjection");
+    let moved = !has(Component::TextEncoder2) && class.is_some_and(|class| class == "CLIPTextModelWithProjection");
     let role = |component| match component {
         Component::TextEncoder if moved => Component::TextEncoder2,
         Component::Tokenizer if moved => Component::Tokenizer2,
         same => same,
     };
-    let there = Component::ALL
-        .into_iter()
-        .filter(|component| has(*component));
-    there
-        .map(|component| (role(component), component.name().to_owned()))
-        .collect()
+    let there = Component::ALL.into_iter().filter(|component| has(*component));
+    there.map(|component| (role(component), component.name().to_owned())).collect()
 }
 
 pub fn folder_of(components: &[(Component, String)], wanted: Component) -> Option<&str> {
-    components
-        .iter()
-        .find(|(component, _)| *component == wanted)
-        .map(|(_, folder)| folder.as_str())
+    components.iter().find(|(component, _)| *component == wanted).map(|(_, folder)| folder.as_str())
 }
 
 /// Lists the files of all components; everything that is missing is one error.
@@ -79,17 +71,12 @@ pub fn list(root: &Path, components: &[(Component, String)]) -> Result<Vec<File>
     }
     if !missing.is_empty() {
         let what = format!("the model is not complete, it lacks {}", missing.join(", "));
-        return Err(
-            Error::format(root, what).with_hint("download the missing files into the folder")
-        );
+        return Err(Error::format(root, what).with_hint("download the missing files into the folder"));
     }
     if let Some(fault) = faults.into_iter().next() {
         return Err(fault);
     }
-    let mut files = found
-        .into_iter()
-        .map(|path| File::find(root, path))
-        .collect::<Result<Vec<_>>>()?;
+    let mut files = found.into_iter().map(|path| File::find(root, path)).collect::<Result<Vec<_>>>()?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
@@ -97,17 +84,9 @@ pub fn list(root: &Path, components: &[(Component, String)]) -> Result<Vec<File>
 impl File {
     fn find(root: &Path, path: PathBuf) -> Result<Self> {
         let real = paths::inside(root, &path)?;
-        let bytes = std::fs::metadata(&real)
-            .map_err(|fault| Error::io(&path, fault))?
-            .len();
-        let below = path
-            .strip_prefix(root)
-            .expect("files are listed below the root");
-        let name = below
-            .iter()
-            .map(|part| part.to_string_lossy())
-            .collect::<Vec<_>>()
-            .join("/");
+        let bytes = std::fs::metadata(&real).map_err(|fault| Error::io(&path, fault))?.len();
+        let below = path.strip_prefix(root).expect("files are listed below the root");
+        let name = below.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
         Ok(Self { name, path, bytes })
     }
 }

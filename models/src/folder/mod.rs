@@ -92,10 +92,7 @@ impl Component {
     }
 
     fn has_weights(self) -> bool {
-        matches!(
-            self,
-            Component::UNet | Component::Vae | Component::TextEncoder | Component::TextEncoder2
-        )
+        matches!(self, Component::UNet | Component::Vae | Component::TextEncoder | Component::TextEncoder2)
     }
 
     /// Returns the files other than weights, and whether the component can do without each.
@@ -127,21 +124,12 @@ impl ModelFolder {
             let hint = "a model is a folder with `model_index.json`, as diffusers saves it";
             return Err(Error::format(root, "there is no `model_index.json`").with_hint(hint));
         }
-        let index = ModelIndex::parse(
-            &index_path,
-            &json::read(&paths::inside(root, &index_path)?)?,
-        )?;
+        let index = ModelIndex::parse(&index_path, &json::read(&paths::inside(root, &index_path)?)?)?;
         let components = files::components(&index);
         let files = files::list(root, &components)?;
         let configs = Configs::read(root, index, &components)?;
         let family = Family::recognise(root, &configs)?;
-        Ok(Self {
-            root: root.into(),
-            family,
-            configs,
-            components,
-            files,
-        })
+        Ok(Self { root: root.into(), family, configs, components, files })
     }
 
     /// Returns the folder.
@@ -185,38 +173,23 @@ impl ModelFolder {
         match encoder {
             Some(encoder) if clip.vocab_size() > encoder.vocab_size => {
                 let (ours, theirs) = (clip.vocab_size(), encoder.vocab_size);
-                Err(Error::tokenizer(
-                    folder,
-                    format!("it has {ours} tokens, the text encoder knows {theirs}"),
-                ))
+                Err(Error::tokenizer(folder, format!("it has {ours} tokens, the text encoder knows {theirs}")))
             }
             _ => Ok(clip),
         }
     }
 
     fn present(&self, component: Component) -> Result<PathBuf> {
-        let absent = || {
-            Error::format(
-                &self.root,
-                format!("a model of {} has no `{component}`", self.family),
-            )
-        };
+        let absent = || Error::format(&self.root, format!("a model of {} has no `{component}`", self.family));
         self.component(component).ok_or_else(absent)
     }
 }
 
 impl Configs {
     fn read(root: &Path, index: ModelIndex, components: &[(Component, String)]) -> Result<Self> {
-        let path = |component| {
-            files::folder_of(components, component).map(|name| root.join(name).join("config.json"))
-        };
-        let encoder = |component| {
-            path(component)
-                .map(|path| TextEncoderConfig::read(&path))
-                .transpose()
-        };
-        let needed =
-            |component| path(component).expect("files are listed only where these are there");
+        let path = |component| files::folder_of(components, component).map(|name| root.join(name).join("config.json"));
+        let encoder = |component| path(component).map(|path| TextEncoderConfig::read(&path)).transpose();
+        let needed = |component| path(component).expect("files are listed only where these are there");
         Ok(Self {
             unet: UNetConfig::read(&needed(Component::UNet))?,
             vae: VaeConfig::read(&needed(Component::Vae))?,

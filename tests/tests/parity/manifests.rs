@@ -24,9 +24,6 @@ fn manifests_open_as_weights_without_memory() {
             assert_eq!(found.dims(), shape);
         }
         let report = weights.finish().unwrap();
-        assert!(
-            report.unexpected.is_empty() && report.consumed.values().all(|n| *n == 1),
-            "{name}"
-        );
+        assert!(report.unexpected.is_empty() && report.consumed.values().all(|n| *n == 1), "{name}");
     }
 }
