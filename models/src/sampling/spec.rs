@@ -189,7 +189,10 @@ impl ScheduleSpec {
     pub fn schedule(&self, steps: usize) -> Result<Schedule, Unsupported> {
         self.betas.check()?;
         self.check_steps(steps)?;
-        let table = SigmaTable::new(&self.betas, self.floor());
+        let table = match self.rules {
+            Rules::Comfyui => SigmaTable::comfyui(&self.betas),
+            _ => SigmaTable::new(&self.betas),
+        };
         let mut points = self.points(&table, steps);
         let last = if self.end == FinalSigma::Zero {
             0.0
@@ -221,16 +224,6 @@ impl ScheduleSpec {
             self.betas.count
         );
         Err(Unsupported::number("steps", steps as f64, range))
-    }
-
-    /// What is left of the picture at the end of a schedule that ends in pure noise: not 0, or sigma would be infinite.
-    fn floor(&self) -> f32 {
-        match self.rules {
-            // ComfyUI's constant, in comfy/model_sampling.py.
-            Rules::Comfyui => 4.897_345e-8,
-            // diffusers' constant: the smallest f16. Its DDIM needs none and takes 0, which sigma cannot express.
-            _ => 2_f32.powi(-24),
-        }
     }
 
     fn start(&self) -> Start {
