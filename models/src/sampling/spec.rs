@@ -318,8 +318,10 @@ impl ScheduleSpec {
                 let distance = (trained - 1.0) / (steps + spare).saturating_sub(1).max(1) as f64;
                 let evenly = (0..steps).rev().map(|i| (i + spare) as f64 * distance);
                 match self.rules {
-                    Rules::Euler | Rules::Comfyui => evenly.collect(),
+                    Rules::Euler => evenly.collect(),
                     Rules::Ddim | Rules::Dpm => evenly.map(f64::round_ties_even).collect(),
+                    // From the other end: a single step is the noisiest here, the cleanest there.
+                    Rules::Comfyui => each.map(|i| trained - 1.0 - i * distance).collect(),
                 }
             }
             Spacing::SgmUniform => each

@@ -167,7 +167,7 @@ impl Replay {
     }
 
     /// The same network from a later call on.
-    pub fn from_call(&self, first: usize) -> Self {
+    pub fn starting_at(&self, first: usize) -> Self {
         Self {
             answers: self.answers[first..].to_vec(),
             shown: RefCell::default(),

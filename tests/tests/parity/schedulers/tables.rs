@@ -83,11 +83,7 @@ fn alphas_are_diffusers() {
             count: settings["num_train_timesteps"].as_u64().unwrap() as usize,
             zero_snr: false,
         };
-        let got: Vec<_> = betas
-            .alphas_cumprod()
-            .into_iter()
-            .map(f64::from)
-            .collect();
+        let got: Vec<_> = betas.alphas_cumprod().into_iter().map(f64::from).collect();
         assert_relative(
             "alphas_cumprod",
             &got,

@@ -116,7 +116,7 @@ fn every_single_step_is_diffusers() {
                 index: step,
                 history,
             };
-            let replay = run.replay.from_call(run.first_call(step));
+            let replay = run.replay.starting_at(run.first_call(step));
             let after = run.run(&replay, state, step + 1, &mut noise, |_| {});
             history = after.history;
             let wanted = run.latent(step + 1);
