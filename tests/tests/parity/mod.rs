@@ -1,5 +1,6 @@
 //! Everything that is held against numbers of the reference implementation.
 
+mod comfyui;
 mod configs;
 mod encode_prompt;
 mod manifests;
