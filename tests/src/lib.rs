@@ -3,3 +3,4 @@
 pub mod archive;
 pub mod cached;
 pub mod reference;
+pub mod studio;
