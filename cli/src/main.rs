@@ -1,1 +1,82 @@
-fn main() {}
+//! The command line of darkroom.
+//!
+//! `args` is what was typed, `job` what was meant; `commands` do it, one file each. All words leave over the `desk`: results
+//! to stdout, everything else to stderr. `exit` turns a kind of fault into an exit code, and `compose` puts registry,
+//! machine, cache and engine together; no other file knows all of them.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use darkroom_core::fault::{Fault, Faults};
+use serde_json::json;
+
+use crate::args::{Command, Typed};
+use crate::desk::{Desk, fault_json};
+
+mod args;
+mod commands;
+mod compose;
+mod desk;
+mod exit;
+mod folders;
+mod interrupt;
+mod job;
+mod log;
+mod set;
+mod show;
+mod size;
+mod words;
+mod workflow;
+
+fn main() -> ExitCode {
+    let typed = Typed::parse();
+    let desk = Arc::new(Desk::new());
+    watch_for_panics(&desk);
+    let done = catch_unwind(AssertUnwindSafe(|| act(&typed.command, &desk)));
+    let done = done.unwrap_or_else(|panic| Err(broken_off(panic.as_ref()).into()));
+    let Err(faults) = done else {
+        desk.note("exit 0");
+        return ExitCode::SUCCESS;
+    };
+    desk.show(&faults);
+    let code = exit::code(faults.kind());
+    desk.note(&format!("exit {code}"));
+    if typed.command.wants_json() {
+        let faults: Vec<_> = faults.0.iter().map(fault_json).collect();
+        let mut object = json!({"ok": false, "exit": code, "faults": faults});
+        if matches!(typed.command, Command::Run { events: true, .. }) {
+            object["event"] = "report".into();
+        }
+        // The exit code tells it too.
+        let _ = desk.answer_json(object);
+    }
+    ExitCode::from(code)
+}
+
+fn act(command: &Command, desk: &Arc<Desk>) -> Result<(), Faults> {
+    match command {
+        Command::Run { wanted, events } => commands::run::run(wanted, *events, desk),
+        Command::Explain(wanted) => commands::explain::explain(wanted, desk),
+        Command::Check { file, allow, json } => commands::check::check(file, allow, *json, desk),
+        Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
+        Command::Cache { deed } => commands::cache::cache(deed, desk),
+        Command::Init { file } => commands::init::init(file, desk),
+        Command::Completions { shell } => commands::shell::completions(*shell, desk),
+        Command::Man { dir } => commands::shell::man(dir.as_deref(), desk),
+    }
+}
+
+fn broken_off(panic: &(dyn Any + Send)) -> Fault {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    Fault::bug(format!("darkroom broke off: {}", text.as_deref().unwrap_or("no reason was given")))
+}
+
+/// Sends what a panic says to the log: the engine makes a fault of it, and its words may hold anything.
+fn watch_for_panics(desk: &Arc<Desk>) {
+    let desk = Arc::clone(desk);
+    std::panic::set_hook(Box::new(move |panic| desk.note(&format!("panic: {panic}"))));
+}

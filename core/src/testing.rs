@@ -1,6 +1,7 @@
 //! Toy nodes and an event log, for tests of the engine: no weights, no device, milliseconds.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -311,6 +312,10 @@ impl Datum for Sheet {
             Ok(_) => Err("the sheet was changed".to_owned()),
             Err(_) => Err("the sheet is gone".to_owned()),
         }
+    }
+
+    fn written(&self) -> Vec<PathBuf> {
+        vec![PathBuf::from(&self.path)]
     }
 }
 

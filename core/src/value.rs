@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::fault::Fault;
@@ -51,6 +52,11 @@ pub trait Datum: Clone + Send + Sync + 'static {
     /// The reason, as "`landscape.png` is gone".
     fn holds(&self, _files: &Files) -> Result<(), String> {
         Ok(())
+    }
+
+    /// Returns the files that it stands for, if it is what an effect left in the world.
+    fn written(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Returns the weights that it stands for, if it is a model.
@@ -135,6 +141,7 @@ trait Held: Send + Sync {
     fn describe(&self) -> Type;
     fn flaw(&self) -> Option<String>;
     fn holds(&self, files: &Files) -> Result<(), String>;
+    fn written(&self) -> Vec<PathBuf>;
     fn part(&self) -> Option<PartId>;
     fn codec(&self) -> Option<Codec>;
     fn kind(&self) -> Kind;
@@ -161,6 +168,9 @@ impl<T: Datum> Held for T {
     }
     fn holds(&self, files: &Files) -> Result<(), String> {
         Datum::holds(self, files)
+    }
+    fn written(&self) -> Vec<PathBuf> {
+        Datum::written(self)
     }
     fn part(&self) -> Option<PartId> {
         Datum::part(self)
@@ -249,6 +259,11 @@ impl Value {
     /// What is no longer so.
     pub fn holds(&self, files: &Files) -> Result<(), String> {
         self.held.holds(files)
+    }
+
+    /// Returns the files that it stands for, if it is what an effect left in the world.
+    pub fn written(&self) -> Vec<PathBuf> {
+        self.held.written()
     }
 
     /// Returns the weights that it stands for, if it is a model.

@@ -3,3 +3,4 @@
 mod disk;
 mod graphs;
 mod models;
+mod pictures;

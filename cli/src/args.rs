@@ -1,0 +1,213 @@
+//! What was typed: commands, flags and their help. What was meant follows in `job`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{exit, size};
+
+/// Develops pictures from node graphs.
+#[derive(Debug, Parser)]
+#[command(name = "darkroom", version, about, after_help = format!("{}\n{FOLDERS}", exit::help()))]
+pub struct Typed {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const FOLDERS: &str = "\
+Folders:
+  DARKROOM_CACHE  where results are kept (default: darkroom in the user's cache folder)
+  DARKROOM_STATE  where logs and histories are kept (default: darkroom in the user's state folder);
+                  the log of the last run is reports/last_session.log below it";
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a workflow and prints the paths of the pictures.
+    Run {
+        /// What is wanted.
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Print one JSON object a line for everything that happens, instead of paths.
+        #[arg(long, conflicts_with = "json")]
+        events: bool,
+    },
+    /// Says what a run would do, and why, without doing it.
+    Explain(Wanted),
+    /// Shows everything that is wrong with a workflow at once.
+    Check {
+        /// The workflow, or a picture that carries one.
+        file: PathBuf,
+        /// Let the workflow read files below this folder too.
+        #[arg(long, value_name = "DIR")]
+        allow: Vec<PathBuf>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the nodes there are, or shows the manual of one.
+    Nodes {
+        /// The node's type.
+        name: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Looks after the results of earlier runs.
+    Cache {
+        /// What to do.
+        #[command(subcommand)]
+        deed: CacheDeed,
+    },
+    /// Writes a commented example workflow.
+    Init {
+        /// The file to write; one that is there is left alone.
+        #[arg(default_value = "first.ron")]
+        file: PathBuf,
+    },
+    /// Prints the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Prints the manual page, or writes all pages to a folder.
+    Man {
+        /// The folder.
+        dir: Option<PathBuf>,
+    },
+}
+
+/// What is wanted of a workflow.
+#[derive(Debug, Args)]
+pub struct Wanted {
+    /// The workflow, or a picture that carries one.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Set a parameter, as `prompt.text=a quiet sea`; may be given several times.
+    #[arg(long, value_name = "NODE.PARAM=VALUE")]
+    pub set: Vec<String>,
+    /// Write pictures below this folder.
+    #[arg(long, value_name = "DIR", default_value = "output")]
+    pub out: PathBuf,
+    /// Set every seed of the workflow: a number, or `random`.
+    #[arg(long, value_name = "N|random", value_parser = parse_seed)]
+    pub seed: Option<Seed>,
+    /// Go no further than this node.
+    #[arg(long, value_name = "NODE")]
+    pub to: Option<String>,
+    /// Print one JSON object instead of paths.
+    #[arg(long)]
+    pub json: bool,
+    /// Run everything anew, whatever is in the cache.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Let the workflow read files below this folder too.
+    #[arg(long, value_name = "DIR")]
+    pub allow: Vec<PathBuf>,
+    /// What may be used of the memory.
+    #[command(flatten)]
+    pub budgets: Budgets,
+}
+
+/// Budgets in bytes.
+#[derive(Debug, Args)]
+pub struct Budgets {
+    /// Memory for weights and scratch (default: 80 % of the machine's).
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub ram: Option<u64>,
+    /// Memory for results.
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "1G")]
+    pub cache_memory: u64,
+    /// Disk for results.
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "8G")]
+    pub cache_disk: u64,
+    /// Keep no results on disk.
+    #[arg(long, conflicts_with = "cache_disk")]
+    pub no_cache_disk: bool,
+}
+
+/// A seed for the whole workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seed {
+    /// This one.
+    Fixed(u64),
+    /// One that is drawn.
+    Random,
+}
+
+fn parse_seed(text: &str) -> Result<Seed, String> {
+    match text {
+        "random" => Ok(Seed::Random),
+        _ => text
+            .parse()
+            .map(Seed::Fixed)
+            .map_err(|_| format!("give a whole number from 0 to {}, or `random`", u64::MAX)),
+    }
+}
+
+/// A deed on the cache.
+#[derive(Debug, Subcommand)]
+pub enum CacheDeed {
+    /// Lists what is kept.
+    Ls(CacheArgs),
+    /// Removes what exceeds the budget, and what dead processes left.
+    Gc(CacheArgs),
+    /// Reads everything and sets aside what is damaged.
+    Verify(CacheArgs),
+    /// Removes everything.
+    Clear(CacheArgs),
+}
+
+/// How a deed on the cache is done.
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// The budget.
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "8G")]
+    pub cache_disk: u64,
+}
+
+impl Command {
+    /// Tells whether the answer is wanted as JSON.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Self::Run { wanted, events } => wanted.json || *events,
+            Self::Explain(wanted) => wanted.json,
+            Self::Check { json, .. } | Self::Nodes { json, .. } => *json,
+            Self::Cache { deed } => deed.args().json,
+            Self::Init { .. } | Self::Completions { .. } | Self::Man { .. } => false,
+        }
+    }
+}
+
+impl CacheDeed {
+    /// Returns how it is done.
+    pub fn args(&self) -> &CacheArgs {
+        match self {
+            Self::Ls(args) | Self::Gc(args) | Self::Verify(args) | Self::Clear(args) => args,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Typed::command().debug_assert();
+    }
+
+    #[test]
+    fn a_seed_is_a_number_or_random() {
+        assert_eq!(parse_seed("7"), Ok(Seed::Fixed(7)));
+        assert_eq!(parse_seed("random"), Ok(Seed::Random));
+        assert!(parse_seed("-1").is_err() && parse_seed("18446744073709551616").is_err());
+    }
+}

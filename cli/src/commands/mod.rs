@@ -1,0 +1,9 @@
+//! The commands, one file each.
+
+pub mod cache;
+pub mod check;
+pub mod explain;
+pub mod init;
+pub mod nodes;
+pub mod run;
+pub mod shell;

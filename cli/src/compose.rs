@@ -1,0 +1,62 @@
+//! Puts the program together: which nodes there are, on which machine. The only place that sees all crates.
+
+use std::path::Path;
+
+use darkroom_core::cache::Cache;
+use darkroom_core::engine::Engine;
+use darkroom_core::fault::Fault;
+use darkroom_core::files::Files;
+use darkroom_core::history::History;
+use darkroom_core::host::Host;
+use darkroom_core::registry::Registry;
+use darkroom_core::residency::Ledger;
+
+/// Returns the nodes there are.
+pub fn registry() -> Registry {
+    darkroom_nodes::registry()
+}
+
+/// Returns the machine, over the files that may be touched.
+pub fn host(files: Files) -> Host {
+    darkroom_nodes::host(files)
+}
+
+/// Returns the workflow that a picture carries, if it carries one.
+///
+/// # Errors
+/// A fault of the file.
+pub fn picture_workflow(path: &Path) -> Result<Option<String>, Fault> {
+    darkroom_nodes::picture_file::read_workflow(path)
+}
+
+/// Returns an engine over all of this.
+pub fn engine(files: Files, cache: Cache, ram: Option<u64>, history: History) -> Engine {
+    Engine::new(registry(), host(files), cache, Ledger::new(ram.unwrap_or_else(default_ram)), history)
+}
+
+/// Memory that weights and scratch may take by default: four fifths of what the machine has, or the container.
+fn default_ram() -> u64 {
+    const UNKNOWN: u64 = 8 << 30;
+    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
+    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    let all = machine.unwrap_or(UNKNOWN).min(container.unwrap_or(u64::MAX));
+    all / 5 * 4
+}
+
+/// Reads `MemTotal:  16384256 kB` in bytes.
+fn total_of(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        assert_eq!(total_of("MemTotal:       16384256 kB\nMemFree: 1 kB\n"), Some(16_384_256 * 1024));
+        assert_eq!(total_of("what"), None);
+    }
+}

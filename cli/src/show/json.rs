@@ -1,0 +1,164 @@
+//! Plans, events, reports, nodes as JSON, for programs that read what darkroom says. Every text is encoded by the JSON
+//! writer: whatever a name holds, one object stays one line.
+
+use std::time::Duration;
+
+use darkroom_core::engine::{NodeReport, Report};
+use darkroom_core::literal::Literal;
+use darkroom_core::observe::Event;
+use darkroom_core::plan::{Action, Plan, Step};
+use darkroom_core::spec::{Input, Lane, Spec};
+use darkroom_core::types::Type;
+use darkroom_core::value::Value as Datum;
+use serde_json::{Value, json};
+
+use crate::desk::fault_json;
+
+/// Writes an event; `None` for those that a line of text cannot hold.
+pub fn event(event: &Event<'_>, at: Duration) -> Option<Value> {
+    let mut object = match event {
+        Event::Planned(seen) => {
+            let mut object = json!({"event": "planned"});
+            merge(&mut object, plan(seen));
+            object
+        }
+        Event::Started { node, kind } => json!({"event": "started", "node": node, "type": kind}),
+        Event::Progress { node, done, of } => json!({"event": "progress", "node": node, "done": done, "of": of}),
+        Event::Finished { node, how, seconds } => {
+            json!({"event": "finished", "node": node, "how": how.word(), "seconds": seconds})
+        }
+        Event::Wrote { node, path, anew } => {
+            json!({"event": "wrote", "node": node, "path": path.to_string_lossy(), "anew": anew})
+        }
+        Event::Warning { node, text } => json!({"event": "warning", "node": node, "text": text}),
+        Event::Failed(located) => json!({"event": "failed", "fault": fault_json(located)}),
+        Event::Preview { .. } => return None,
+    };
+    object["at"] = json!(at.as_secs_f64());
+    Some(object)
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}
+
+/// Writes a plan.
+pub fn plan(plan: &Plan) -> Value {
+    let steps: Vec<_> = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(step).collect();
+    json!({
+        "runs": plan.runs(),
+        "seconds": plan.seconds(),
+        "peak_bytes": plan.peak_bytes,
+        "numerics": plan.numerics,
+        "nodes": steps,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    let (action, tier) = match step.action {
+        Action::Run => ("run", None),
+        Action::Open => ("open", None),
+        Action::Take(tier) => ("cached", Some(tier)),
+        Action::Idle(tier) => ("idle", tier),
+    };
+    json!({
+        "id": step.id,
+        "type": step.node.spec().id,
+        "action": action,
+        "tier": tier,
+        "why": step.why.to_string(),
+        "recipe": step.recipe.to_string(),
+        "seconds": step.seconds,
+        "cost": step.cost,
+        "makes": step.types.iter().map(ty).collect::<Vec<_>>(),
+    })
+}
+
+fn ty(ty: &Type) -> Value {
+    json!({
+        "kind": ty.kind.0,
+        "family": ty.family.as_deref(),
+        "width": ty.width,
+        "height": ty.height,
+        "count": ty.count,
+        "weights": ty.weights,
+    })
+}
+
+/// Writes the report of a run that went well.
+pub fn report(report: &Report, drawn: &[(String, u64)], warnings: &[String]) -> Value {
+    let node = |node: &NodeReport| {
+        json!({
+            "id": node.id,
+            "type": node.kind,
+            "how": node.how.map(darkroom_core::observe::How::word),
+            "why": node.why,
+            "seconds": node.seconds,
+        })
+    };
+    let result = |(id, values): &(String, Vec<Datum>)| json!({"node": id, "values": values.iter().map(value).collect::<Vec<_>>()});
+    let seeds: serde_json::Map<_, _> = drawn.iter().map(|(at, seed)| (at.clone(), json!(seed))).collect();
+    json!({
+        "ok": true,
+        "exit": 0,
+        "seconds": report.seconds,
+        "peak_bytes": report.peak_bytes,
+        "seeds": seeds,
+        "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
+        "results": report.results.iter().map(result).collect::<Vec<_>>(),
+        "warnings": warnings,
+    })
+}
+
+fn value(value: &Datum) -> Value {
+    let files: Vec<_> = value.written().iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    json!({"makes": ty(&value.describe()), "literal": value.literal().as_ref().map(literal), "files": files})
+}
+
+/// Writes the manual of a node.
+pub fn spec(spec: &Spec) -> Value {
+    let outputs = spec.outputs.iter().map(|of| json!({"name": of.name, "kind": of.kind.0, "doc": of.doc}));
+    json!({
+        "type": spec.id,
+        "version": spec.version,
+        "title": spec.title,
+        "category": spec.category,
+        "doc": spec.doc,
+        "effect": spec.effect,
+        "inputs": spec.inputs.iter().map(input).collect::<Vec<_>>(),
+        "outputs": outputs.collect::<Vec<_>>(),
+    })
+}
+
+fn input(input: &Input) -> Value {
+    let mut object = json!({"name": input.name, "kind": input.kind.0, "doc": input.doc, "required": input.required});
+    if let Some(param) = &input.param {
+        let choices = param.choices.iter().map(|choice| json!({"name": choice.name, "doc": choice.doc}));
+        object["param"] = json!({
+            "default": param.default.as_ref().map(literal),
+            "range": param.range.as_ref().map(|(low, high)| [literal(low), literal(high)]),
+            "multiple_of": param.multiple_of,
+            "choices": choices.collect::<Vec<_>>(),
+            "unit": param.unit,
+            "multiline": param.multiline,
+            "seed": param.seed,
+        });
+    }
+    object
+}
+
+fn literal(literal: &Literal) -> Value {
+    match literal {
+        Literal::Boolean(truth) => json!(truth),
+        Literal::Integer(number) => u64::try_from(*number)
+            .map(Value::from)
+            .or_else(|_| i64::try_from(*number).map(Value::from))
+            .unwrap_or_else(|_| json!(number.to_string())),
+        Literal::Number(number) => json!(number),
+        Literal::Text(text) => json!(text),
+        Literal::List(items) => items.iter().map(self::literal).collect(),
+        Literal::Raw(source) => json!(source),
+    }
+}

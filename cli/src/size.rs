@@ -1,0 +1,49 @@
+//! Sizes of memory and disk as a person types them: `512M`, `8G`, `1.5G`, `2GiB`. A letter counts in powers of 1024.
+
+/// Reads a size in bytes.
+///
+/// # Errors
+/// One sentence for the command line.
+pub fn parse(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a size; write bytes, or a number with K, M, G or T, as 8G");
+    let trimmed = text.trim();
+    let digits = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let (number, unit) = trimmed.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    let unit = unit.trim().to_ascii_uppercase();
+    let letter = unit.strip_suffix("IB").or_else(|| unit.strip_suffix('B')).unwrap_or(&unit);
+    let power = match letter {
+        "" if !unit.starts_with('I') => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(wrong()),
+    };
+    let bytes = number * 1024_f64.powi(power);
+    // 2^63: far above any machine, and exact as f64.
+    if bytes <= 9_223_372_036_854_775_808.0 { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_people_write_them() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("512M", 512 << 20),
+            ("8G", 8 << 30),
+            ("1.5k", 1536),
+            ("2GiB", 2 << 30),
+            ("3 mb", 3 << 20),
+        ] {
+            assert_eq!(parse(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "G", "-1", "8Q", "1e9", "8GG", "nan", "inf", "99999999T", "iB", "1.2.3"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}
