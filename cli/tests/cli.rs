@@ -252,7 +252,7 @@ fn set_understands_values_and_refuses_wrong_names() {
     let args =
         ["run", "sheet.ron", "--set", "save.name=5", "--set", "grow.filter=\"nearest\"", "--set", "grow.factor=2"];
     assert!(desk.say(&args).ends(0).out.ends_with("5.png\n"));
-    assert!(desk.say(&["run", "sheet.ron", "--set", "save.name=a quiet = sea"]).ends(0).out.contains("a quiet = sea"));
+    assert!(desk.say(&["run", "sheet.ron", "--set", "save.name=a quiet sea"]).ends(0).out.contains("a quiet sea"));
     let wrong = ["run", "sheet.ron", "--set", "gorw.factor=2", "--set", "grow.fctor=2", "--set", "nonsense"];
     let said = desk.say(&wrong).ends(2);
     assert!(said.err.contains("there is no node `gorw`\n  hint: did you mean `grow`?"), "{}", said.err);
@@ -294,7 +294,7 @@ fn row_78_json_stays_json_whatever_the_strings() {
         serde_json::to_string(HOSTILE).expect("a text").replace("\\u0000", "\\u{0}").replace("\\u001b", "\\u{1b}");
     let hostile = |nodes: &str| nodes.replace("HOSTILE", &text);
     let id = "a\"\u{202e}b";
-    let words = format!("\"a\\\"\u{202e}b\": (type: \"text\", text: HOSTILE),");
+    let words = "\"a\\\"\u{202e}b\": (type: \"text\", text: HOSTILE),";
     let save = SHEET.replace("name: \"sheet\"", "name: (from: \"a\\\"\u{202e}b\")");
     desk.graph("sheet.ron", &hostile(&format!("{words}{save}")));
     let report = desk.say(&["run", "sheet.ron", "--json", "--to", id]).ends(0).json();
@@ -372,9 +372,9 @@ fn the_log_of_the_last_session_tells_what_happened() {
         "darkroom 0.",
         "began 20",
         "run sheet.ron",
-        "planned: 2 of 2 run",
-        "started words (shout)",
-        "ran words in",
+        "planned: 3 of 3 run",
+        "started grow (upscale)",
+        "ran grow in",
         "save wrote",
         "exit 0",
     ] {
