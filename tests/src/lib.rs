@@ -1,4 +1,5 @@
 //! What the integration tests, their helper processes and the benches share: the reference data, comparisons, toys.
 
+pub mod archive;
 pub mod cached;
 pub mod reference;

@@ -25,6 +25,13 @@ pub fn root() -> PathBuf {
     folder
 }
 
+/// Returns the repository's own `tests/reference`: manifests, configurations, vocabularies and ComfyUI's tables, which
+/// are the same for every set.
+#[must_use]
+pub fn own() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("reference")
+}
+
 /// Loads the tensors of one topic, such as `schedulers/tables`, on the CPU.
 #[must_use]
 pub fn tensors(topic: &str) -> Tensors {
@@ -49,9 +56,15 @@ pub fn facts(topic: &str) -> serde_json::Value {
 #[must_use]
 pub fn json_at(path: &Path) -> serde_json::Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-    // Python writes infinite numbers as a word that is not JSON.
-    let text = text.replace(": -Infinity", ": null").replace(": Infinity", ": null");
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON: {}: {error}", path.display()))
+    serde_json::from_str(&without_infinities(text))
+        .unwrap_or_else(|error| panic!("not JSON: {}: {error}", path.display()))
+}
+
+/// Python writes infinite numbers as words that are not JSON, behind a colon or on lines of their own.
+fn without_infinities(text: String) -> String {
+    let words = ["-Infinity", "Infinity", "NaN"].into_iter();
+    let places = words.flat_map(|word| [": ", "\n"].map(|before| (before, word)));
+    places.fold(text, |text, (before, word)| text.replace(&format!("{before}{word}"), &format!("{before}null")))
 }
 
 /// Returns the seed the set was made with.

@@ -1,12 +1,11 @@
 //! Files of older formats: brought up to date when read, kept when written over.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
 use crate::fault::{Fault, Faults, Located};
+use crate::files;
 use crate::graph::file::{self, FORMAT, Loaded};
 use crate::graph::read::{self, read_with};
 
@@ -41,26 +40,16 @@ fn forget_positions(format: u32, faults: Faults) -> Faults {
 
 /// Keeps a copy of a workflow file that is about to be written over, if its format is older.
 pub(super) fn keep_older(path: &Path) -> Result<(), Fault> {
-    let Some(format) = older_format(path) else { return Ok(()) };
+    let Some((format, bytes)) = older(path) else { return Ok(()) };
     let copy = beside(path, format);
-    let fail = |error| Fault::io("keep the original as", &copy, &error);
-    let file = fs::OpenOptions::new().write(true).create_new(true).open(&copy);
-    match file {
-        Ok(mut file) => {
-            let mut original = fs::File::open(path).map_err(fail)?;
-            std::io::copy(&mut original, &mut file).and_then(|_| file.sync_all()).map_err(fail)
-        }
-        // It was kept before.
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(fail(error)),
-    }
+    if copy.exists() { Ok(()) } else { files::write_aside(&copy, &bytes) }
 }
 
-/// The format of a file, if there is a workflow of an older one.
-fn older_format(path: &Path) -> Option<u32> {
+/// The format and content of a file, if there is a workflow of an older format.
+fn older(path: &Path) -> Option<(u32, Vec<u8>)> {
     let bytes = file::read_bytes(path).ok()?;
-    let text = std::str::from_utf8(&bytes).ok()?;
-    read::format_of(text).filter(|format| *format < FORMAT)
+    let format = read::format_of(std::str::from_utf8(&bytes).ok()?)?;
+    (format < FORMAT).then_some((format, bytes))
 }
 
 /// `a/landscape.ron` becomes `a/landscape.format-0.ron`.

@@ -1,10 +1,12 @@
 //! Workflow graphs as pure data: what a file says, before anybody asks what it means.
 
 pub mod check;
+mod field;
 pub mod file;
 mod migrate;
 mod places;
 mod read;
+mod scalar;
 mod source;
 mod write;
 

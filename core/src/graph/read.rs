@@ -7,18 +7,15 @@ use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
 use crate::fault::{Fault, Faults, Located, Position};
+use crate::graph::field::{Node, link, mode_of, shortened, text, whole_number};
 use crate::graph::file::{FORMAT, Loaded};
 use crate::graph::migrate::{MIGRATIONS, Migration, read_older};
 use crate::graph::places::Places;
-use crate::graph::source::{Entry, Scalar, Shape, Source, items, scalar};
-use crate::graph::{Field, Graph, Link, Mode, NodeEntry};
-use crate::literal::Literal;
+use crate::graph::source::{Entry, Shape, Source};
+use crate::graph::{Graph, Link, NodeEntry};
 
 /// The longest id, in bytes.
 const LONGEST_ID: usize = 128;
-
-/// Lists within lists that are taken apart; deeper ones are carried along as they are.
-const DEEPEST_LIST: usize = 4;
 
 /// Faults that are reported in full; after a hundred, nobody reads on.
 const MOST_FAULTS: usize = 100;
@@ -59,8 +56,9 @@ pub(super) fn format_of(text: &str) -> Option<u32> {
     whole_number(entry.value)?.try_into().ok()
 }
 
-struct Reader<'t> {
-    source: Source<'t>,
+/// A text that is being read.
+pub(super) struct Reader<'t> {
+    pub source: Source<'t>,
     graph: Graph,
     places: Places,
     faults: Faults,
@@ -89,7 +87,8 @@ impl<'t> Reader<'t> {
         faults.or((std::mem::take(&mut self.graph), std::mem::take(&mut self.places)))
     }
 
-    fn refuse(&mut self, fault: impl Into<Located>, at: Position) {
+    /// Notes a fault.
+    pub fn refuse(&mut self, fault: impl Into<Located>, at: Position) {
         self.faults.push(fault.into().position(Some(at)));
     }
 
@@ -141,9 +140,10 @@ impl<'t> Reader<'t> {
     fn graph(&mut self, mut sections: Entries<'t>) {
         match sections.shift_remove("nodes") {
             Some(section) => self.nodes(&section),
-            None => self
-                .faults
-                .push(Fault::file("there is no `nodes` section").hint("write `nodes: {\"name\": (type: \"…\")}`")),
+            None => {
+                let fault = Fault::file("there is no `nodes` section");
+                self.refuse(fault.hint("write `nodes: {\"name\": (type: \"…\")}`"), self.source.position(0));
+            }
         }
         if let Some(section) = sections.shift_remove("lock") {
             self.lock(&section);
@@ -256,83 +256,8 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// A node that is being read.
-struct Node<'r, 't> {
-    reader: &'r mut Reader<'t>,
-    id: &'r str,
-    kind: &'r str,
-}
-
-impl<'t> Node<'_, 't> {
-    fn refuse(&mut self, fault: Fault, name: &str, value: &str) {
-        let at = self.reader.source.place(value);
-        self.reader.refuse(Located::at_node(fault, self.id, self.kind).input(name), at);
-    }
-
-    /// Reads what a node says about itself.
-    fn part<T>(&mut self, entry: Option<Entry<'t>>, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let entry = entry?;
-        let part = read(entry.value);
-        if part.is_none() {
-            let message = format!("`{}` must be {what}, not `{}`", entry.name, shortened(entry.value));
-            self.refuse(Fault::file(message), &entry.name, entry.value);
-        }
-        part
-    }
-
-    fn field(&mut self, entry: &Entry<'t>) -> Option<Field> {
-        match self.link(entry) {
-            Some(link) => link.map(Field::Link),
-            None => self.literal(entry, entry.value, 0).map(Field::Literal),
-        }
-    }
-
-    /// Reads a wire; the outer `None` means that this is none, the inner one that it is a wrong one.
-    fn link(&mut self, entry: &Entry<'t>) -> Option<Option<Link>> {
-        let parts = self.reader.source.entries(entry.value, Shape::Structure)?.ok()?;
-        let from = parts.iter().find(|part| part.name == "from")?;
-        let read = if parts.len() == 1 { text(from.value).and_then(|from| link(&from)) } else { None };
-        if read.is_none() {
-            let fault = Fault::file(format!("`{}` is not a wire", shortened(entry.value)));
-            let hint = "write `(from: \"node\")` or `(from: \"node.output\")`, and nothing else inside";
-            self.refuse(fault.hint(hint), &entry.name, entry.value);
-        }
-        Some(read)
-    }
-
-    /// Reads a plain value, or keeps what is none; `None` if it is one that cannot be.
-    fn literal(&mut self, entry: &Entry<'t>, value: &'t str, depth: usize) -> Option<Literal> {
-        let wrong = match scalar(value) {
-            Some(Scalar::Boolean(truth)) => return Some(Literal::Boolean(truth)),
-            Some(Scalar::Integer(number)) => return Some(Literal::Integer(number)),
-            Some(Scalar::Number(number)) if number.is_finite() => return Some(Literal::Number(number)),
-            Some(Scalar::Text(text)) => return Some(Literal::Text(text)),
-            Some(Scalar::Number(_)) => "is not a finite number",
-            Some(Scalar::TooLarge) => "is too large a number",
-            None => return self.list(entry, value, depth),
-        };
-        let fault = Fault::file(format!("`{}` {wrong}", shortened(value))).hint("write a number that can be stored");
-        self.refuse(fault, &entry.name, value);
-        None
-    }
-
-    /// Reads a list of plain values; whatever else there is stays as it was written.
-    fn list(&mut self, entry: &Entry<'t>, value: &'t str, depth: usize) -> Option<Literal> {
-        let raw = || Some(Literal::Raw(value.to_owned()));
-        let Some(items) = items(value).filter(|_| depth < DEEPEST_LIST) else { return raw() };
-        let mut list = Vec::with_capacity(items.len());
-        for item in items {
-            match self.literal(entry, item, depth + 1)? {
-                Literal::Raw(_) => return raw(),
-                item => list.push(item),
-            }
-        }
-        Some(Literal::List(list))
-    }
-}
-
 /// Says why an id cannot be one.
-fn refused_id(id: &str) -> Option<&'static str> {
+pub(super) fn refused_id(id: &str) -> Option<&'static str> {
     match id {
         "" => Some("it is empty"),
         _ if id.len() > LONGEST_ID => Some("it is longer than 128 bytes"),
@@ -342,47 +267,6 @@ fn refused_id(id: &str) -> Option<&'static str> {
     }
 }
 
-/// Takes `node` or `node.output` apart.
-fn link(from: &str) -> Option<Link> {
-    let (node, output) = match from.split_once('.') {
-        Some((node, output)) => (node, Some(output)),
-        None => (from, None),
-    };
-    let wrong = refused_id(node).is_some() || output.is_some_and(|output| output.is_empty() || output.contains('.'));
-    (!wrong).then(|| Link { node: node.to_owned(), output: output.map(str::to_owned) })
-}
-
-fn mode_of(value: &str) -> Option<Mode> {
-    match text(value).as_deref().unwrap_or(value) {
-        "muted" => Some(Mode::Muted),
-        "bypassed" => Some(Mode::Bypassed),
-        _ => None,
-    }
-}
-
-fn text(value: &str) -> Option<String> {
-    match scalar(value)? {
-        Scalar::Text(text) => Some(text),
-        _ => None,
-    }
-}
-
-fn whole_number(value: &str) -> Option<i128> {
-    match scalar(value)? {
-        Scalar::Integer(number) => Some(number),
-        _ => None,
-    }
-}
-
 fn is_digest(digest: &str) -> bool {
     digest.len() == 32 && digest.bytes().all(|digit| digit.is_ascii_hexdigit())
-}
-
-/// A value for a sentence: the beginning of its first line.
-fn shortened(value: &str) -> String {
-    const MOST: usize = 60;
-    let line = value.lines().next().unwrap_or_default();
-    let short: String = line.chars().take(MOST).collect();
-    let more = if short.len() < value.len() { "…" } else { "" };
-    short.replace(char::is_control, " ") + more
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use ron::error::{Error, SpannedError};
 use ron::value::RawValue;
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::fault::{Fault, Faults, Located, Position};
 
@@ -142,14 +142,8 @@ fn walk(from: Position, bytes: &[u8]) -> Position {
     })
 }
 
-/// Reads the values of a list; `None` if it is no list.
-pub(super) fn items(part: &str) -> Option<Vec<&str>> {
-    let raws: Vec<&RawValue> = part.starts_with('[').then(|| ron::from_str(part).ok())??;
-    Some(raws.into_iter().map(bare).collect())
-}
-
 /// Takes the comments around a value away; the ron crate takes spaces away itself.
-fn bare(raw: &RawValue) -> &str {
+pub(super) fn bare(raw: &RawValue) -> &str {
     // No value begins or ends with these: they belong to comments, or are the two spaces that only RON knows.
     let around = ['/', '\n', '\u{200e}', '\u{200f}'];
     let text = raw.get_ron();
@@ -210,82 +204,6 @@ impl<'de> Visitor<'de> for Name {
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(Cow::Owned(name.to_owned()))
-    }
-}
-
-/// A value that is no structure.
-pub(super) enum Scalar {
-    /// `true` or `false`.
-    Boolean(bool),
-    /// A whole number.
-    Integer(i128),
-    /// A whole number beyond what an `i128` holds.
-    TooLarge,
-    /// A number with a point or an exponent; may be infinite or no number at all.
-    Number(f64),
-    /// A text.
-    Text(String),
-}
-
-/// Reads a value that is no structure; `None` if it is one.
-pub(super) fn scalar(part: &str) -> Option<Scalar> {
-    // `b'a'` is a whole number to the ron crate and `'a'` a text; whoever wrote them meant something else.
-    let scalar = if part.starts_with(['b', '\'']) { None } else { ron::from_str(part).ok() };
-    match scalar {
-        // So is a whole number of forty digits a number with an exponent.
-        Some(Scalar::Number(_)) if part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'_' | b'+' | b'-')) => {
-            Some(Scalar::TooLarge)
-        }
-        scalar => scalar,
-    }
-}
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-/// Refuses whatever is no scalar, by leaving it to the defaults.
-struct ScalarVisitor;
-
-impl Visitor<'_> for ScalarVisitor {
-    type Value = Scalar;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a truth value, a number or a text")
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Boolean(truth))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Scalar, E> {
-        Ok(Scalar::Integer(number.into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
-        Ok(Scalar::Integer(number.into()))
-    }
-
-    fn visit_i128<E>(self, number: i128) -> Result<Scalar, E> {
-        Ok(Scalar::Integer(number))
-    }
-
-    fn visit_u128<E>(self, number: u128) -> Result<Scalar, E> {
-        Ok(i128::try_from(number).map_or(Scalar::TooLarge, Scalar::Integer))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
-        Ok(Scalar::Number(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
-        Ok(Scalar::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Scalar, E> {
-        Ok(Scalar::Text(text))
     }
 }
 

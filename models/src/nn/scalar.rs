@@ -1,6 +1,6 @@
 //! Functions of one f32 that compilers turn into vector code: no branches, no tables, no calls.
 
-use std::f32::consts::{LOG2_E, SQRT_2};
+use std::f32::consts::{FRAC_2_SQRT_PI, LOG2_E, SQRT_2};
 
 /// `e` to the `x`, to 2 units in the last place between -87 and 88, held there outside; not-a-number stays so.
 #[inline(always)]
@@ -29,7 +29,7 @@ pub fn erf(x: f32) -> f32 {
     let t = x * x;
     let above = 2.874_805e-4 + t * 2.034_727_7e-6;
     let above = 0.053_060_625 + t * (3.868_373_8e-3 + t * above);
-    let above = 1.128_379 + t * (0.192_765_13 + t * above);
+    let above = FRAC_2_SQRT_PI + t * (0.192_765_13 + t * above);
     let below = 1.188_126_5e-3 + t * 3.807_062_4e-5;
     let below = 0.115_085_064 + t * (0.015_172_389 + t * below);
     let below = 1.0 + t * (0.504_165_3 + t * below);

@@ -9,6 +9,12 @@ use super::{Betas, Unsupported};
 /// Most timesteps a configuration may name.
 const MOST: usize = 1_000_000;
 
+/// What is left of the picture at the end of a schedule that ends in pure noise: not 0, or sigma would be infinite.
+/// diffusers takes the smallest f16. Its DDIM needs none and takes 0, which sigma cannot express.
+const FLOOR: f32 = 1.0 / 16_777_216.0;
+/// ComfyUI's, in comfy/model_sampling.py.
+const COMFYUI_FLOOR: f64 = 4.897_345_189_085_343_5e-8;
+
 impl Betas {
     /// Refuses what no network can have been trained with.
     pub(super) fn check(&self) -> Result<(), Unsupported> {
@@ -25,17 +31,39 @@ impl Betas {
         Ok(())
     }
 
-    /// Returns how much of the picture is left in the squared latent, for every timestep; the last is `floor` where
-    /// the schedule ends in pure noise.
+    /// Returns how much of the picture is left in the squared latent, for every timestep.
     #[must_use]
-    pub fn alphas_cumprod(&self, floor: f32) -> Vec<f32> {
+    pub fn alphas_cumprod(&self) -> Vec<f32> {
         let mut alphas: Vec<f32> = self.values().into_iter().map(|beta| 1.0 - beta).collect();
         if self.zero_snr {
             alphas = without_signal_at_the_end(&alphas);
         }
         let mut product = cumulative_product(&alphas);
         if let (true, Some(last)) = (self.zero_snr, product.last_mut()) {
-            *last = floor;
+            *last = FLOOR;
+        }
+        product
+    }
+
+    /// Returns the same as ComfyUI computes it: in double precision, and to another floor.
+    fn comfyui_alphas_cumprod(&self) -> Vec<f64> {
+        let bent = |beta: f64| {
+            if self.curve == BetaCurve::Linear { beta } else { beta.sqrt() }
+        };
+        let (start, end) = (bent(self.start), bent(self.end));
+        let step = (end - start) / (self.count.max(2) - 1) as f64;
+        let betas = (0..self.count).map(|i| start + step * i as f64);
+        let betas = betas.map(|beta| if self.curve == BetaCurve::Linear { beta } else { beta * beta });
+        let product = betas.scan(1.0, |product, beta| {
+            *product *= 1.0 - beta;
+            Some(*product)
+        });
+        let mut product: Vec<f64> = product.collect();
+        if self.zero_snr {
+            let (first, last) = (product[0].sqrt(), product[self.count - 1].sqrt());
+            let stretched = |alpha: &f64| ((alpha.sqrt() - last) * first / (first - last)).powi(2);
+            product = product.iter().map(stretched).collect();
+            product[self.count - 1] = COMFYUI_FLOOR;
         }
         product
     }
@@ -58,9 +86,19 @@ pub(super) struct SigmaTable {
 }
 
 impl SigmaTable {
-    pub(super) fn new(betas: &Betas, floor: f32) -> Self {
-        let alphas = betas.alphas_cumprod(floor);
-        let sigmas: Vec<_> = alphas.iter().map(|alpha| ((1.0 - alpha) / alpha).sqrt()).collect();
+    /// The table of diffusers.
+    pub(super) fn new(betas: &Betas) -> Self {
+        let alphas = betas.alphas_cumprod().into_iter();
+        Self::of(alphas.map(|alpha| ((1.0 - alpha) / alpha).sqrt()).collect())
+    }
+
+    /// The table of ComfyUI, whose smallest sigma is another in the fifth digit.
+    pub(super) fn comfyui(betas: &Betas) -> Self {
+        let alphas = betas.comfyui_alphas_cumprod().into_iter();
+        Self::of(alphas.map(|alpha| ((1.0 - alpha) / alpha).sqrt() as f32).collect())
+    }
+
+    fn of(sigmas: Vec<f32>) -> Self {
         let logs = sigmas.iter().map(|sigma| f64::from(*sigma).ln() as f32).collect();
         Self { sigmas, logs }
     }
@@ -119,14 +157,14 @@ fn between(values: &[f32], low: usize) -> (f64, f64) {
     (f64::from(values[low]), f64::from(values[high]))
 }
 
-/// Evenly spaced values as torch makes them: from both ends to the middle, in single precision.
+/// Evenly spaced values as torch makes them: from both ends to the middle, rounded once each.
 fn linspace(start: f64, end: f64, count: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (count.max(2) - 1) as f32;
-    let value = |i: usize| {
-        if i < count / 2 { start + step * i as f32 } else { end - step * (count - 1 - i) as f32 }
-    };
-    (0..count).map(|i| if count == 1 { start } else { value(i) }).collect()
+    let from_start = |i: usize| step.mul_add(i as f32, start);
+    let from_end = |i: usize| step.mul_add(-((count - 1 - i) as f32), end);
+    let half = (count / 2).max(usize::from(count == 1));
+    (0..half).map(from_start).chain((half..count).map(from_end)).collect()
 }
 
 /// Products from the front, kept in double precision and rounded one by one, as torch does on a CPU.
@@ -159,13 +197,13 @@ mod tests {
 
     #[test]
     fn the_table_ends_where_sdxl_is_known_to() {
-        let table = SigmaTable::new(&sdxl(), 0.0);
+        let table = SigmaTable::new(&sdxl());
         assert!((table.max() - 14.614_641).abs() < 1e-5 && (table.min() - 0.029_167).abs() < 1e-6);
     }
 
     #[test]
     fn sigma_and_timestep_are_each_others_inverse() {
-        let table = SigmaTable::new(&sdxl(), 0.0);
+        let table = SigmaTable::new(&sdxl());
         for timestep in [0.0, 1.0, 480.25, 998.9, 999.0] {
             assert!((table.timestep_of(table.log_linear_at(timestep)) - timestep).abs() < 1e-3);
             let whole = table.linear_at(timestep.floor());
@@ -177,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_table_of_one_timestep_does_not_fall_over() {
-        let table = SigmaTable::new(&Betas { count: 1, ..sdxl() }, 0.0);
+        let table = SigmaTable::new(&Betas { count: 1, ..sdxl() });
         assert_eq!((table.timestep_of(5.0), table.linear_at(0.0)), (0.0, table.min()));
     }
 

@@ -23,7 +23,7 @@ pub struct SchedulerConfig {
     pub trained_betas: Option<Vec<f64>>,
     /// How many timesteps the network was trained on.
     pub num_train_timesteps: Option<i64>,
-    /// What the network predicts: `epsilon`, `v_prediction`, `flow_prediction`.
+    /// What the network predicts: `epsilon` or `v_prediction`.
     pub prediction_type: Option<String>,
     /// `leading`, `trailing` or `linspace`.
     pub timestep_spacing: Option<String>,
@@ -47,6 +47,10 @@ pub struct SchedulerConfig {
     pub sigma_max: Option<f64>,
     /// `linear`; others are not supported.
     pub interpolation_type: Option<String>,
+    /// Whether DDIM clips the clean latent, which is for pictures, not latents; not supported.
+    pub clip_sample: Option<bool>,
+    /// Whether DDIM and DPM-Solver squeeze the clean latent, likewise; not supported.
+    pub thresholding: Option<bool>,
     /// DPM-Solver: `dpmsolver++` or `sde-dpmsolver++`.
     pub algorithm_type: Option<String>,
 }
@@ -76,7 +80,7 @@ impl SchedulerConfig {
 
     /// Returns what schedules are made from, under the rules of a sampler (see [`super::SamplerInfo`]).
     pub fn spec(&self, rules: Rules) -> Result<ScheduleSpec, Unsupported> {
-        self.refuse_what_we_lack()?;
+        self.refuse_what_we_lack(rules)?;
         let spec = ScheduleSpec {
             betas: self.betas()?,
             spacing: self.spacing(rules)?,
@@ -90,12 +94,18 @@ impl SchedulerConfig {
         Ok(spec)
     }
 
-    fn refuse_what_we_lack(&self) -> Result<(), Unsupported> {
+    fn refuse_what_we_lack(&self, rules: Rules) -> Result<(), Unsupported> {
         if self.trained_betas.is_some() {
             return Err(Unsupported::word("trained_betas", "a list", ["null"]));
         }
-        if self.use_beta_sigmas == Some(true) {
-            return Err(Unsupported::word("use_beta_sigmas", "true", ["false"]));
+        let preserving = matches!(rules, Rules::Ddim | Rules::Dpm);
+        let switches = [
+            ("use_beta_sigmas", self.use_beta_sigmas == Some(true)),
+            ("clip_sample", rules == Rules::Ddim && self.clip_sample == Some(true)),
+            ("thresholding", preserving && self.thresholding == Some(true)),
+        ];
+        if let Some((field, _)) = switches.into_iter().find(|(_, on)| *on) {
+            return Err(Unsupported::word(field, "true", ["false"]));
         }
         choice("interpolation_type", self.interpolation_type.as_deref(), "linear", &[("linear", ())])
     }
@@ -152,8 +162,7 @@ impl SchedulerConfig {
     }
 
     fn prediction(&self) -> Result<Prediction, Unsupported> {
-        let known =
-            [("epsilon", Prediction::Epsilon), ("v_prediction", Prediction::V), ("flow_prediction", Prediction::Flow)];
+        let known = [("epsilon", Prediction::Epsilon), ("v_prediction", Prediction::V)];
         choice("prediction_type", self.prediction_type.as_deref(), "epsilon", &known)
     }
 
@@ -254,6 +263,14 @@ mod tests {
             let fault = config.spec(Rules::Euler).unwrap_err().to_string();
             assert!(fault.contains(wanted), "{text}: {fault}");
         }
+    }
+
+    #[test]
+    fn clipping_is_refused_where_the_reference_would_clip() {
+        let config = SchedulerConfig::from_json(r#"{"clip_sample": true}"#).unwrap();
+        assert!(config.spec(Rules::Euler).is_ok());
+        let fault = config.spec(Rules::Ddim).unwrap_err().to_string();
+        assert_eq!(fault, "`clip_sample` is `true`, which is not supported; use `false`");
     }
 
     #[test]

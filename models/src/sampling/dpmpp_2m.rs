@@ -21,7 +21,7 @@ pub fn dpmpp_2m(
     noise: &mut NoiseSource,
     on_step: &mut OnStep<'_>,
 ) -> Result<State> {
-    for step in state.steps(schedule) {
+    for step in schedule.steps_from(state.index) {
         let clean = model.denoise(&state.x, step.now)?;
         let target = extended(&clean, &state, schedule, step)?;
         let kept = step.next.sigma / step.now.sigma;
@@ -40,7 +40,7 @@ pub fn dpmpp_2m_sde(
     noise: &mut NoiseSource,
     on_step: &mut OnStep<'_>,
 ) -> Result<State> {
-    for step in state.steps(schedule) {
+    for step in schedule.steps_from(state.index) {
         let clean = model.denoise(&state.x, step.now)?;
         let target = extended(&clean, &state, schedule, step)?;
         let kept = (step.next.sigma / step.now.sigma).powi(2);

@@ -11,7 +11,7 @@ pub fn euler(
     noise: &mut NoiseSource,
     on_step: &mut OnStep<'_>,
 ) -> Result<State> {
-    for step in state.steps(schedule) {
+    for step in schedule.steps_from(state.index) {
         let clean = model.denoise(&state.x, step.now)?;
         // x + (x − clean) / sigma · (next − sigma), gathered: exact where the next sigma is 0.
         let kept = step.next.sigma / step.now.sigma;

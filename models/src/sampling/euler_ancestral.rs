@@ -29,7 +29,7 @@ pub(super) fn walk(
     on_step: &mut OnStep<'_>,
     eta: f64,
 ) -> Result<State> {
-    for step in state.steps(schedule) {
+    for step in schedule.steps_from(state.index) {
         let clean = model.denoise(&state.x, step.now)?;
         let (down, up) = split(step, eta);
         let kept = down / step.now.sigma;

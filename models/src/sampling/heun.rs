@@ -11,7 +11,7 @@ pub fn heun(
     noise: &mut NoiseSource,
     on_step: &mut OnStep<'_>,
 ) -> Result<State> {
-    for step in state.steps(schedule) {
+    for step in schedule.steps_from(state.index) {
         let (now, next) = (step.now.sigma, step.next.sigma);
         let clean = model.denoise(&state.x, step.now)?;
         let ahead = blend(next / now, &state.x, 1.0 - next / now, &clean)?;

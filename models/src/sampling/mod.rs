@@ -22,6 +22,8 @@ mod prediction;
 mod schedule;
 mod spec;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use config::SchedulerConfig;
 pub use ddim::ddim;

@@ -50,7 +50,8 @@ pub struct NoiseSource {
     mode: NoiseMode,
     device: Device,
     seed: u64,
-    eta: Option<f64>,
+    /// As bits: text would round it.
+    eta: Option<u64>,
     streams: Vec<Stream>,
 }
 
@@ -71,13 +72,13 @@ impl NoiseSource {
     /// Sets how much fresh noise a step takes: 0 none, 1 all that the step allows. Without it a sampler takes its usual share.
     #[must_use]
     pub fn with_eta(mut self, eta: f64) -> Self {
-        self.eta = Some(eta);
+        self.eta = Some(eta.to_bits());
         self
     }
 
     /// Returns the share of fresh noise, or the sampler's usual one.
     pub(super) fn eta_or(&self, usual: f64) -> f64 {
-        self.eta.unwrap_or(usual)
+        self.eta.map_or(usual, f64::from_bits)
     }
 
     /// Draws the noise that a run begins with, of variance 1: f32, on the CPU, batch first.

@@ -181,7 +181,10 @@ impl ScheduleSpec {
     pub fn schedule(&self, steps: usize) -> Result<Schedule, Unsupported> {
         self.betas.check()?;
         self.check_steps(steps)?;
-        let table = SigmaTable::new(&self.betas, self.floor());
+        let table = match self.rules {
+            Rules::Comfyui => SigmaTable::comfyui(&self.betas),
+            _ => SigmaTable::new(&self.betas),
+        };
         let mut points = self.points(&table, steps);
         let last = if self.end == FinalSigma::Zero { 0.0 } else { table.min() };
         points.push(Point { sigma: last, timestep: 0.0 });
@@ -203,16 +206,6 @@ impl ScheduleSpec {
         }
         let range = format!("1 to {most}: the model was trained on {} timesteps", self.betas.count);
         Err(Unsupported::number("steps", steps as f64, range))
-    }
-
-    /// What is left of the picture at the end of a schedule that ends in pure noise: not 0, or sigma would be infinite.
-    fn floor(&self) -> f32 {
-        match self.rules {
-            // ComfyUI's constant, in comfy/model_sampling.py.
-            Rules::Comfyui => 4.897_345e-8,
-            // diffusers' constant: the smallest f16. Its DDIM needs none and takes 0, which sigma cannot express.
-            _ => 2_f32.powi(-24),
-        }
     }
 
     fn start(&self) -> Start {
@@ -292,8 +285,10 @@ impl ScheduleSpec {
                 let distance = (trained - 1.0) / (steps + spare).saturating_sub(1).max(1) as f64;
                 let evenly = (0..steps).rev().map(|i| (i + spare) as f64 * distance);
                 match self.rules {
-                    Rules::Euler | Rules::Comfyui => evenly.collect(),
+                    Rules::Euler => evenly.collect(),
                     Rules::Ddim | Rules::Dpm => evenly.map(f64::round_ties_even).collect(),
+                    // From the other end: a single step is the noisiest here, the cleanest there.
+                    Rules::Comfyui => each.map(|i| trained - 1.0 - i * distance).collect(),
                 }
             }
             Spacing::SgmUniform => each.map(|i| (trained - 1.0) * (1.0 - i / steps as f64)).collect(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use candle_core::{Error, Tensor};
 
-use super::{NoiseSource, Result, Schedule, Step};
+use super::{NoiseSource, Result, Step};
 
 /// Where a sampler stands between two steps.
 ///
@@ -69,11 +69,6 @@ impl State {
     ) -> Result<()> {
         self.index += 1;
         on_step(Done { state: self, clean, noise, step })
-    }
-
-    /// The steps that are left.
-    pub(super) fn steps(&self, schedule: &Schedule) -> impl Iterator<Item = Step> + use<> {
-        schedule.steps_from(self.index).collect::<Vec<_>>().into_iter()
     }
 }
 

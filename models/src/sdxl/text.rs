@@ -99,7 +99,7 @@ impl TextEncoder {
         let mut x = self.words.forward(rows)?.add(&places)?;
         let mut hidden = vec![x.clone()];
         for (i, layer) in self.layers.iter().enumerate() {
-            x = layer?.forward(x)?;
+            x = layer?.forward(&x)?;
             hidden.push(x.clone());
             progress.tick(i + 1, self.layers.len())?;
         }
@@ -166,8 +166,8 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: Tokens) -> Result<Tokens> {
-        let h = self.norm1.forward(&x)?;
+    fn forward(&self, x: &Tokens) -> Result<Tokens> {
+        let h = self.norm1.forward(x)?;
         let (q, k) = (self.q_proj.forward(&h)?, self.k_proj.forward(&h)?);
         let v = self.v_proj.forward(&h)?;
         let seen = attend(&q, &k, &v, self.heads, Mask::Causal)?;

@@ -1,6 +1,6 @@
 //! Made-up weights for benches: cheap, and the same for the same seed and name.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, WithDType};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
@@ -11,26 +11,27 @@ const CHUNK: usize = 64 * 1024;
 
 /// Returns a tensor of noise that a network can be run with.
 pub fn tensor(name: &str, shape: &[usize], seed: u64, dtype: DType) -> Result<Tensor> {
-    let gain = name.ends_with("weight");
-    let value: Box<dyn Fn(u64) -> f32 + Sync> = match shape {
-        [_, inner @ ..] if !inner.is_empty() => {
-            // Uniform in ±sqrt(3 / inputs) has a variance of 1 / inputs, so that values keep their size.
-            let edge = (3.0 / inner.iter().product::<usize>() as f32).sqrt();
-            let salt = name.bytes().fold(seed, |salt, byte| mix(salt ^ u64::from(byte)));
-            Box::new(move |i| (mix(salt.wrapping_add(i)) >> 40) as f32 * edge / 8_388_608.0 - edge)
-        }
-        _ => Box::new(move |_| f32::from(u8::from(gain))),
-    };
-    let count = shape.iter().product();
     match dtype {
-        DType::F16 => filled(count, shape, |i| f16::from_f32(value(i))),
-        DType::BF16 => filled(count, shape, |i| bf16::from_f32(value(i))),
-        _ => filled(count, shape, value),
+        DType::F16 => made_up(name, shape, seed, f16::from_f32),
+        DType::BF16 => made_up(name, shape, seed, bf16::from_f32),
+        _ => made_up(name, shape, seed, |x| x),
     }
 }
 
-fn filled<T: candle_core::WithDType>(count: usize, shape: &[usize], value: impl Fn(u64) -> T + Sync) -> Result<Tensor> {
-    let mut values = vec![T::zero(); count];
+fn made_up<T: WithDType>(name: &str, shape: &[usize], seed: u64, narrow: impl Fn(f32) -> T + Sync) -> Result<Tensor> {
+    let inputs: usize = shape.iter().skip(1).product();
+    if shape.len() < 2 {
+        let gain = f32::from(u8::from(name.ends_with("weight")));
+        return filled(shape, |_| narrow(gain));
+    }
+    // Uniform in ±sqrt(3 / inputs) has a variance of 1 / inputs, so that values keep their size.
+    let edge = (3.0 / inputs as f32).sqrt();
+    let salt = name.bytes().fold(seed, |salt, byte| mix(salt ^ u64::from(byte)));
+    filled(shape, |i| narrow((mix(salt.wrapping_add(i)) >> 40) as f32 * edge / 8_388_608.0 - edge))
+}
+
+fn filled<T: WithDType>(shape: &[usize], value: impl Fn(u64) -> T + Sync) -> Result<Tensor> {
+    let mut values = vec![T::zero(); shape.iter().product()];
     let chunks = values.par_chunks_mut(CHUNK).enumerate();
     chunks.for_each(|(n, chunk)| {
         for (i, out) in chunk.iter_mut().enumerate() {

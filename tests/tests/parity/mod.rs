@@ -1,8 +1,11 @@
 //! Everything that is held against numbers of the reference implementation.
 
+mod comfyui;
 mod configs;
 mod encode_prompt;
 mod manifests;
+mod pictures;
+mod pipelines;
 mod rng;
 mod schedulers;
 mod text_encoders;

@@ -44,7 +44,7 @@ impl Transformer {
         let tokens = self.norm.forward(x)?.to_tokens()?;
         let mut tokens = self.proj_in.forward(&tokens)?;
         for layer in &self.layers {
-            tokens = layer.forward(tokens, context)?;
+            tokens = layer.forward(&tokens, context)?;
         }
         let out = self.proj_out.forward(&tokens)?;
         x.add(&out.to_map(dims.height, dims.width)?)
@@ -79,8 +79,8 @@ impl Layer {
         })
     }
 
-    fn forward(&self, x: Tokens, context: &Tokens) -> Result<Tokens> {
-        let h = self.norm1.forward(&x)?;
+    fn forward(&self, x: &Tokens, context: &Tokens) -> Result<Tokens> {
+        let h = self.norm1.forward(x)?;
         let x = x.add(&self.attn1.forward(&h, &h)?)?;
         let h = self.norm2.forward(&x)?;
         let x = x.add(&self.attn2.forward(&h, context)?)?;

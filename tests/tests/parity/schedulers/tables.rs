@@ -1,0 +1,70 @@
+//! Timesteps, sigmas and alphas, for every number of steps of the set.
+
+use darkroom_models::sampling::{BetaCurve, Betas};
+use darkroom_tests::reference::{self, values};
+
+use super::{assert_relative, preserving, variants, whole_steps};
+
+#[test]
+fn tables_are_diffusers() {
+    let set = reference::tensors("schedulers/tables");
+    let alphas = values(set.get("alphas_cumprod"));
+    for (variant, counts) in variants(&reference::facts("schedulers/tables"), &set, "timesteps") {
+        for n in counts {
+            let what = format!("{}.{n}", variant.name);
+            let schedule = variant.schedule(n);
+            let listed = |part: &str| set.find(&format!("{what}.{part}")).map(values);
+            let wanted = whole_steps(listed("timesteps").unwrap(), variant.is_heun());
+            let timesteps: Vec<_> = schedule.points[..schedule.len()].iter().map(|point| point.timestep).collect();
+            // A curve's fractional timesteps come from logarithms of single precision.
+            let limit = if variant.curved() { 1e-6 } else { 0.0 };
+            assert_relative(&format!("{what}.timesteps"), &timesteps, &wanted, limit);
+            let sigmas: Vec<_> = schedule.points.iter().map(|point| point.sigma).collect();
+            match listed("sigmas") {
+                Some(wanted) => {
+                    let mut wanted = wanted;
+                    let last = wanted.pop().unwrap();
+                    let mut wanted = whole_steps(wanted, variant.is_heun());
+                    wanted.push(last);
+                    assert_relative(&format!("{what}.sigmas"), &sigmas, &wanted, variant.sigma_limit());
+                }
+                // DDIM keeps alphas instead.
+                None => {
+                    let sigma = |t: &f64| (1.0 / alphas[*t as usize] - 1.0).sqrt();
+                    let wanted: Vec<_> = timesteps.iter().map(sigma).collect();
+                    assert_relative(&format!("{what} by alphas"), &sigmas[..n], &wanted, 1e-6);
+                    let last = if variant.config.set_alpha_to_one == Some(false) { sigma(&0.0) } else { 0.0 };
+                    assert!((sigmas[n] - last).abs() <= 1e-6 * last, "{what}: ends at {}", sigmas[n]);
+                }
+            }
+            let mut scale = schedule.initial_scale();
+            if schedule.preserving {
+                scale *= preserving(sigmas[0]);
+            }
+            let limit = variant.sigma_limit();
+            assert_relative(&format!("{what}.init_noise_sigma"), &[scale], &listed("init_noise_sigma").unwrap(), limit);
+        }
+    }
+}
+
+#[test]
+fn alphas_are_diffusers() {
+    let set = reference::tensors("schedulers/tables");
+    let facts = reference::facts("schedulers/tables");
+    let mut compared = 0;
+    // The set's alphas are those of its betas without any other setting; every variant names the same betas.
+    let settings = facts["schedulers"].as_object().unwrap().values();
+    for settings in settings.filter(|settings| settings["beta_schedule"] == "scaled_linear") {
+        let betas = Betas {
+            curve: BetaCurve::ScaledLinear,
+            start: settings["beta_start"].as_f64().unwrap(),
+            end: settings["beta_end"].as_f64().unwrap(),
+            count: settings["num_train_timesteps"].as_u64().unwrap() as usize,
+            zero_snr: false,
+        };
+        let got: Vec<_> = betas.alphas_cumprod().into_iter().map(f64::from).collect();
+        assert_relative("alphas_cumprod", &got, &values(set.get("alphas_cumprod")), 1e-6);
+        compared += 1;
+    }
+    assert!(compared > 0);
+}
