@@ -1,3 +1,4 @@
 //! The one integration binary: linking candle many times is nobody's joy.
 
+mod faults;
 mod parity;

@@ -2,13 +2,18 @@
 
 pub mod check;
 pub mod file;
+mod migrate;
+mod places;
+mod read;
+mod source;
+mod write;
 
 use indexmap::IndexMap;
 
 use crate::literal::Literal;
 
 pub use check::Wired;
-pub use file::{Places, read, write};
+pub use file::{FORMAT, Loaded, Places, read, read_file, write, write_file};
 
 /// A workflow: nodes by the ids their author gave them, in the order in which they were written.
 #[derive(Debug, Clone, Default, PartialEq)]

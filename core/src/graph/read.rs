@@ -1,0 +1,388 @@
+//! A text to a graph, with everything that is wrong with it at once.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry as Slot;
+
+use crate::fault::{Fault, Faults, Located, Position};
+use crate::graph::file::{FORMAT, Loaded};
+use crate::graph::migrate::{MIGRATIONS, Migration, read_older};
+use crate::graph::places::Places;
+use crate::graph::source::{Entry, Scalar, Shape, Source, items, scalar};
+use crate::graph::{Field, Graph, Link, Mode, NodeEntry};
+use crate::literal::Literal;
+
+/// The longest id, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// Lists within lists that are taken apart; deeper ones are carried along as they are.
+const DEEPEST_LIST: usize = 4;
+
+/// Faults that are reported in full; after a hundred, nobody reads on.
+const MOST_FAULTS: usize = 100;
+
+type Entries<'t> = IndexMap<Cow<'t, str>, Entry<'t>>;
+
+/// Reads a workflow.
+///
+/// # Errors
+/// Everything that is wrong with the text, each with its line and column.
+pub fn read(text: &str) -> Result<Loaded, Faults> {
+    read_with(text, MIGRATIONS)
+}
+
+/// Reads a workflow of this format or of one that the migrations lead away from.
+pub(super) fn read_with(text: &str, migrations: &[Migration]) -> Result<Loaded, Faults> {
+    let mut reader = Reader::new(text);
+    let sections = reader.source.sections()?;
+    let start = reader.source.position(0);
+    let sections = reader.unique(sections, |name| format!("the section `{}`", shortened(name)));
+    let oldest = FORMAT - migrations.len() as u32;
+    let format = reader.format(&sections, start, oldest)?;
+    if format < FORMAT {
+        reader.finish()?;
+        let sections = sections.into_iter().map(|(name, entry)| (name.into_owned(), entry.value.to_owned()));
+        return read_older(format, sections.collect(), &migrations[(format - oldest) as usize..]);
+    }
+    reader.graph(sections);
+    let (graph, places) = reader.finish()?;
+    Ok(Loaded { graph, places, migrated_from: None })
+}
+
+/// Returns the format that a text says it has.
+pub(super) fn format_of(text: &str) -> Option<u32> {
+    let reader = Reader::new(text);
+    let sections = reader.source.sections().ok()?;
+    let entry = sections.iter().find(|section| section.name == "darkroom")?;
+    whole_number(entry.value)?.try_into().ok()
+}
+
+struct Reader<'t> {
+    source: Source<'t>,
+    graph: Graph,
+    places: Places,
+    faults: Faults,
+}
+
+impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        // Some editors put a byte order mark before everything.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self {
+            source: Source::new(text),
+            graph: Graph::default(),
+            places: Places::default(),
+            faults: Faults::default(),
+        }
+    }
+
+    fn finish(&mut self) -> Result<(Graph, Places), Faults> {
+        let mut faults = std::mem::take(&mut self.faults);
+        faults.0.sort_by_key(|located| located.place.position);
+        let more = faults.0.len().saturating_sub(MOST_FAULTS);
+        if more > 0 {
+            faults.0.truncate(MOST_FAULTS);
+            faults.push(Fault::file(format!("and {more} more faults")));
+        }
+        faults.or((std::mem::take(&mut self.graph), std::mem::take(&mut self.places)))
+    }
+
+    fn refuse(&mut self, fault: impl Into<Located>, at: Position) {
+        self.faults.push(fault.into().position(Some(at)));
+    }
+
+    /// Keeps the first of entries with the same name and names both places of the others.
+    fn unique(&mut self, entries: Vec<Entry<'t>>, what: impl Fn(&str) -> String) -> Entries<'t> {
+        let mut unique = Entries::with_capacity(entries.len());
+        for entry in entries {
+            match unique.entry(entry.name.clone()) {
+                Slot::Vacant(slot) => {
+                    slot.insert(entry);
+                }
+                Slot::Occupied(first) => {
+                    let message =
+                        format!("{} stands at {} and again at {}", what(&entry.name), first.get().at, entry.at);
+                    let fault = Fault::file(message).hint("remove one of the two, or give it another name");
+                    self.faults.push(Located::from(fault).position(Some(entry.at)));
+                }
+            }
+        }
+        unique
+    }
+
+    fn format(&self, sections: &Entries<'t>, start: Position, oldest: u32) -> Result<u32, Faults> {
+        let Some(entry) = sections.get("darkroom") else {
+            return Err(Located::from(
+                Fault::file("this is not a darkroom workflow: it does not name its format")
+                    .hint(format!("begin the file with `(darkroom: {FORMAT}, nodes: {{`")),
+            )
+            .position(Some(start))
+            .into());
+        };
+        let refuse = |fault: Fault| Err(Located::from(fault).position(Some(self.source.place(entry.value))).into());
+        let hint = format!("write `darkroom: {FORMAT}` if the file is of the present format");
+        match whole_number(entry.value) {
+            Some(format) if format > i128::from(FORMAT) => refuse(
+                Fault::file(format!("made by a newer darkroom (format {format}; this one reads up to {FORMAT})"))
+                    .hint("update darkroom, then open the file again"),
+            ),
+            Some(format) if format >= i128::from(oldest) => {
+                Ok(u32::try_from(format).expect("it is no greater than the present format"))
+            }
+            Some(format) if format >= 0 => {
+                refuse(Fault::file(format!("format {format} is unknown; the oldest is {oldest}")).hint(hint))
+            }
+            _ => refuse(Fault::file(format!("`{}` is not the number of a format", shortened(entry.value))).hint(hint)),
+        }
+    }
+
+    fn graph(&mut self, mut sections: Entries<'t>) {
+        match sections.shift_remove("nodes") {
+            Some(section) => self.nodes(&section),
+            None => self
+                .faults
+                .push(Fault::file("there is no `nodes` section").hint("write `nodes: {\"name\": (type: \"…\")}`")),
+        }
+        if let Some(section) = sections.shift_remove("lock") {
+            self.lock(&section);
+        }
+        sections.shift_remove("darkroom");
+        self.graph.sections =
+            sections.into_iter().map(|(name, entry)| (name.into_owned(), entry.value.to_owned())).collect();
+    }
+
+    /// Reads the entries of a map, or says that it is none.
+    fn map(&mut self, section: &Entry<'t>, form: &str) -> Vec<Entry<'t>> {
+        match self.source.entries(section.value, Shape::Map) {
+            Some(Ok(entries)) => return entries,
+            Some(Err(faults)) => self.faults.0.extend(faults.0),
+            None => {
+                let fault = Fault::file(format!("the section `{}` is not a map", section.name));
+                self.refuse(
+                    fault.hint(format!("write `{}: {{{form}}}`", section.name)),
+                    self.source.place(section.value),
+                );
+            }
+        }
+        Vec::new()
+    }
+
+    fn nodes(&mut self, section: &Entry<'t>) {
+        let entries = self.map(section, "\"name\": (type: \"…\")");
+        let entries = self.unique(entries, |id| format!("`{}`", shortened(id)));
+        self.graph.nodes.reserve(entries.len());
+        for (id, entry) in entries {
+            if let Some(reason) = refused_id(&id) {
+                let fault = Fault::file(format!("`{}` cannot be the id of a node: {reason}", shortened(&id)));
+                self.refuse(fault.hint("choose a short id of letters, digits, `_` and `-`"), entry.at);
+            } else if let Some(node) = self.node(&id, &entry) {
+                self.graph.nodes.insert(id.into_owned(), node);
+            }
+        }
+    }
+
+    fn node(&mut self, id: &str, entry: &Entry<'t>) -> Option<NodeEntry> {
+        let fields = match self.source.entries(entry.value, Shape::Structure) {
+            Some(Ok(fields)) => fields,
+            Some(Err(faults)) => {
+                self.faults.0.extend(faults.0);
+                return None;
+            }
+            None => {
+                let fault =
+                    Fault::file(format!("`{id}` is not a node")).hint(format!("write `\"{id}\": (type: \"…\")`"));
+                self.refuse(fault, self.source.place(entry.value));
+                return None;
+            }
+        };
+        let mut fields = self.unique(fields, |name| format!("`{}` of `{id}`", shortened(name)));
+        let kind = self.kind(id, entry, fields.shift_remove("type").as_ref())?;
+        let (version, mode) = (fields.shift_remove("version"), fields.shift_remove("mode"));
+        let (title, note) = (fields.shift_remove("title"), fields.shift_remove("note"));
+        let mut at = Node { reader: self, id, kind: &kind };
+        let mut node = NodeEntry {
+            version: at.part(version, "a whole number from 0", |value| whole_number(value)?.try_into().ok()),
+            mode: at.part(mode, "`muted` or `bypassed`", mode_of).unwrap_or_default(),
+            title: at.part(title, "a text", text),
+            note: at.part(note, "a text", text),
+            ..NodeEntry::default()
+        };
+        let mut places = HashMap::with_capacity(fields.len());
+        for (name, entry) in fields {
+            let Some(field) = at.field(&entry) else { continue };
+            places.insert(name.clone().into_owned(), entry.at);
+            node.fields.insert(name.into_owned(), field);
+        }
+        self.places.add_node(id, entry.at, places);
+        node.kind = kind;
+        Some(node)
+    }
+
+    fn kind(&mut self, id: &str, node: &Entry<'t>, kind: Option<&Entry<'t>>) -> Option<String> {
+        let at = kind.map_or(node.at, |kind| self.source.place(kind.value));
+        let read = kind.and_then(|kind| text(kind.value)).filter(|kind| !kind.is_empty());
+        if read.is_none() {
+            let wrong = if kind.is_some() { "is not the name of one" } else { "is missing" };
+            let fault = Fault::file(format!("the type of `{id}` {wrong}"));
+            self.refuse(fault.hint("write `type: \"…\"`; `darkroom nodes` lists the types"), at);
+        }
+        read
+    }
+
+    fn lock(&mut self, section: &Entry<'t>) {
+        let entries = self.map(section, "\"node.input\": \"32 hexadecimal digits\"");
+        let entries = self.unique(entries, |input| format!("the lock of `{}`", shortened(input)));
+        for (input, entry) in entries {
+            let digest = text(entry.value).filter(|digest| is_digest(digest));
+            match (digest, link(&input)) {
+                (Some(digest), Some(Link { output: Some(_), .. })) => {
+                    self.graph.lock.insert(input.into_owned(), digest);
+                }
+                (Some(_), _) => {
+                    let fault = Fault::file(format!("`{}` names no input", shortened(&input)));
+                    self.refuse(fault.hint("write `\"node.input\"`"), entry.at);
+                }
+                (None, _) => {
+                    let fault = Fault::file(format!("the lock of `{}` is no content hash", shortened(&input)));
+                    self.refuse(
+                        fault.hint("write its 32 hexadecimal digits in quotes"),
+                        self.source.place(entry.value),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A node that is being read.
+struct Node<'r, 't> {
+    reader: &'r mut Reader<'t>,
+    id: &'r str,
+    kind: &'r str,
+}
+
+impl<'t> Node<'_, 't> {
+    fn refuse(&mut self, fault: Fault, name: &str, value: &str) {
+        let at = self.reader.source.place(value);
+        self.reader.refuse(Located::at_node(fault, self.id, self.kind).input(name), at);
+    }
+
+    /// Reads what a node says about itself.
+    fn part<T>(&mut self, entry: Option<Entry<'t>>, what: &str, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let entry = entry?;
+        let part = read(entry.value);
+        if part.is_none() {
+            let message = format!("`{}` must be {what}, not `{}`", entry.name, shortened(entry.value));
+            self.refuse(Fault::file(message), &entry.name, entry.value);
+        }
+        part
+    }
+
+    fn field(&mut self, entry: &Entry<'t>) -> Option<Field> {
+        match self.link(entry) {
+            Some(link) => link.map(Field::Link),
+            None => self.literal(entry, entry.value, 0).map(Field::Literal),
+        }
+    }
+
+    /// Reads a wire; the outer `None` means that this is none, the inner one that it is a wrong one.
+    fn link(&mut self, entry: &Entry<'t>) -> Option<Option<Link>> {
+        let parts = self.reader.source.entries(entry.value, Shape::Structure)?.ok()?;
+        let from = parts.iter().find(|part| part.name == "from")?;
+        let read = if parts.len() == 1 { text(from.value).and_then(|from| link(&from)) } else { None };
+        if read.is_none() {
+            let fault = Fault::file(format!("`{}` is not a wire", shortened(entry.value)));
+            let hint = "write `(from: \"node\")` or `(from: \"node.output\")`, and nothing else inside";
+            self.refuse(fault.hint(hint), &entry.name, entry.value);
+        }
+        Some(read)
+    }
+
+    /// Reads a plain value, or keeps what is none; `None` if it is one that cannot be.
+    fn literal(&mut self, entry: &Entry<'t>, value: &'t str, depth: usize) -> Option<Literal> {
+        let wrong = match scalar(value) {
+            Some(Scalar::Boolean(truth)) => return Some(Literal::Boolean(truth)),
+            Some(Scalar::Integer(number)) => return Some(Literal::Integer(number)),
+            Some(Scalar::Number(number)) if number.is_finite() => return Some(Literal::Number(number)),
+            Some(Scalar::Text(text)) => return Some(Literal::Text(text)),
+            Some(Scalar::Number(_)) => "is not a finite number",
+            Some(Scalar::TooLarge) => "is too large a number",
+            None => return self.list(entry, value, depth),
+        };
+        let fault = Fault::file(format!("`{}` {wrong}", shortened(value))).hint("write a number that can be stored");
+        self.refuse(fault, &entry.name, value);
+        None
+    }
+
+    /// Reads a list of plain values; whatever else there is stays as it was written.
+    fn list(&mut self, entry: &Entry<'t>, value: &'t str, depth: usize) -> Option<Literal> {
+        let raw = || Some(Literal::Raw(value.to_owned()));
+        let Some(items) = items(value).filter(|_| depth < DEEPEST_LIST) else { return raw() };
+        let mut list = Vec::with_capacity(items.len());
+        for item in items {
+            match self.literal(entry, item, depth + 1)? {
+                Literal::Raw(_) => return raw(),
+                item => list.push(item),
+            }
+        }
+        Some(Literal::List(list))
+    }
+}
+
+/// Says why an id cannot be one.
+fn refused_id(id: &str) -> Option<&'static str> {
+    match id {
+        "" => Some("it is empty"),
+        _ if id.len() > LONGEST_ID => Some("it is longer than 128 bytes"),
+        _ if id.contains('.') => Some("a `.` separates node and output in wires"),
+        _ if id.contains(char::is_control) => Some("it holds control characters"),
+        _ => None,
+    }
+}
+
+/// Takes `node` or `node.output` apart.
+fn link(from: &str) -> Option<Link> {
+    let (node, output) = match from.split_once('.') {
+        Some((node, output)) => (node, Some(output)),
+        None => (from, None),
+    };
+    let wrong = refused_id(node).is_some() || output.is_some_and(|output| output.is_empty() || output.contains('.'));
+    (!wrong).then(|| Link { node: node.to_owned(), output: output.map(str::to_owned) })
+}
+
+fn mode_of(value: &str) -> Option<Mode> {
+    match text(value).as_deref().unwrap_or(value) {
+        "muted" => Some(Mode::Muted),
+        "bypassed" => Some(Mode::Bypassed),
+        _ => None,
+    }
+}
+
+fn text(value: &str) -> Option<String> {
+    match scalar(value)? {
+        Scalar::Text(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn whole_number(value: &str) -> Option<i128> {
+    match scalar(value)? {
+        Scalar::Integer(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn is_digest(digest: &str) -> bool {
+    digest.len() == 32 && digest.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// A value for a sentence: the beginning of its first line.
+fn shortened(value: &str) -> String {
+    const MOST: usize = 60;
+    let line = value.lines().next().unwrap_or_default();
+    let short: String = line.chars().take(MOST).collect();
+    let more = if short.len() < value.len() { "…" } else { "" };
+    short.replace(char::is_control, " ") + more
+}

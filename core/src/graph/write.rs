@@ -1,0 +1,89 @@
+//! A graph to a text: one form for each graph.
+
+use std::fmt::Write as _;
+
+use crate::graph::file::FORMAT;
+use crate::graph::{Field, Graph, Mode, NodeEntry};
+use crate::literal::quote;
+
+/// The longest line, in characters; a node that needs more gets a line for each input.
+const LINE: usize = 120;
+
+/// The longest id, in characters, that pushes the nodes of its neighbours to the right.
+const ALIGNED: usize = 24;
+
+/// Writes a workflow. What [`read`](super::read) makes of the text is the graph again, and of a text that this function
+/// wrote, byte for byte the text again, as long as ids, sections and raw literals are such as a file can hold.
+pub fn write(graph: &Graph) -> String {
+    let ids: Vec<_> = graph.nodes.keys().map(|id| quote(id)).collect();
+    let width = ids.iter().map(|id| id.chars().count()).filter(|width| *width <= ALIGNED).max().unwrap_or(0);
+    let mut text = format!("(\n    darkroom: {FORMAT},\n");
+    section(&mut text, "nodes", ids.iter().zip(graph.nodes.values()).map(|(id, node)| node_lines(id, node, width)));
+    for (name, source) in &graph.sections {
+        text += &format!("    {}: {source},\n", identifier(name));
+    }
+    if !graph.lock.is_empty() {
+        let locks = graph.lock.iter().map(|(input, digest)| format!("{}: {}", quote(input), quote(digest)));
+        section(&mut text, "lock", locks);
+    }
+    text + ")\n"
+}
+
+fn section(text: &mut String, name: &str, entries: impl ExactSizeIterator<Item = String>) {
+    if entries.len() == 0 {
+        *text += &format!("    {name}: {{}},\n");
+        return;
+    }
+    *text += &format!("    {name}: {{\n");
+    for entry in entries {
+        *text += &format!("        {entry},\n");
+    }
+    *text += "    },\n";
+}
+
+/// One line if it fits, else one for each field.
+fn node_lines(id: &str, node: &NodeEntry, width: usize) -> String {
+    let fields = fields(node);
+    let space = " ".repeat(width.saturating_sub(id.chars().count()));
+    let line = format!("{id}: {space}({})", fields.join(", "));
+    // The line is indented by eight and ends in a comma.
+    if line.chars().count() + 9 <= LINE && !line.contains('\n') {
+        return line;
+    }
+    let mut lines = format!("{id}: {space}(\n");
+    for field in fields {
+        writeln!(lines, "            {field},").expect("a text takes whatever is written");
+    }
+    lines + "        )"
+}
+
+fn fields(node: &NodeEntry) -> Vec<String> {
+    let mode = match node.mode {
+        Mode::Active => None,
+        Mode::Muted => Some("muted"),
+        Mode::Bypassed => Some("bypassed"),
+    };
+    let known = [
+        Some(format!("type: {}", quote(&node.kind))),
+        node.version.map(|version| format!("version: {version}")),
+        mode.map(|mode| format!("mode: {mode}")),
+        node.title.as_ref().map(|title| format!("title: {}", quote(title))),
+        node.note.as_ref().map(|note| format!("note: {}", quote(note))),
+    ];
+    let inputs = node.fields.iter().map(|(name, field)| format!("{}: {}", identifier(name), value(field)));
+    known.into_iter().flatten().chain(inputs).collect()
+}
+
+fn value(field: &Field) -> String {
+    match field {
+        Field::Literal(literal) => literal.to_string(),
+        Field::Link(link) => format!("(from: {})", quote(&link.to_string())),
+    }
+}
+
+/// Writes a name; one that is no plain identifier in RON's raw form.
+fn identifier(name: &str) -> String {
+    let plain = name.chars().all(|character| character == '_' || character.is_ascii_alphanumeric())
+        && !name.starts_with(|first: char| first.is_ascii_digit());
+    if plain { name.to_owned() } else { format!("r#{name}") }
+}

@@ -1,0 +1,3 @@
+//! Bad inputs and bad days: each row of the list of faults is a test that carries its number.
+
+mod graphs;
