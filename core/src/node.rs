@@ -215,6 +215,8 @@ pub struct Known<'a> {
 pub struct KnownInput<'a> {
     /// Its type, if something comes in by wire.
     pub ty: Option<Type>,
+    /// The node that the wire comes from.
+    pub from: Option<&'a str>,
     /// Its value, if it is known already.
     pub feed: Option<Feed<'a>>,
 }
@@ -242,6 +244,25 @@ impl<'a> Known<'a> {
     /// Returns what comes in by wire, or a type of which nothing is known.
     pub fn wire_or_unknown(&self, name: &str) -> Type {
         self.wire(name).cloned().unwrap_or(Type::of(Kind::ANY))
+    }
+
+    /// Checks that two wires belong to one model family, as far as that is known.
+    ///
+    /// # Errors
+    /// A fault that names both nodes and both families.
+    pub fn same_family(&self, one: &str, other: &str) -> Result<(), Fault> {
+        let (Some(first), Some(second)) = (self.wire(one), self.wire(other)) else { return Ok(()) };
+        let (Some(wanted), Some(found)) = (&first.family, &second.family) else { return Ok(()) };
+        if wanted == found {
+            return Ok(());
+        }
+        let from = |name| self.input(name).from.unwrap_or("a literal");
+        Err(Fault::graph(format!(
+            "`{one}` comes from `{}` and is {wanted}, but `{other}` comes from `{}` and is {found}",
+            from(one),
+            from(other)
+        ))
+        .hint(format!("take both from one model, or make `{}` {wanted}", from(other))))
     }
 
     /// Returns a part of the machine, as the folder of models.

@@ -231,19 +231,25 @@ impl<'a, 'g> Surveyor<'a, 'g> {
         let route = node.spec().lane == Lane::Route;
         let known = |(input, source): (&'a crate::spec::Input, &Source<'a>)| {
             Some(match *source {
-                Source::Literal(literal) => KnownInput { ty: None, feed: Some(Feed::Literal(literal)) },
+                Source::Literal(literal) => KnownInput { ty: None, from: None, feed: Some(Feed::Literal(literal)) },
                 Source::Default => {
                     let default = input.param.as_ref().and_then(|param| param.default.as_ref());
-                    KnownInput { ty: None, feed: default.map(Feed::Literal) }
+                    KnownInput { ty: None, from: None, feed: default.map(Feed::Literal) }
                 }
-                Source::Open => KnownInput { ty: None, feed: Some(Feed::Open) },
+                Source::Open => KnownInput { ty: None, from: None, feed: Some(Feed::Open) },
                 Source::Broken => return None,
-                Source::Link { .. } if route && input.param.is_none() => KnownInput { ty: None, feed: None },
+                Source::Link { .. } if route && input.param.is_none() => {
+                    KnownInput { ty: None, from: None, feed: None }
+                }
                 Source::Link { node, output } => {
                     let (node, output) = self.found.origin(node, output);
                     let finding = self.found.findings[node].as_ref()?;
                     let value = finding.values.as_ref().map(|values| Feed::Value(values[output].clone()));
-                    KnownInput { ty: Some(finding.types[output].clone()), feed: value }
+                    KnownInput {
+                        ty: Some(finding.types[output].clone()),
+                        from: self.wired.nodes[node].as_ref().map(|node| node.id),
+                        feed: value,
+                    }
                 }
             })
         };

@@ -82,35 +82,22 @@ impl Error {
 
     /// Wraps what the system said about `path`.
     pub fn io(path: impl Into<PathBuf>, source: io::Error) -> Self {
-        Error::Io {
-            path: path.into(),
-            source,
-        }
+        Error::Io { path: path.into(), source }
     }
 
     /// Says that the content of `path` is wrong.
     pub fn format(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
-        Error::Format {
-            path: path.into(),
-            what: what.into(),
-            hint: None,
-        }
+        Error::Format { path: path.into(), what: what.into(), hint: None }
     }
 
     /// Says that a configuration is wrong.
     pub fn config(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
-        Error::Config {
-            path: path.into(),
-            what: what.into(),
-        }
+        Error::Config { path: path.into(), what: what.into() }
     }
 
     /// Says that a tokenizer is wrong.
     pub fn tokenizer(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
-        Error::Tokenizer {
-            path: path.into(),
-            what: what.into(),
-        }
+        Error::Tokenizer { path: path.into(), what: what.into() }
     }
 
     /// Adds the way out to a [`Error::Format`]; other errors stay as they are.

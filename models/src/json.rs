@@ -31,20 +31,12 @@ impl Fields {
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fault = |what: String| Error::config(path, what);
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(fault(format!(
-                "a configuration has at most {MAX_BYTES} bytes, this one has {}",
-                bytes.len()
-            )));
+            return Err(fault(format!("a configuration has at most {MAX_BYTES} bytes, this one has {}", bytes.len())));
         }
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(map)) => Ok(Self {
-                path: path.into(),
-                map,
-            }),
+            Ok(Value::Object(map)) => Ok(Self { path: path.into(), map }),
             Ok(_) => Err(fault("a JSON object is wanted".into())),
-            Err(what) => Err(fault(format!(
-                "this is not the JSON of a configuration: {what}"
-            ))),
+            Err(what) => Err(fault(format!("this is not the JSON of a configuration: {what}"))),
         }
     }
 
@@ -64,12 +56,7 @@ impl Fields {
     }
 
     /// Returns a whole number within `range`.
-    pub fn count(
-        &self,
-        name: &str,
-        default: Option<usize>,
-        range: RangeInclusive<usize>,
-    ) -> Result<usize> {
+    pub fn count(&self, name: &str, default: Option<usize>, range: RangeInclusive<usize>) -> Result<usize> {
         match self.get(name) {
             Value::Null => default.ok_or_else(|| self.fault(name, "is missing")),
             value => self.whole(name, value, range),
@@ -88,34 +75,21 @@ impl Fields {
             return Ok(vec![self.count(name, default, range)?; levels]);
         };
         if list.len() != levels {
-            return Err(self.fault(
-                name,
-                format_args!("has {} entries for {levels} levels", list.len()),
-            ));
+            return Err(self.fault(name, format_args!("has {} entries for {levels} levels", list.len())));
         }
-        list.iter()
-            .map(|value| self.whole(name, value, range.clone()))
-            .collect()
+        list.iter().map(|value| self.whole(name, value, range.clone())).collect()
     }
 
     /// Returns a list of `lengths` whole numbers.
-    pub fn list(
-        &self,
-        name: &str,
-        lengths: RangeInclusive<usize>,
-        range: RangeInclusive<usize>,
-    ) -> Result<Vec<usize>> {
+    pub fn list(&self, name: &str, lengths: RangeInclusive<usize>, range: RangeInclusive<usize>) -> Result<Vec<usize>> {
         let list = self.array(name, lengths)?;
-        list.iter()
-            .map(|value| self.whole(name, value, range.clone()))
-            .collect()
+        list.iter().map(|value| self.whole(name, value, range.clone())).collect()
     }
 
     /// Returns a list of `lengths` words.
     pub fn words(&self, name: &str, lengths: RangeInclusive<usize>) -> Result<Vec<&str>> {
-        let word = |value: &'_ Value| value.as_str().map(str::len).is_some();
         let list = self.array(name, lengths)?;
-        if !list.iter().all(word) {
+        if !list.iter().all(Value::is_string) {
             return Err(self.fault(name, "must be a list of words"));
         }
         Ok(list.iter().filter_map(Value::as_str).collect())
@@ -125,9 +99,9 @@ impl Fields {
     pub fn word(&self, name: &str) -> Result<&str> {
         match self.get(name) {
             Value::Null => Err(self.fault(name, "is missing")),
-            value => value.as_str().ok_or_else(|| {
-                self.fault(name, format_args!("must be a word, it is {}", short(value)))
-            }),
+            value => {
+                value.as_str().ok_or_else(|| self.fault(name, format_args!("must be a word, it is {}", short(value))))
+            }
         }
     }
 
@@ -137,13 +111,7 @@ impl Fields {
             Value::Null => Ok(default),
             value => value.as_f64().filter(|x| range.contains(x)).ok_or_else(|| {
                 let (low, high) = range.into_inner();
-                self.fault(
-                    name,
-                    format_args!(
-                        "must be a number from {low} to {high}, it is {}",
-                        short(value)
-                    ),
-                )
+                self.fault(name, format_args!("must be a number from {low} to {high}, it is {}", short(value)))
             }),
         }
     }
@@ -152,12 +120,9 @@ impl Fields {
     pub fn flag(&self, name: &str, default: bool) -> Result<bool> {
         match self.get(name) {
             Value::Null => Ok(default),
-            value => value.as_bool().ok_or_else(|| {
-                self.fault(
-                    name,
-                    format_args!("must be true or false, it is {}", short(value)),
-                )
-            }),
+            value => value
+                .as_bool()
+                .ok_or_else(|| self.fault(name, format_args!("must be true or false, it is {}", short(value)))),
         }
     }
 
@@ -172,15 +137,8 @@ impl Fields {
             return Ok(());
         }
         let known: Vec<String> = allowed.iter().map(short).collect();
-        let known = if known.is_empty() {
-            "null".to_owned()
-        } else {
-            known.join(" or ")
-        };
-        Err(self.fault(
-            name,
-            format_args!("is {}, and only {known} is supported", short(value)),
-        ))
+        let known = if known.is_empty() { "null".to_owned() } else { known.join(" or ") };
+        Err(self.fault(name, format_args!("is {}, and only {known} is supported", short(value))))
     }
 
     fn array(&self, name: &str, lengths: RangeInclusive<usize>) -> Result<&[Value]> {
@@ -188,35 +146,21 @@ impl Fields {
             Value::Null => return Err(self.fault(name, "is missing")),
             Value::Array(list) => list,
             value => {
-                return Err(
-                    self.fault(name, format_args!("must be a list, it is {}", short(value)))
-                );
+                return Err(self.fault(name, format_args!("must be a list, it is {}", short(value))));
             }
         };
         if !lengths.contains(&list.len()) {
             let (low, high) = lengths.into_inner();
-            return Err(self.fault(
-                name,
-                format_args!("must have {low} to {high} entries, it has {}", list.len()),
-            ));
+            return Err(self.fault(name, format_args!("must have {low} to {high} entries, it has {}", list.len())));
         }
         Ok(list)
     }
 
     fn whole(&self, name: &str, value: &Value, range: RangeInclusive<usize>) -> Result<usize> {
-        let number = value
-            .as_u64()
-            .and_then(|n| usize::try_from(n).ok())
-            .filter(|n| range.contains(n));
+        let number = value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| range.contains(n));
         number.ok_or_else(|| {
             let (low, high) = range.into_inner();
-            self.fault(
-                name,
-                format_args!(
-                    "must be a whole number from {low} to {high}, it is {}",
-                    short(value)
-                ),
-            )
+            self.fault(name, format_args!("must be a whole number from {low} to {high}, it is {}", short(value)))
         })
     }
 }

@@ -9,29 +9,18 @@ use crate::{Error, Result};
 
 /// Returns where `file` really lies, if that is below `root` or in the hub cache that `root` is a snapshot of.
 pub fn inside(root: &Path, file: &Path) -> Result<PathBuf> {
-    let real_root = root
-        .canonicalize()
-        .map_err(|fault| Error::io(root, fault))?;
-    let real = file
-        .canonicalize()
-        .map_err(|fault| Error::io(file, fault))?;
-    if real.starts_with(&real_root)
-        || blobs(&real_root).is_some_and(|blobs| real.starts_with(blobs))
-    {
+    let real_root = root.canonicalize().map_err(|fault| Error::io(root, fault))?;
+    let real = file.canonicalize().map_err(|fault| Error::io(file, fault))?;
+    if real.starts_with(&real_root) || blobs(&real_root).is_some_and(|blobs| real.starts_with(blobs)) {
         return Ok(real);
     }
-    let what = format!(
-        "the link leads out of the model folder, to {}",
-        real.display()
-    );
+    let what = format!("the link leads out of the model folder, to {}", real.display());
     Err(Error::format(file, what).with_hint("put the file itself into the folder"))
 }
 
 /// Returns the `blobs` folder if `root` lies in `models--owner--name/snapshots/revision`.
 fn blobs(root: &Path) -> Option<PathBuf> {
-    let snapshots = root
-        .ancestors()
-        .find(|at| at.file_name().is_some_and(|name| name == "snapshots"))?;
+    let snapshots = root.ancestors().find(|at| at.file_name().is_some_and(|name| name == "snapshots"))?;
     snapshots.parent()?.join("blobs").canonicalize().ok()
 }
 

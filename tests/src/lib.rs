@@ -1,3 +1,4 @@
-//! Helpers of the tests: the reference data, comparisons, and toy nodes.
+//! What the integration tests, their helper processes and the benches share: the reference data, comparisons, toys.
 
+pub mod cached;
 pub mod reference;

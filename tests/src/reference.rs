@@ -14,12 +14,9 @@ use candle_core::{DType, Device, Tensor};
 /// set that is not there must fail the tests, not skip them.
 #[must_use]
 pub fn root() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("`tests` lies in the workspace");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("`tests` lies in the workspace");
     let named = std::env::var_os("DARKROOM_REFERENCE").filter(|name| !name.is_empty());
-    let folder = workspace
-        .join(named.map_or_else(|| PathBuf::from("tests/reference/golden"), PathBuf::from));
+    let folder = workspace.join(named.map_or_else(|| PathBuf::from("tests/reference/golden"), PathBuf::from));
     assert!(
         folder.is_dir(),
         "no reference data at {}: set DARKROOM_REFERENCE to a folder like tests/reference/golden",
@@ -37,16 +34,9 @@ pub fn tensors(topic: &str) -> Tensors {
 /// Loads any safetensors file of the reference data on the CPU.
 #[must_use]
 pub fn tensors_at(path: &Path) -> Tensors {
-    let map = candle_core::safetensors::load(path, &Device::Cpu).unwrap_or_else(|error| {
-        panic!(
-            "cannot read the reference tensors at {}: {error}",
-            path.display()
-        )
-    });
-    Tensors {
-        place: path.display().to_string(),
-        map: map.into_iter().collect(),
-    }
+    let map = candle_core::safetensors::load(path, &Device::Cpu)
+        .unwrap_or_else(|error| panic!("cannot read the reference tensors at {}: {error}", path.display()));
+    Tensors { place: path.display().to_string(), map: map.into_iter().collect() }
 }
 
 /// Loads what was called to make one topic: `expected/<topic>.json`.
@@ -58,22 +48,16 @@ pub fn facts(topic: &str) -> serde_json::Value {
 /// Loads a JSON file of the reference data.
 #[must_use]
 pub fn json_at(path: &Path) -> serde_json::Value {
-    let text = std::fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
     // Python writes infinite numbers as a word that is not JSON.
-    let text = text
-        .replace(": -Infinity", ": null")
-        .replace(": Infinity", ": null");
-    serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("not JSON: {}: {error}", path.display()))
+    let text = text.replace(": -Infinity", ": null").replace(": Infinity", ": null");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON: {}: {error}", path.display()))
 }
 
 /// Returns the seed the set was made with.
 #[must_use]
 pub fn seed() -> u64 {
-    json_at(&root().join("PROVENANCE.json"))["seed"]
-        .as_u64()
-        .expect("PROVENANCE.json names the seed")
+    json_at(&root().join("PROVENANCE.json"))["seed"].as_u64().expect("PROVENANCE.json names the seed")
 }
 
 /// Named tensors of one file, sorted by name.
@@ -87,11 +71,7 @@ impl Tensors {
     #[must_use]
     pub fn get(&self, name: &str) -> &Tensor {
         self.find(name).unwrap_or_else(|| {
-            panic!(
-                "no tensor `{name}` in {}; it holds {:?}",
-                self.place,
-                self.names().take(40).collect::<Vec<_>>()
-            )
+            panic!("no tensor `{name}` in {}; it holds {:?}", self.place, self.names().take(40).collect::<Vec<_>>())
         })
     }
 
@@ -110,10 +90,7 @@ impl Tensors {
 /// Returns all elements in order, widened to f64.
 #[must_use]
 pub fn values(tensor: &Tensor) -> Vec<f64> {
-    let flat = tensor
-        .to_dtype(DType::F64)
-        .and_then(|wide| wide.flatten_all())
-        .and_then(|flat| flat.to_vec1());
+    let flat = tensor.to_dtype(DType::F64).and_then(|wide| wide.flatten_all()).and_then(|flat| flat.to_vec1());
     flat.expect("a tensor of numbers can be read as f64")
 }
 
@@ -121,11 +98,7 @@ pub fn values(tensor: &Tensor) -> Vec<f64> {
 #[must_use]
 pub fn max_abs(got: &Tensor, wanted: &Tensor) -> f64 {
     assert_eq!(got.dims(), wanted.dims(), "shapes differ (got, wanted)");
-    values(got)
-        .iter()
-        .zip(values(wanted))
-        .map(|(a, b)| distance(*a, b))
-        .fold(0.0, f64::max)
+    values(got).iter().zip(values(wanted)).map(|(a, b)| distance(*a, b)).fold(0.0, f64::max)
 }
 
 fn distance(a: f64, b: f64) -> f64 {
@@ -143,11 +116,7 @@ pub fn std_dev(tensor: &Tensor) -> f64 {
 
 /// Panics unless both have one shape and differ nowhere by more than `limit`. Says what was compared and how far off it is.
 pub fn assert_close(what: &str, got: &Tensor, wanted: &Tensor, limit: f64) {
-    assert_eq!(
-        got.dims(),
-        wanted.dims(),
-        "{what}: shapes differ (got, wanted)"
-    );
+    assert_eq!(got.dims(), wanted.dims(), "{what}: shapes differ (got, wanted)");
     assert!(wanted.elem_count() > 0, "{what}: the reference is empty");
     let gap = max_abs(got, wanted);
     assert!(

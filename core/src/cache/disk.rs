@@ -60,7 +60,14 @@ impl Disk {
         folder.sweep();
         let books = Books { shelf: Shelf::default(), beside: 0, reserved: 0, since_look: None, clock: folder.clock() };
         let memories = Arc::new(Memories::in_file(folder.at("gone")));
-        Ok(Self { folder, budget, books: Mutex::new(books), memories, leases: Arc::default(), damaged: AtomicU64::new(0) })
+        Ok(Self {
+            folder,
+            budget,
+            books: Mutex::new(books),
+            memories,
+            leases: Arc::default(),
+            damaged: AtomicU64::new(0),
+        })
     }
 
     pub fn budget(&self) -> u64 {

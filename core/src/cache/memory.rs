@@ -63,7 +63,13 @@ impl Memory {
     /// Keeps the values if the budget allows it at all. Returns what had to go, so that the caller drops it (which may
     /// take long) after letting go of the lock.
     #[must_use]
-    pub fn put(&mut self, recipe: Fingerprint, label: &str, values: &[Value], seconds: f64) -> Vec<(Fingerprint, Kept)> {
+    pub fn put(
+        &mut self,
+        recipe: Fingerprint,
+        label: &str,
+        values: &[Value],
+        seconds: f64,
+    ) -> Vec<(Fingerprint, Kept)> {
         self.clock += 1;
         let bytes = values.iter().fold(OVERHEAD, |sum, value| sum.saturating_add(value.bytes()));
         let mut out = Vec::new();

@@ -63,7 +63,15 @@ fn store(cache: &Cache, id: u8, seconds: f64) {
 
 fn bytes_below(folder: &Path) -> u64 {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
-    files.map(|file| if file.path().is_dir() { bytes_below(&file.path()) } else { file.metadata().map_or(0, |about| about.len()) }).sum()
+    files
+        .map(|file| {
+            if file.path().is_dir() {
+                bytes_below(&file.path())
+            } else {
+                file.metadata().map_or(0, |about| about.len())
+            }
+        })
+        .sum()
 }
 
 #[test]

@@ -66,9 +66,7 @@ pub fn geglu(x: &Tokens) -> Result<Tokens> {
     let width = both / 2;
     let gated = host::with(&x, |x| {
         let mut out = vec![0.0; x.len() / 2];
-        let rows = out
-            .par_chunks_mut(width.max(1))
-            .zip(x.par_chunks(both.max(1)));
+        let rows = out.par_chunks_mut(width.max(1)).zip(x.par_chunks(both.max(1)));
         rows.with_min_len(4).for_each(|(out, row)| {
             let (values, gates) = row.split_at(width);
             for ((out, value), gate) in out.iter_mut().zip(values).zip(gates) {
@@ -105,9 +103,7 @@ mod tests {
     #[test]
     fn geglu_takes_the_value_first_and_the_gate_second() {
         let x = Tensor::new(&[[[2f32, 3.0, 60.0, -60.0]]], &Device::Cpu).unwrap();
-        let out = geglu(&Tokens::from_tensor(&x).unwrap())
-            .unwrap()
-            .to_tensor();
+        let out = geglu(&Tokens::from_tensor(&x).unwrap()).unwrap().to_tensor();
         assert_eq!(out.to_vec3::<f32>().unwrap()[0][0], [120.0, 0.0]);
     }
 }

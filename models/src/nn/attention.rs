@@ -25,13 +25,7 @@ pub struct Heads(pub usize);
 /// Lets each query (batch, length, channels) gather `values` by the likeness of `keys`, head by head.
 ///
 /// Scores are scaled by 1 / sqrt(channels / heads); the softmax is f32. Keys and values share a length of their own.
-pub fn attend(
-    queries: &Tokens,
-    keys: &Tokens,
-    values: &Tokens,
-    Heads(heads): Heads,
-    mask: Mask,
-) -> Result<Tokens> {
+pub fn attend(queries: &Tokens, keys: &Tokens, values: &Tokens, Heads(heads): Heads, mask: Mask) -> Result<Tokens> {
     let (batch, _, channels) = queries.dims();
     if heads == 0 || !channels.is_multiple_of(heads) {
         let what = format!("{channels} channels cannot be split into {heads} heads");
@@ -64,11 +58,7 @@ impl Side {
         let block_rows = (SCORES / sources).clamp(1, length.max(1));
         let mut out = vec![0.0; batch * length * channels];
         for b in 0..batch {
-            let (q, k, v) = (
-                self.split(queries, b)?,
-                self.split(keys, b)?,
-                self.split(values, b)?,
-            );
+            let (q, k, v) = (self.split(queries, b)?, self.split(keys, b)?, self.split(values, b)?);
             for head in (0..self.heads).step_by(block_heads) {
                 let count = block_heads.min(self.heads - head);
                 let (k, v) = (k.narrow(0, head, count)?, v.narrow(0, head, count)?);
@@ -201,34 +191,22 @@ mod tests {
     #[test]
     fn both_paths_agree_also_where_the_scores_come_in_blocks() {
         // The last case has more scores than a block holds.
-        let cases = [
-            (2, 7, 13, 12, 3, Mask::Open),
-            (1, 9, 9, 8, 2, Mask::Causal),
-            (1, 3100, 3100, 4, 2, Mask::Causal),
-        ];
+        let cases = [(2, 7, 13, 12, 3, Mask::Open), (1, 9, 9, 8, 2, Mask::Causal), (1, 3100, 3100, 4, 2, Mask::Causal)];
         for (batch, length, sources, channels, heads, mask) in cases {
             let q = tokens(batch, length, channels, 1);
-            let (k, v) = (
-                tokens(batch, sources, channels, 2),
-                tokens(batch, sources, channels, 3),
-            );
+            let (k, v) = (tokens(batch, sources, channels, 2), tokens(batch, sources, channels, 3));
             let side = Side { heads, mask };
             let ours = side.gather(&q, &k, &v).unwrap().to_tensor();
             let theirs = side.composed(&q, &k, &v).unwrap().to_tensor();
             let gap = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
-            assert!(
-                gap.to_scalar::<f32>().unwrap() < 1e-5,
-                "{length} x {sources}"
-            );
+            assert!(gap.to_scalar::<f32>().unwrap() < 1e-5, "{length} x {sources}");
         }
     }
 
     #[test]
     fn the_first_of_a_causal_row_sees_only_itself() {
         let (q, v) = (tokens(1, 5, 4, 1), tokens(1, 5, 4, 2));
-        let out = attend(&q, &q, &v, Heads(2), Mask::Causal)
-            .unwrap()
-            .to_tensor();
+        let out = attend(&q, &q, &v, Heads(2), Mask::Causal).unwrap().to_tensor();
         let first = |x: Tensor| x.get(0).unwrap().get(0).unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(first(out), first(v.to_tensor()));
     }

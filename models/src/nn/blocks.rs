@@ -5,7 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::Result;
+use crate::{Result, Weights};
 
 /// Makes one block from its weights.
 pub type Loader<B> = Box<dyn Fn() -> Result<B> + Send + Sync>;
@@ -39,19 +39,25 @@ impl<B> Blocks<B> {
         Self(Kind::Streamed(loaders))
     }
 
-    /// Loads every block once: to keep it, or to find out now what is wrong with its weights.
-    pub fn load(keep: Keep, loaders: Vec<Loader<B>>) -> Result<Self> {
-        match keep {
-            Keep::All => Ok(Self::resident(
-                loaders.iter().map(|load| load()).collect::<Result<_>>()?,
-            )),
-            Keep::One => {
-                for load in &loaders {
-                    load()?;
-                }
-                Ok(Self::streamed(loaders))
-            }
+    /// Builds a block from each of `scopes`, now or at each use. What is wrong with the weights is found out now in
+    /// either case, from names and shapes alone where nothing is kept.
+    pub fn load(
+        keep: Keep,
+        scopes: impl IntoIterator<Item = Weights>,
+        build: impl Fn(usize, &Weights) -> Result<B> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let scopes = scopes.into_iter().enumerate();
+        if keep == Keep::All {
+            let blocks = scopes.map(|(i, w)| build(i, &w));
+            return Ok(Self::resident(blocks.collect::<Result<_>>()?));
         }
+        let build = Arc::new(build);
+        let loader = |(i, w): (usize, Weights)| -> Result<Loader<B>> {
+            build(i, &w.hollow())?;
+            let build = build.clone();
+            Ok(Box::new(move || build(i, &w)))
+        };
+        Ok(Self::streamed(scopes.map(loader).collect::<Result<_>>()?))
     }
 
     /// Returns how many there are.
@@ -93,26 +99,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn streamed_blocks_are_loaded_at_each_walk_and_kept_ones_once() {
-        let loads = Arc::new(AtomicUsize::new(0));
-        let loaders = || -> Vec<Loader<usize>> {
-            let loader = |i| -> Loader<usize> {
-                let loads = loads.clone();
-                Box::new(move || {
-                    loads.fetch_add(1, Ordering::Relaxed);
-                    Ok(i)
-                })
-            };
-            (0..3).map(loader).collect()
-        };
-        for (keep, after) in [(Keep::All, 3), (Keep::One, 9)] {
-            loads.store(0, Ordering::Relaxed);
-            let blocks = Blocks::load(keep, loaders()).unwrap();
+    fn streamed_blocks_are_built_at_each_walk_and_kept_ones_once() {
+        let weights = Weights::dry("toy", []);
+        // Streamed ones are built once more, without values, to be checked.
+        for (keep, times) in [(Keep::All, 3), (Keep::One, 9)] {
+            let builds = Arc::new(AtomicUsize::new(0));
+            let count = builds.clone();
+            let scopes = (0..3).map(|i| weights.at(i));
+            let blocks = Blocks::load(keep, scopes, move |i, _| {
+                count.fetch_add(1, Ordering::Relaxed);
+                Ok(i)
+            });
+            let blocks = blocks.unwrap();
             for _ in 0..2 {
                 let seen: Vec<usize> = blocks.iter().map(|block| *block.unwrap()).collect();
                 assert_eq!(seen, [0, 1, 2]);
             }
-            assert_eq!(loads.load(Ordering::Relaxed), after, "{keep:?}");
+            assert_eq!(builds.load(Ordering::Relaxed), times, "{keep:?}");
         }
+    }
+
+    #[test]
+    fn what_a_streamed_block_lacks_is_found_at_loading() {
+        let weights = Weights::dry("toy", []);
+        let build = |_: usize, w: &Weights| w.get("weight", 3);
+        Blocks::load(Keep::One, [weights.at("a"), weights.at("b")], build).unwrap();
+        let fault = weights.finish().unwrap_err().to_string();
+        assert!(fault.contains("a.weight") && fault.contains("b.weight"), "{fault}");
     }
 }

@@ -45,52 +45,29 @@ pub enum Padding {
 impl ConvShape {
     /// A window of 3 that keeps the size.
     pub fn three(inputs: usize, outputs: usize) -> Self {
-        Self {
-            inputs,
-            outputs,
-            kernel: 3,
-            stride: 1,
-            padding: Padding::Around(1),
-        }
+        Self { inputs, outputs, kernel: 3, stride: 1, padding: Padding::Around(1) }
     }
 
     /// A window of 3 that halves the size.
     pub fn halving(channels: usize, padding: Padding) -> Self {
-        Self {
-            stride: 2,
-            padding,
-            ..Self::three(channels, channels)
-        }
+        Self { stride: 2, padding, ..Self::three(channels, channels) }
     }
 
     /// A window of one point.
     pub fn point(inputs: usize, outputs: usize) -> Self {
-        Self {
-            kernel: 1,
-            padding: Padding::Around(0),
-            ..Self::three(inputs, outputs)
-        }
+        Self { kernel: 1, padding: Padding::Around(0), ..Self::three(inputs, outputs) }
     }
 
     /// An odd window that keeps the size.
     pub fn centred(inputs: usize, outputs: usize, kernel: usize) -> Self {
-        Self {
-            kernel,
-            padding: Padding::Around(kernel / 2),
-            ..Self::three(inputs, outputs)
-        }
+        Self { kernel, padding: Padding::Around(kernel / 2), ..Self::three(inputs, outputs) }
     }
 }
 
 impl Conv2d {
     /// Loads `weight` (outputs, inputs, kernel, kernel) and `bias` (outputs).
     pub fn load(w: &Weights, shape: ConvShape) -> Result<Self> {
-        let ConvShape {
-            inputs,
-            outputs,
-            kernel,
-            ..
-        } = shape;
+        let ConvShape { inputs, outputs, kernel, .. } = shape;
         Ok(Self {
             weight: Storage::of(w.get("weight", (outputs, inputs, kernel, kernel))?),
             bias: small(w, "bias", outputs)?,
@@ -121,12 +98,7 @@ impl Conv2d {
             return self.composed(x, &weight, &bias);
         }
         match self.shape {
-            ConvShape {
-                kernel: 1,
-                stride: 1,
-                padding: Padding::Around(0),
-                ..
-            } => point(x, &weight, &bias),
+            ConvShape { kernel: 1, stride: 1, padding: Padding::Around(0), .. } => point(x, &weight, &bias),
             shape => im2col::convolve(x, &weight, &bias, Window::of(shape)),
         }
     }
@@ -136,10 +108,9 @@ impl Conv2d {
         let stride = self.shape.stride;
         let y = match self.shape.padding {
             Padding::Around(p) => x.conv2d(weight, p, stride, 1, 1)?,
-            Padding::RightBelow => x
-                .pad_with_zeros(2, 0, 1)?
-                .pad_with_zeros(3, 0, 1)?
-                .conv2d(weight, 0, stride, 1, 1)?,
+            Padding::RightBelow => {
+                x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?.conv2d(weight, 0, stride, 1, 1)?
+            }
         };
         Ok(y.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?)
     }
@@ -149,9 +120,7 @@ impl Conv2d {
 fn point(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (batch, inputs, height, width) = x.dims4()?;
     let outputs = weight.dim(0)?;
-    let matrix = weight
-        .reshape((1, outputs, inputs))?
-        .expand((batch, outputs, inputs))?;
+    let matrix = weight.reshape((1, outputs, inputs))?.expand((batch, outputs, inputs))?;
     let y = matrix.matmul(&x.reshape((batch, inputs, height * width))?)?;
     let bias = bias.flatten_all()?;
     host::with(&bias, |bias| {
@@ -177,12 +146,7 @@ mod tests {
     }
 
     fn conv(shape: ConvShape) -> Conv2d {
-        let ConvShape {
-            inputs,
-            outputs,
-            kernel,
-            ..
-        } = shape;
+        let ConvShape { inputs, outputs, kernel, .. } = shape;
         Conv2d {
             weight: Storage::of(ramp(&[outputs, inputs, kernel, kernel], 0.7)),
             bias: ramp(&[outputs], 0.3),

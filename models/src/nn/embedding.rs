@@ -15,10 +15,7 @@ pub struct Embedding {
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        Ok(Self {
-            table: Storage::of(w.get("weight", (words, channels))?),
-            words,
-        })
+        Ok(Self { table: Storage::of(w.get("weight", (words, channels))?), words })
     }
 
     /// Looks up rows of words, all of one length.
@@ -70,11 +67,7 @@ impl Sinusoid {
         for (row, number) in out.chunks_mut(self.channels.max(1)).zip(&numbers) {
             for (i, frequency) in frequencies.iter().enumerate() {
                 let phase = f64::from(*number as f32 * frequency);
-                let (sin, cos) = if self.flip_sin_to_cos {
-                    (half + i, i)
-                } else {
-                    (i, half + i)
-                };
+                let (sin, cos) = if self.flip_sin_to_cos { (half + i, i) } else { (i, half + i) };
                 row[sin] = phase.sin() as f32;
                 row[cos] = phase.cos() as f32;
             }
@@ -95,11 +88,7 @@ mod tests {
     #[test]
     fn cosines_come_first_where_the_configuration_flips_them() {
         let waves = |flip_sin_to_cos| {
-            let waves = Sinusoid {
-                channels: 4,
-                flip_sin_to_cos,
-                freq_shift: 0.0,
-            };
+            let waves = Sinusoid { channels: 4, flip_sin_to_cos, freq_shift: 0.0 };
             let x = waves.forward(&[vec![0.0, 500.0]]).unwrap();
             x.to_vectors().unwrap().to_vec2::<f32>().unwrap().remove(0)
         };

@@ -40,12 +40,7 @@ impl FeatureMap {
     /// Returns the size.
     pub fn dims(&self) -> Dims {
         let d = self.0.dims();
-        Dims {
-            batch: d[0],
-            channels: d[1],
-            height: d[2],
-            width: d[3],
-        }
+        Dims { batch: d[0], channels: d[1], height: d[2], width: d[3] }
     }
 
     /// Adds value by value.
@@ -69,11 +64,7 @@ impl FeatureMap {
     }
 
     /// Cuts out `height` lines from `top` and `width` columns from `left`; a cut over the edge ends there.
-    pub fn crop(
-        &self,
-        (top, left): (usize, usize),
-        (height, width): (usize, usize),
-    ) -> Result<Self> {
+    pub fn crop(&self, (top, left): (usize, usize), (height, width): (usize, usize)) -> Result<Self> {
         let dims = self.dims();
         let height = height.min(dims.height.saturating_sub(top));
         let width = width.min(dims.width.saturating_sub(left));
@@ -122,9 +113,7 @@ impl FeatureMap {
 fn nearest(from: usize, to: usize) -> Vec<usize> {
     let scale = from as f32 / to as f32;
     let last = from.saturating_sub(1);
-    (0..to)
-        .map(|i| ((i as f32 * scale) as usize).min(last))
-        .collect()
+    (0..to).map(|i| ((i as f32 * scale) as usize).min(last)).collect()
 }
 
 #[cfg(test)]
@@ -143,11 +132,7 @@ mod tests {
     fn odd_sizes_repeat_the_nearest_value() {
         let grown = map(1, 1, 2, 3).resize_nearest(3, 5).unwrap().to_tensor();
         let rows = grown.squeeze(0).unwrap().squeeze(0).unwrap();
-        let want = [
-            [0., 0., 1., 1., 2.],
-            [0., 0., 1., 1., 2.],
-            [3., 3., 4., 4., 5.],
-        ];
+        let want = [[0., 0., 1., 1., 2.], [0., 0., 1., 1., 2.], [3., 3., 4., 4., 5.]];
         assert_eq!(rows.to_vec2::<f32>().unwrap(), want);
     }
 
@@ -156,10 +141,7 @@ mod tests {
         let x = map(2, 5, 3, 7);
         let back = x.to_tokens().unwrap().to_map(3, 7).unwrap();
         let flat = |x: &FeatureMap| x.to_tensor().flatten_all().unwrap();
-        assert_eq!(
-            flat(&x).to_vec1::<f32>().unwrap(),
-            flat(&back).to_vec1::<f32>().unwrap()
-        );
+        assert_eq!(flat(&x).to_vec1::<f32>().unwrap(), flat(&back).to_vec1::<f32>().unwrap());
     }
 
     #[test]

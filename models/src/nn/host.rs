@@ -46,13 +46,11 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let sum = |a: &[f32], b: &[f32]| {
         let mut out = vec![0.0; a.len()];
         let sources = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
-        out.par_chunks_mut(CHUNK)
-            .zip(sources)
-            .for_each(|(out, (a, b))| {
-                for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                    *out = a + b;
-                }
-            });
+        out.par_chunks_mut(CHUNK).zip(sources).for_each(|(out, (a, b))| {
+            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+                *out = a + b;
+            }
+        });
         out
     };
     let values = match a.dims() == b.dims() {
@@ -69,8 +67,7 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 pub fn update_rows(x: &Tensor, width: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Result<bool> {
     update(x, |values| {
         let rows = values.par_chunks_mut(width).enumerate();
-        rows.with_min_len((CHUNK / width).max(1))
-            .for_each(|(i, row)| f(i, row));
+        rows.with_min_len((CHUNK / width).max(1)).for_each(|(i, row)| f(i, row));
     })
 }
 
@@ -107,10 +104,8 @@ pub fn transposed(x: &Tensor) -> Result<Tensor> {
         let mut out = vec![0.0; x.len()];
         // One task writes EDGE whole rows of the result, reading EDGE neighbours at a time.
         let per_image = columns.div_ceil(EDGE);
-        let mut bands: Vec<&mut [f32]> = out
-            .chunks_mut((rows * columns).max(1))
-            .flat_map(|image| image.chunks_mut((EDGE * rows).max(1)))
-            .collect();
+        let mut bands: Vec<&mut [f32]> =
+            out.chunks_mut((rows * columns).max(1)).flat_map(|image| image.chunks_mut((EDGE * rows).max(1))).collect();
         bands.par_iter_mut().enumerate().for_each(|(i, band)| {
             let source = &x[i / per_image * rows * columns..];
             let first = i % per_image * EDGE;
@@ -142,10 +137,7 @@ mod tests {
             let x = x.reshape((b, r, c)).unwrap();
             let ours = transposed(&x).unwrap();
             let theirs = x.transpose(1, 2).unwrap();
-            assert_eq!(
-                ours.to_vec3::<f32>().unwrap(),
-                theirs.to_vec3::<f32>().unwrap()
-            );
+            assert_eq!(ours.to_vec3::<f32>().unwrap(), theirs.to_vec3::<f32>().unwrap());
         }
     }
 

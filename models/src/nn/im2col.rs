@@ -30,21 +30,14 @@ impl Window {
             Padding::Around(p) => (p, p),
             Padding::RightBelow => (0, 1),
         };
-        Self {
-            kernel: shape.kernel,
-            stride: shape.stride,
-            before,
-            after,
-        }
+        Self { kernel: shape.kernel, stride: shape.stride, before, after }
     }
 
     /// How many places the window takes along an edge.
     fn places(&self, edge: usize) -> Result<usize> {
         let room = edge + self.before + self.after;
         let what = || format!("a window of {} does not fit into {edge}", self.kernel);
-        let free = room
-            .checked_sub(self.kernel)
-            .ok_or_else(|| Error::Shape(what()))?;
+        let free = room.checked_sub(self.kernel).ok_or_else(|| Error::Shape(what()))?;
         Ok(free / self.stride + 1)
     }
 }
@@ -65,15 +58,8 @@ pub fn convolve(x: &Tensor, weight: &Tensor, bias: &Tensor, window: Window) -> R
         let bias = &biases[b % biases.len()];
         for first in (0..lines).step_by(tile) {
             let count = tile.min(lines - first);
-            let columns = room
-                .narrow(0, 0, depth * count * places)?
-                .reshape((depth, count * places))?;
-            let source = Source {
-                size: (height, width),
-                window,
-                first,
-                places,
-            };
+            let columns = room.narrow(0, 0, depth * count * places)?.reshape((depth, count * places))?;
+            let source = Source { size: (height, width), window, first, places };
             fill(&columns, &picture, &source)?;
             let product = matrix.matmul(&columns)?;
             let at = first * places;

@@ -25,12 +25,7 @@ impl GroupNorm {
             let what = format!("{channels} channels cannot be put into {groups} equal groups");
             return Err(Error::Shape(what));
         }
-        Ok(Self {
-            groups,
-            eps,
-            weight: small(w, "weight", channels)?,
-            bias: small(w, "bias", channels)?,
-        })
+        Ok(Self { groups, eps, weight: small(w, "weight", channels)?, bias: small(w, "bias", channels)? })
     }
 
     /// Normalises.
@@ -54,13 +49,7 @@ impl GroupNorm {
         let normed = host::with(&x, |x_values| {
             host::with(&self.weight, |weight| {
                 host::with(&self.bias, |bias| {
-                    self.planes(
-                        x_values,
-                        x.elem_count() / x.dims()[0].max(1),
-                        weight,
-                        bias,
-                        curve,
-                    )
+                    self.planes(x_values, x.elem_count() / x.dims()[0].max(1), weight, bias, curve)
                 })
             })
         });
@@ -119,11 +108,7 @@ pub struct LayerNorm {
 impl LayerNorm {
     /// Loads `weight` and `bias`, each (channels).
     pub fn load(w: &Weights, channels: usize, eps: f64) -> Result<Self> {
-        Ok(Self {
-            eps,
-            weight: small(w, "weight", channels)?,
-            bias: small(w, "bias", channels)?,
-        })
+        Ok(Self { eps, weight: small(w, "weight", channels)?, bias: small(w, "bias", channels)? })
     }
 
     /// Normalises.
@@ -186,16 +171,10 @@ mod tests {
     use super::*;
 
     fn weights(channels: usize) -> Weights {
-        let ramp = |from: f32| -> Vec<u8> {
-            (0..channels)
-                .flat_map(|i| (from + i as f32 * 0.1).to_le_bytes())
-                .collect()
-        };
+        let ramp =
+            |from: f32| -> Vec<u8> { (0..channels).flat_map(|i| (from + i as f32 * 0.1).to_le_bytes()).collect() };
         let (weight, bias) = (ramp(0.5), ramp(-0.2));
-        let view = |data| {
-            safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![channels], data)
-                .unwrap()
-        };
+        let view = |data| safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![channels], data).unwrap();
         let file = [("weight", view(&weight)), ("bias", view(&bias))];
         Weights::from_bytes("norm", safetensors::serialize(file, None).unwrap()).unwrap()
     }
@@ -216,11 +195,7 @@ mod tests {
     fn exact(row: &[f32], eps: f64) -> Vec<f64> {
         let n = row.len() as f64;
         let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
-        let var = row
-            .iter()
-            .map(|x| (f64::from(*x) - mean).powi(2))
-            .sum::<f64>()
-            / n;
+        let var = row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
         let scale = (var + eps).sqrt().recip();
         row.iter().map(|x| (f64::from(*x) - mean) * scale).collect()
     }
@@ -258,11 +233,7 @@ mod tests {
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let y = pool.unwrap().install(|| norm.forward_silu(&map).unwrap());
-            y.to_tensor()
-                .flatten_all()
-                .unwrap()
-                .to_vec1::<f32>()
-                .unwrap()
+            y.to_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         assert_eq!(with(1), with(3));
     }

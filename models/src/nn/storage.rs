@@ -42,12 +42,8 @@ fn widened(weight: &Tensor) -> Result<Tensor> {
     let values = {
         let (storage, layout) = weight.storage_and_layout();
         match (&*storage, layout.contiguous_offsets()) {
-            (Raw::Cpu(CpuStorage::F16(all)), Some((start, end))) => {
-                Some(each(&all[start..end], half::f16::to_f32))
-            }
-            (Raw::Cpu(CpuStorage::BF16(all)), Some((start, end))) => {
-                Some(each(&all[start..end], half::bf16::to_f32))
-            }
+            (Raw::Cpu(CpuStorage::F16(all)), Some((start, end))) => Some(each(&all[start..end], half::f16::to_f32)),
+            (Raw::Cpu(CpuStorage::BF16(all)), Some((start, end))) => Some(each(&all[start..end], half::bf16::to_f32)),
             _ => None,
         }
     };
@@ -80,10 +76,7 @@ mod tests {
             let narrow = (&x * 0.37).unwrap().to_dtype(dtype).unwrap();
             let ours = Storage::of(narrow.clone()).widened().unwrap();
             let theirs = narrow.to_dtype(DType::F32).unwrap();
-            assert_eq!(
-                ours.to_vec1::<f32>().unwrap(),
-                theirs.to_vec1::<f32>().unwrap()
-            );
+            assert_eq!(ours.to_vec1::<f32>().unwrap(), theirs.to_vec1::<f32>().unwrap());
         }
     }
 }

@@ -36,11 +36,7 @@ impl Mt19937 {
             let mixed = (before ^ (before >> 30)).wrapping_mul(1_812_433_253);
             words[i] = mixed.wrapping_add(i as u32);
         }
-        Self {
-            words,
-            next: SIZE,
-            position: Position { seed, drawn: 0 },
-        }
+        Self { words, next: SIZE, position: Position { seed, drawn: 0 } }
     }
 
     /// Returns how many words were drawn or skipped since the seed.

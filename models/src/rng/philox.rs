@@ -58,16 +58,8 @@ fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     for _ in 0..10 {
         let left = words(0xD251_1F53 * u64::from(counter[0]));
         let right = words(0xCD9E_8D57 * u64::from(counter[2]));
-        counter = [
-            right[1] ^ counter[1] ^ key[0],
-            right[0],
-            left[1] ^ counter[3] ^ key[1],
-            left[0],
-        ];
-        key = [
-            key[0].wrapping_add(0x9E37_79B9),
-            key[1].wrapping_add(0xBB67_AE85),
-        ];
+        counter = [right[1] ^ counter[1] ^ key[0], right[0], left[1] ^ counter[3] ^ key[1], left[0]];
+        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
     }
     counter
 }
@@ -87,14 +79,7 @@ mod tests {
 
     #[test]
     fn seed_zero_starts_as_everyone_knows_it() {
-        let known = [
-            -0.924_662_6,
-            -0.425_344_15,
-            -2.643_845_7,
-            0.145_183_88,
-            -0.120_866_47,
-            -0.579_725_6,
-        ];
+        let known = [-0.924_662_6, -0.425_344_15, -2.643_845_7, 0.145_183_88, -0.120_866_47, -0.579_725_6];
         for (value, known) in Philox::new(0).randn(6).into_iter().zip(known) {
             assert!((value - known).abs() < 2e-6, "{value} is not {known}");
         }

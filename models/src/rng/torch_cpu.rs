@@ -28,10 +28,7 @@ impl TorchCpu {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         // torch remembers all 64 bits but seeds the twister with the low half.
-        Self {
-            words: Mt19937::new(seed as u32),
-            kept: None,
-        }
+        Self { words: Mt19937::new(seed as u32), kept: None }
     }
 
     /// Draws `n` uniform values in [0, 1), as `torch.rand`.
@@ -105,10 +102,7 @@ mod tests {
 
     #[test]
     fn only_the_low_half_of_a_seed_counts() {
-        assert_eq!(
-            TorchCpu::new(5).randn(40),
-            TorchCpu::new((1 << 32) + 5).randn(40)
-        );
+        assert_eq!(TorchCpu::new(5).randn(40), TorchCpu::new((1 << 32) + 5).randn(40));
     }
 
     #[test]
@@ -119,11 +113,7 @@ mod tests {
             let text = serde_json::to_string(&generator).unwrap();
             let mut resumed: TorchCpu = serde_json::from_str(&text).unwrap();
             assert_eq!(resumed.randn(3), generator.randn(3), "after {drawn} values");
-            assert_eq!(
-                resumed.randn(33),
-                generator.randn(33),
-                "after {drawn} values and 3 more"
-            );
+            assert_eq!(resumed.randn(33), generator.randn(33), "after {drawn} values and 3 more");
         }
     }
 
@@ -132,14 +122,7 @@ mod tests {
         let values = TorchCpu::new(1).randn(65_536);
         let n = values.len() as f64;
         let mean = values.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-        let variance = values
-            .iter()
-            .map(|v| (f64::from(*v) - mean).powi(2))
-            .sum::<f64>()
-            / n;
-        assert!(
-            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02,
-            "mean {mean}, variance {variance}"
-        );
+        let variance = values.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "mean {mean}, variance {variance}");
     }
 }

@@ -15,11 +15,7 @@ impl Betas {
         let least = if self.zero_snr { 2 } else { 1 };
         if !(least..=MOST).contains(&self.count) {
             let range = format!("{least} to {MOST}");
-            return Err(Unsupported::number(
-                "num_train_timesteps",
-                self.count as f64,
-                range,
-            ));
+            return Err(Unsupported::number("num_train_timesteps", self.count as f64, range));
         }
         for (field, beta) in [("beta_start", self.start), ("beta_end", self.end)] {
             if !(beta > 0.0 && beta < 1.0) {
@@ -64,14 +60,8 @@ pub(super) struct SigmaTable {
 impl SigmaTable {
     pub(super) fn new(betas: &Betas, floor: f32) -> Self {
         let alphas = betas.alphas_cumprod(floor);
-        let sigmas: Vec<_> = alphas
-            .iter()
-            .map(|alpha| ((1.0 - alpha) / alpha).sqrt())
-            .collect();
-        let logs = sigmas
-            .iter()
-            .map(|sigma| f64::from(*sigma).ln() as f32)
-            .collect();
+        let sigmas: Vec<_> = alphas.iter().map(|alpha| ((1.0 - alpha) / alpha).sqrt()).collect();
+        let logs = sigmas.iter().map(|sigma| f64::from(*sigma).ln() as f32).collect();
         Self { sigmas, logs }
     }
 
@@ -103,9 +93,7 @@ impl SigmaTable {
     pub(super) fn timestep_of(&self, sigma: f64) -> f64 {
         let log = sigma.max(1e-10).ln();
         let above = self.logs.partition_point(|known| f64::from(*known) <= log);
-        let low = above
-            .saturating_sub(1)
-            .min(self.logs.len().saturating_sub(2));
+        let low = above.saturating_sub(1).min(self.logs.len().saturating_sub(2));
         let (a, b) = between(&self.logs, low);
         if a == b {
             return low as f64;
@@ -136,15 +124,9 @@ fn linspace(start: f64, end: f64, count: usize) -> Vec<f32> {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (count.max(2) - 1) as f32;
     let value = |i: usize| {
-        if i < count / 2 {
-            start + step * i as f32
-        } else {
-            end - step * (count - 1 - i) as f32
-        }
+        if i < count / 2 { start + step * i as f32 } else { end - step * (count - 1 - i) as f32 }
     };
-    (0..count)
-        .map(|i| if count == 1 { start } else { value(i) })
-        .collect()
+    (0..count).map(|i| if count == 1 { start } else { value(i) }).collect()
 }
 
 /// Products from the front, kept in double precision and rounded one by one, as torch does on a CPU.
@@ -158,22 +140,13 @@ fn cumulative_product(values: &[f32]) -> Vec<f32> {
 
 /// Rescales so that the last timestep holds no picture: Lin et al., arXiv 2305.08891, algorithm 1.
 fn without_signal_at_the_end(alphas: &[f32]) -> Vec<f32> {
-    let roots: Vec<_> = cumulative_product(alphas)
-        .into_iter()
-        .map(f32::sqrt)
-        .collect();
+    let roots: Vec<_> = cumulative_product(alphas).into_iter().map(f32::sqrt).collect();
     let (first, last) = (roots[0], roots[roots.len() - 1]);
     let stretch = first / (first - last);
-    let bars: Vec<_> = roots
-        .iter()
-        .map(|root| ((root - last) * stretch).powi(2))
-        .collect();
+    let bars: Vec<_> = roots.iter().map(|root| ((root - last) * stretch).powi(2)).collect();
     let ratios = bars.windows(2).map(|pair| pair[1] / pair[0]);
     // The reference goes by way of betas, which rounds once more.
-    std::iter::once(bars[0])
-        .chain(ratios)
-        .map(|alpha| 1.0 - (1.0 - alpha))
-        .collect()
+    std::iter::once(bars[0]).chain(ratios).map(|alpha| 1.0 - (1.0 - alpha)).collect()
 }
 
 #[cfg(test)]
@@ -181,13 +154,7 @@ mod tests {
     use super::*;
 
     fn sdxl() -> Betas {
-        Betas {
-            curve: BetaCurve::ScaledLinear,
-            start: 0.00085,
-            end: 0.012,
-            count: 1000,
-            zero_snr: false,
-        }
+        Betas { curve: BetaCurve::ScaledLinear, start: 0.00085, end: 0.012, count: 1000, zero_snr: false }
     }
 
     #[test]
@@ -204,62 +171,26 @@ mod tests {
             let whole = table.linear_at(timestep.floor());
             assert_eq!(table.nearest_timestep_of(whole), timestep.floor());
         }
-        assert_eq!(
-            (table.timestep_of(0.0), table.timestep_of(1e9)),
-            (0.0, 999.0)
-        );
-        assert_eq!(
-            (table.linear_at(1e9), table.linear_at(-1.0)),
-            (table.max(), table.min())
-        );
+        assert_eq!((table.timestep_of(0.0), table.timestep_of(1e9)), (0.0, 999.0));
+        assert_eq!((table.linear_at(1e9), table.linear_at(-1.0)), (table.max(), table.min()));
     }
 
     #[test]
     fn a_table_of_one_timestep_does_not_fall_over() {
         let table = SigmaTable::new(&Betas { count: 1, ..sdxl() }, 0.0);
-        assert_eq!(
-            (table.timestep_of(5.0), table.linear_at(0.0)),
-            (0.0, table.min())
-        );
+        assert_eq!((table.timestep_of(5.0), table.linear_at(0.0)), (0.0, table.min()));
     }
 
     #[test]
     fn impossible_betas_are_refused() {
         let refused = |betas: Betas| betas.check().unwrap_err().to_string();
-        assert!(
-            refused(Betas { end: 0.0, ..sdxl() }).contains("`beta_end` is 0, but must be above 0")
-        );
-        assert!(
-            refused(Betas {
-                end: -1.0,
-                ..sdxl()
-            })
-            .contains("beta_end")
-        );
-        assert!(
-            refused(Betas {
-                start: f64::NAN,
-                ..sdxl()
-            })
-            .contains("beta_start")
-        );
+        assert!(refused(Betas { end: 0.0, ..sdxl() }).contains("`beta_end` is 0, but must be above 0"));
+        assert!(refused(Betas { end: -1.0, ..sdxl() }).contains("beta_end"));
+        assert!(refused(Betas { start: f64::NAN, ..sdxl() }).contains("beta_start"));
         assert!(refused(Betas { end: 1.5, ..sdxl() }).contains("beta_end"));
         assert!(refused(Betas { count: 0, ..sdxl() }).contains("num_train_timesteps"));
-        assert!(
-            refused(Betas {
-                count: 1_000_001,
-                ..sdxl()
-            })
-            .contains("1 to 1000000")
-        );
-        assert!(
-            refused(Betas {
-                count: 1,
-                zero_snr: true,
-                ..sdxl()
-            })
-            .contains("num_train_timesteps")
-        );
+        assert!(refused(Betas { count: 1_000_001, ..sdxl() }).contains("1 to 1000000"));
+        assert!(refused(Betas { count: 1, zero_snr: true, ..sdxl() }).contains("num_train_timesteps"));
         assert_eq!(sdxl().check(), Ok(()));
     }
 }

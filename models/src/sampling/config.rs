@@ -55,8 +55,7 @@ impl SchedulerConfig {
     /// Reads the text of a `scheduler_config.json`.
     pub fn from_json(text: &str) -> Result<Self, Unsupported> {
         let malformed = |error: serde_json::Error| Unsupported::Malformed(error.to_string());
-        let fields: Map<String, Value> =
-            serde_json::from_str(&without_infinities(text)).map_err(malformed)?;
+        let fields: Map<String, Value> = serde_json::from_str(&without_infinities(text)).map_err(malformed)?;
         Self::deserialize(Value::Object(fields)).map_err(malformed)
     }
 
@@ -98,34 +97,17 @@ impl SchedulerConfig {
         if self.use_beta_sigmas == Some(true) {
             return Err(Unsupported::word("use_beta_sigmas", "true", ["false"]));
         }
-        choice(
-            "interpolation_type",
-            self.interpolation_type.as_deref(),
-            "linear",
-            &[("linear", ())],
-        )
+        choice("interpolation_type", self.interpolation_type.as_deref(), "linear", &[("linear", ())])
     }
 
     fn betas(&self) -> Result<Betas, Unsupported> {
         let heun = self.class.as_deref() == Some("HeunDiscreteScheduler");
-        let (start, end) = if heun {
-            (0.00085, 0.012)
-        } else {
-            (0.0001, 0.02)
-        };
-        let curves = [
-            ("linear", BetaCurve::Linear),
-            ("scaled_linear", BetaCurve::ScaledLinear),
-        ];
+        let (start, end) = if heun { (0.00085, 0.012) } else { (0.0001, 0.02) };
+        let curves = [("linear", BetaCurve::Linear), ("scaled_linear", BetaCurve::ScaledLinear)];
         let count = self.num_train_timesteps.unwrap_or(1000);
         let negative = |_| Unsupported::number("num_train_timesteps", count as f64, "1 to 1000000");
         Ok(Betas {
-            curve: choice(
-                "beta_schedule",
-                self.beta_schedule.as_deref(),
-                "linear",
-                &curves,
-            )?,
+            curve: choice("beta_schedule", self.beta_schedule.as_deref(), "linear", &curves)?,
             start: self.beta_start.unwrap_or(start),
             end: self.beta_end.unwrap_or(end),
             count: usize::try_from(count).map_err(negative)?,
@@ -137,44 +119,25 @@ impl SchedulerConfig {
         let count = self.num_train_timesteps.unwrap_or(1000);
         let offset = self.steps_offset.unwrap_or(0);
         if !(0..=count).contains(&offset) {
-            return Err(Unsupported::number(
-                "steps_offset",
-                offset as f64,
-                format!("0 to {count}"),
-            ));
+            return Err(Unsupported::number("steps_offset", offset as f64, format!("0 to {count}")));
         }
-        let leading = Spacing::Leading {
-            offset: offset as usize,
-        };
-        let spacings = [
-            ("leading", leading),
-            ("trailing", Spacing::Trailing),
-            ("linspace", Spacing::Linspace),
-        ];
+        let leading = Spacing::Leading { offset: offset as usize };
+        let spacings = [("leading", leading), ("trailing", Spacing::Trailing), ("linspace", Spacing::Linspace)];
         // The defaults of diffusers' classes; PNDM's is leading too, and SD1.5 is published with it.
         let usual = match (rules, self.class.as_deref()) {
             (Rules::Ddim, _) | (_, Some("PNDMScheduler")) => "leading",
             _ => "linspace",
         };
-        choice(
-            "timestep_spacing",
-            self.timestep_spacing.as_deref(),
-            usual,
-            &spacings,
-        )
+        choice("timestep_spacing", self.timestep_spacing.as_deref(), usual, &spacings)
     }
 
     fn curve(&self) -> Result<Curve, Unsupported> {
-        match (
-            self.use_karras_sigmas.unwrap_or(false),
-            self.use_exponential_sigmas.unwrap_or(false),
-        ) {
+        match (self.use_karras_sigmas.unwrap_or(false), self.use_exponential_sigmas.unwrap_or(false)) {
             (false, false) => Ok(Curve::Model),
             (true, false) => Ok(Curve::Karras),
             (false, true) => Ok(Curve::Exponential),
             (true, true) => Err(Unsupported::Together(
-                "`use_karras_sigmas` and `use_exponential_sigmas` are both true; keep one"
-                    .to_owned(),
+                "`use_karras_sigmas` and `use_exponential_sigmas` are both true; keep one".to_owned(),
             )),
         }
     }
@@ -182,36 +145,16 @@ impl SchedulerConfig {
     fn end(&self, rules: Rules) -> Result<FinalSigma, Unsupported> {
         if rules == Rules::Ddim {
             let to_one = self.set_alpha_to_one.unwrap_or(true);
-            return Ok(if to_one {
-                FinalSigma::Zero
-            } else {
-                FinalSigma::SigmaMin
-            });
+            return Ok(if to_one { FinalSigma::Zero } else { FinalSigma::SigmaMin });
         }
-        let ends = [
-            ("zero", FinalSigma::Zero),
-            ("sigma_min", FinalSigma::SigmaMin),
-        ];
-        choice(
-            "final_sigmas_type",
-            self.final_sigmas_type.as_deref(),
-            "zero",
-            &ends,
-        )
+        let ends = [("zero", FinalSigma::Zero), ("sigma_min", FinalSigma::SigmaMin)];
+        choice("final_sigmas_type", self.final_sigmas_type.as_deref(), "zero", &ends)
     }
 
     fn prediction(&self) -> Result<Prediction, Unsupported> {
-        let known = [
-            ("epsilon", Prediction::Epsilon),
-            ("v_prediction", Prediction::V),
-            ("flow_prediction", Prediction::Flow),
-        ];
-        choice(
-            "prediction_type",
-            self.prediction_type.as_deref(),
-            "epsilon",
-            &known,
-        )
+        let known =
+            [("epsilon", Prediction::Epsilon), ("v_prediction", Prediction::V), ("flow_prediction", Prediction::Flow)];
+        choice("prediction_type", self.prediction_type.as_deref(), "epsilon", &known)
     }
 
     fn curve_ends(&self) -> Result<(Option<f64>, Option<f64>), Unsupported> {
@@ -221,11 +164,9 @@ impl SchedulerConfig {
             }
         }
         match (self.sigma_min, self.sigma_max) {
-            (Some(min), Some(max)) if min >= max => Err(Unsupported::number(
-                "sigma_min",
-                min,
-                format!("below `sigma_max`, {max}"),
-            )),
+            (Some(min), Some(max)) if min >= max => {
+                Err(Unsupported::number("sigma_min", min, format!("below `sigma_max`, {max}")))
+            }
             ends => Ok(ends),
         }
     }
@@ -237,19 +178,10 @@ fn without_infinities(text: &str) -> String {
     let mut inside = false; // of a string, where a quote behind a backslash does not count
     let parts = text.split_inclusive('"').map(|part| {
         let outside = !inside;
-        let escaped = part
-            .trim_end_matches('"')
-            .bytes()
-            .rev()
-            .take_while(|b| *b == b'\\')
-            .count()
-            % 2
-            == 1;
+        let escaped = part.trim_end_matches('"').bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1;
         inside ^= part.ends_with('"') && !(inside && escaped);
         if outside {
-            part.replace("-Infinity", "null")
-                .replace("Infinity", "null")
-                .replace("NaN", "null")
+            part.replace("-Infinity", "null").replace("Infinity", "null").replace("NaN", "null")
         } else {
             part.to_owned()
         }
@@ -284,32 +216,15 @@ mod tests {
         assert_eq!(config.sampler(), "euler");
         assert_eq!(
             (spec.spacing, spec.curve, spec.end),
-            (
-                Spacing::Leading { offset: 1 },
-                Curve::Model,
-                FinalSigma::Zero
-            )
+            (Spacing::Leading { offset: 1 }, Curve::Model, FinalSigma::Zero)
         );
-        assert_eq!(
-            (spec.betas.curve, spec.betas.count),
-            (BetaCurve::ScaledLinear, 1000)
-        );
+        assert_eq!((spec.betas.curve, spec.betas.count), (BetaCurve::ScaledLinear, 1000));
     }
 
     #[test]
     fn every_class_of_ours_names_a_sampler_of_ours() {
-        for class in [
-            "EulerDiscrete",
-            "EulerAncestralDiscrete",
-            "DDIM",
-            "HeunDiscrete",
-            "DPMSolverMultistep",
-            "PNDM",
-        ] {
-            let config = SchedulerConfig {
-                class: Some(format!("{class}Scheduler")),
-                ..Default::default()
-            };
+        for class in ["EulerDiscrete", "EulerAncestralDiscrete", "DDIM", "HeunDiscrete", "DPMSolverMultistep", "PNDM"] {
+            let config = SchedulerConfig { class: Some(format!("{class}Scheduler")), ..Default::default() };
             assert!(super::super::sampler(config.sampler()).is_ok(), "{class}");
         }
     }
@@ -317,54 +232,21 @@ mod tests {
     #[test]
     fn impossible_values_are_refused_with_their_field_and_the_way_out() {
         let cases = [
-            (
-                r#"{"beta_end": 0}"#,
-                "`beta_end` is 0, but must be above 0 and below 1",
-            ),
+            (r#"{"beta_end": 0}"#, "`beta_end` is 0, but must be above 0 and below 1"),
             (r#"{"beta_end": -0.1}"#, "`beta_end` is -0.1"),
-            (
-                r#"{"num_train_timesteps": 0}"#,
-                "`num_train_timesteps` is 0, but must be 1 to 1000000",
-            ),
-            (
-                r#"{"num_train_timesteps": -5}"#,
-                "`num_train_timesteps` is -5",
-            ),
-            (
-                r#"{"num_train_timesteps": 1000000000000}"#,
-                "but must be 1 to 1000000",
-            ),
+            (r#"{"num_train_timesteps": 0}"#, "`num_train_timesteps` is 0, but must be 1 to 1000000"),
+            (r#"{"num_train_timesteps": -5}"#, "`num_train_timesteps` is -5"),
+            (r#"{"num_train_timesteps": 1000000000000}"#, "but must be 1 to 1000000"),
             (r#"{"steps_offset": -1}"#, "`steps_offset` is -1"),
-            (
-                r#"{"beta_schedule": "squaredcos_cap_v2"}"#,
-                "use `linear`, `scaled_linear`",
-            ),
-            (
-                r#"{"timestep_spacing": "random"}"#,
-                "use `leading`, `trailing`, `linspace`",
-            ),
-            (
-                r#"{"prediction_type": "sample"}"#,
-                "`prediction_type` is `sample`",
-            ),
-            (
-                r#"{"use_beta_sigmas": true}"#,
-                "`use_beta_sigmas` is `true`",
-            ),
+            (r#"{"beta_schedule": "squaredcos_cap_v2"}"#, "use `linear`, `scaled_linear`"),
+            (r#"{"timestep_spacing": "random"}"#, "use `leading`, `trailing`, `linspace`"),
+            (r#"{"prediction_type": "sample"}"#, "`prediction_type` is `sample`"),
+            (r#"{"use_beta_sigmas": true}"#, "`use_beta_sigmas` is `true`"),
             (r#"{"trained_betas": [0.1]}"#, "trained_betas"),
-            (
-                r#"{"interpolation_type": "log_linear"}"#,
-                "interpolation_type",
-            ),
+            (r#"{"interpolation_type": "log_linear"}"#, "interpolation_type"),
             (r#"{"final_sigmas_type": "one"}"#, "use `zero`, `sigma_min`"),
-            (
-                r#"{"use_karras_sigmas": true, "use_exponential_sigmas": true}"#,
-                "both true",
-            ),
-            (
-                r#"{"sigma_min": 2, "sigma_max": 1}"#,
-                "below `sigma_max`, 1",
-            ),
+            (r#"{"use_karras_sigmas": true, "use_exponential_sigmas": true}"#, "both true"),
+            (r#"{"sigma_min": 2, "sigma_max": 1}"#, "below `sigma_max`, 1"),
             (r#"{"sigma_max": 0}"#, "`sigma_max` is 0"),
         ];
         for (text, wanted) in cases {
@@ -378,29 +260,13 @@ mod tests {
     fn infinities_as_python_writes_them_are_passed_over() {
         let text = r#"{"note": "a \"NaN\" is -Infinity", "_class_name": "NaN\\", "lambda_min_clipped": -Infinity, "beta_end": 0.5}"#;
         let config = SchedulerConfig::from_json(text).unwrap();
-        assert_eq!(
-            (config.class.as_deref(), config.beta_end),
-            (Some("NaN\\"), Some(0.5))
-        );
+        assert_eq!((config.class.as_deref(), config.beta_end), (Some("NaN\\"), Some(0.5)));
     }
 
     #[test]
     fn what_is_no_configuration_is_refused_and_not_a_panic() {
-        for text in [
-            "",
-            "[]",
-            "{",
-            r#"{"beta_start": "much"}"#,
-            "null",
-            r#"{"beta_end": 1e999}"#,
-        ] {
-            assert!(
-                matches!(
-                    SchedulerConfig::from_json(text),
-                    Err(Unsupported::Malformed(_))
-                ),
-                "{text}"
-            );
+        for text in ["", "[]", "{", r#"{"beta_start": "much"}"#, "null", r#"{"beta_end": 1e999}"#] {
+            assert!(matches!(SchedulerConfig::from_json(text), Err(Unsupported::Malformed(_))), "{text}");
         }
     }
 }

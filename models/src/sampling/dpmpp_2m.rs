@@ -61,10 +61,7 @@ fn extended(clean: &Tensor, state: &State, schedule: &Schedule, step: Step) -> R
         return Ok(clean.clone());
     };
     let was = schedule.points[state.index - 1].sigma;
-    let (h_before, h) = (
-        (was / step.now.sigma).ln(),
-        (step.now.sigma / step.next.sigma).ln(),
-    );
+    let (h_before, h) = ((was / step.now.sigma).ln(), (step.now.sigma / step.next.sigma).ln());
     if h_before <= 0.0 {
         return Ok(clean.clone()); // one sigma twice says nothing of the direction
     }

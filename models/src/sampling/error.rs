@@ -34,24 +34,12 @@ pub enum Unsupported {
 }
 
 impl Unsupported {
-    pub(crate) fn word<'a>(
-        field: &'static str,
-        value: &str,
-        known: impl IntoIterator<Item = &'a str>,
-    ) -> Self {
+    pub(crate) fn word<'a>(field: &'static str, value: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
-        Self::Word {
-            field,
-            value: value.to_owned(),
-            known: known.join(", "),
-        }
+        Self::Word { field, value: value.to_owned(), known: known.join(", ") }
     }
 
     pub(crate) fn number(field: &'static str, value: f64, range: impl Into<String>) -> Self {
-        Self::Number {
-            field,
-            value,
-            range: range.into(),
-        }
+        Self::Number { field, value, range: range.into() }
     }
 }

@@ -44,10 +44,7 @@ pub(super) fn walk(
 
 /// Draws noise of the shape, place and dtype of a latent.
 pub(super) fn fresh(noise: &mut NoiseSource, x: &Tensor) -> Result<Tensor> {
-    noise
-        .draw(x.shape())?
-        .to_device(x.device())?
-        .to_dtype(x.dtype())
+    noise.draw(x.shape())?.to_device(x.device())?.to_dtype(x.dtype())
 }
 
 /// Splits the next sigma into what is walked down to and what is put back as noise: down² + up² = next².

@@ -46,13 +46,10 @@ impl Network for Guided<'_> {
     fn predict(&self, x_in: &Tensor, timestep: f64) -> Result<Tensor> {
         match self.calls {
             Calls::Positive(network) => network.predict(x_in, timestep),
-            Calls::Apart { positive, .. } if !self.guidance.is_on() => {
-                positive.predict(x_in, timestep)
-            }
+            Calls::Apart { positive, .. } if !self.guidance.is_on() => positive.predict(x_in, timestep),
             Calls::Apart { negative, positive } => {
                 let negative = negative.predict(x_in, timestep)?;
-                self.guidance
-                    .mix(&negative, &positive.predict(x_in, timestep)?)
+                self.guidance.mix(&negative, &positive.predict(x_in, timestep)?)
             }
             Calls::Together(network) => {
                 let both = network.predict(&Tensor::cat(&[x_in, x_in], 0)?, timestep)?;
@@ -101,10 +98,7 @@ mod tests {
     use super::*;
 
     fn rows(values: [[f32; 2]; 2]) -> Tensor {
-        Tensor::new(&values, &Device::Cpu)
-            .unwrap()
-            .reshape((2, 1, 1, 2))
-            .unwrap()
+        Tensor::new(&values, &Device::Cpu).unwrap().reshape((2, 1, 1, 2)).unwrap()
     }
 
     fn read(x: &Tensor) -> Vec<f32> {
@@ -116,35 +110,19 @@ mod tests {
 
     #[test]
     fn the_prompt_pulls_away_from_the_negative() {
-        let guidance = Guidance {
-            scale: 3.0,
-            rescale: 0.0,
-        };
+        let guidance = Guidance { scale: 3.0, rescale: 0.0 };
         let mixed = guidance.mix(&rows(NEGATIVE), &rows(POSITIVE)).unwrap();
         assert_eq!(read(&mixed), [3.0, 7.0, 4.0, 3.0]);
     }
 
     #[test]
     fn a_full_rescale_has_the_spread_of_the_positive_image_by_image() {
-        let guidance = Guidance {
-            scale: 3.0,
-            rescale: 1.0,
-        };
+        let guidance = Guidance { scale: 3.0, rescale: 1.0 };
         let mixed = guidance.mix(&rows(NEGATIVE), &rows(POSITIVE)).unwrap();
-        let (got, wanted) = (
-            read(&spread(&mixed).unwrap()),
-            read(&spread(&rows(POSITIVE)).unwrap()),
-        );
-        assert!(
-            got.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-6),
-            "{got:?} {wanted:?}"
-        );
+        let (got, wanted) = (read(&spread(&mixed).unwrap()), read(&spread(&rows(POSITIVE)).unwrap()));
+        assert!(got.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1e-6), "{got:?} {wanted:?}");
         let expected = read(&rows([[1.5, 3.5], [12.0, 9.0]]));
-        let gap = read(&mixed)
-            .iter()
-            .zip(expected)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let gap = read(&mixed).iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(gap < 1e-5, "off by {gap}");
     }
 
@@ -156,48 +134,19 @@ mod tests {
             let (first, second) = (x.narrow(0, 0, 2)?, x.narrow(0, 2, 2)?);
             Tensor::cat(&[first.affine(0.5, t)?, second.affine(2.0, -t)?], 0)
         };
-        let guidance = Guidance {
-            scale: 5.0,
-            rescale: 0.7,
-        };
-        let apart = Calls::Apart {
-            negative: &negative,
-            positive: &positive,
-        };
-        let apart = Guided {
-            calls: apart,
-            guidance,
-        }
-        .predict(&rows(POSITIVE), 3.0)
-        .unwrap();
-        let together = Guided {
-            calls: Calls::Together(&both),
-            guidance,
-        };
-        assert_eq!(
-            read(&apart),
-            read(&together.predict(&rows(POSITIVE), 3.0).unwrap())
-        );
+        let guidance = Guidance { scale: 5.0, rescale: 0.7 };
+        let apart = Calls::Apart { negative: &negative, positive: &positive };
+        let apart = Guided { calls: apart, guidance }.predict(&rows(POSITIVE), 3.0).unwrap();
+        let together = Guided { calls: Calls::Together(&both), guidance };
+        assert_eq!(read(&apart), read(&together.predict(&rows(POSITIVE), 3.0).unwrap()));
     }
 
     #[test]
     fn without_guidance_the_negative_is_not_asked() {
         let negative = |_: &Tensor, _| panic!("asked for the negative prediction");
         let positive = |x: &Tensor, _| Ok(x.clone());
-        let calls = Calls::Apart {
-            negative: &negative,
-            positive: &positive,
-        };
-        let guided = Guided {
-            calls,
-            guidance: Guidance {
-                scale: 1.0,
-                rescale: 0.7,
-            },
-        };
-        assert_eq!(
-            read(&guided.predict(&rows(POSITIVE), 0.0).unwrap()),
-            read(&rows(POSITIVE))
-        );
+        let calls = Calls::Apart { negative: &negative, positive: &positive };
+        let guided = Guided { calls, guidance: Guidance { scale: 1.0, rescale: 0.7 } };
+        assert_eq!(read(&guided.predict(&rows(POSITIVE), 0.0).unwrap()), read(&rows(POSITIVE)));
     }
 }

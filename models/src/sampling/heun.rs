@@ -21,12 +21,7 @@ pub fn heun(
             let clean_ahead = model.denoise(&ahead, step.next)?;
             let slope_here = ((&state.x - &clean)? / now)?;
             let slope_ahead = ((&ahead - &clean_ahead)? / next)?;
-            blend(
-                1.0,
-                &state.x,
-                0.5 * (next - now),
-                &(slope_here + slope_ahead)?,
-            )?
+            blend(1.0, &state.x, 0.5 * (next - now), &(slope_here + slope_ahead)?)?
         };
         state.done(step, &clean, noise, on_step)?;
     }

@@ -44,8 +44,7 @@ pub type Result<T> = candle_core::Result<T>;
 ///
 /// It does not know which model, which guidance, or who watches. An error of the model or of `on_step` (a cancel)
 /// stops it at once.
-pub type Sampler =
-    fn(&dyn Denoiser, State, &Schedule, &mut NoiseSource, &mut OnStep<'_>) -> Result<State>;
+pub type Sampler = fn(&dyn Denoiser, State, &Schedule, &mut NoiseSource, &mut OnStep<'_>) -> Result<State>;
 
 /// One entry of the list of samplers.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +74,8 @@ pub const SAMPLERS: &[SamplerInfo] = &[
 
 /// Finds a sampler by its name.
 pub fn sampler(name: &str) -> std::result::Result<&'static SamplerInfo, Unsupported> {
-    SAMPLERS
-        .iter()
-        .find(|info| info.name == name)
-        .ok_or_else(|| {
-            let known = SAMPLERS.iter().map(|info| info.name);
-            Unsupported::word("sampler", name, known)
-        })
+    SAMPLERS.iter().find(|info| info.name == name).ok_or_else(|| {
+        let known = SAMPLERS.iter().map(|info| info.name);
+        Unsupported::word("sampler", name, known)
+    })
 }

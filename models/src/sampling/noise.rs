@@ -31,28 +31,15 @@ pub enum Device {
 impl NoiseMode {
     /// All modes with the names and sentences for the user.
     pub const ALL: &[(&str, &str, Self)] = &[
-        (
-            "diffusers",
-            "As diffusers draws it: one generator for the whole batch.",
-            Self::Diffusers,
-        ),
-        (
-            "comfyui",
-            "As ComfyUI draws it: first noise from the seed, step noise from the next.",
-            Self::Comfyui,
-        ),
-        (
-            "per_image",
-            "Every image has its own seed; batches of any size agree.",
-            Self::PerImage,
-        ),
+        ("diffusers", "As diffusers draws it: one generator for the whole batch.", Self::Diffusers),
+        ("comfyui", "As ComfyUI draws it: first noise from the seed, step noise from the next.", Self::Comfyui),
+        ("per_image", "Every image has its own seed; batches of any size agree.", Self::PerImage),
     ];
 
     /// Finds a mode by its name.
     pub fn named(name: &str) -> std::result::Result<Self, Unsupported> {
         let found = Self::ALL.iter().find(|(known, ..)| *known == name);
-        let unknown =
-            || Unsupported::word("noise", name, Self::ALL.iter().map(|(known, ..)| *known));
+        let unknown = || Unsupported::word("noise", name, Self::ALL.iter().map(|(known, ..)| *known));
         found.map(|(.., mode)| *mode).ok_or_else(unknown)
     }
 }
@@ -78,13 +65,7 @@ impl NoiseSource {
     /// Starts the streams of a seed.
     #[must_use]
     pub fn new(mode: NoiseMode, device: Device, seed: u64) -> Self {
-        Self {
-            mode,
-            device,
-            seed,
-            eta: None,
-            streams: Vec::new(),
-        }
+        Self { mode, device, seed, eta: None, streams: Vec::new() }
     }
 
     /// Sets how much fresh noise a step takes: 0 none, 1 all that the step allows. Without it a sampler takes its usual share.
@@ -112,17 +93,10 @@ impl NoiseSource {
     /// Draws the next noise in order, of variance 1: that of a step, of an autoencoder's sample. f32, on the CPU, batch first.
     pub fn draw(&mut self, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
-        let images = if self.mode == NoiseMode::PerImage {
-            shape.dims().first().copied().unwrap_or(1)
-        } else {
-            1
-        };
+        let images = if self.mode == NoiseMode::PerImage { shape.dims().first().copied().unwrap_or(1) } else { 1 };
         self.open(images);
         let each = shape.elem_count() / images.max(1);
-        let values = self.streams[..images]
-            .iter_mut()
-            .flat_map(|stream| stream.randn(each))
-            .collect();
+        let values = self.streams[..images].iter_mut().flat_map(|stream| stream.randn(each)).collect();
         Tensor::from_vec(values, shape, &Place::Cpu)
     }
 
@@ -133,8 +107,7 @@ impl NoiseSource {
                 (NoiseMode::Comfyui, Device::Cpu) => 1,
                 _ => self.streams.len() as u64,
             };
-            self.streams
-                .push(Stream::new(self.device, self.seed.wrapping_add(ahead)));
+            self.streams.push(Stream::new(self.device, self.seed.wrapping_add(ahead)));
         }
     }
 }
@@ -159,11 +132,7 @@ impl Stream {
 mod tests {
     use super::*;
 
-    const MODES: [NoiseMode; 3] = [
-        NoiseMode::Diffusers,
-        NoiseMode::Comfyui,
-        NoiseMode::PerImage,
-    ];
+    const MODES: [NoiseMode; 3] = [NoiseMode::Diffusers, NoiseMode::Comfyui, NoiseMode::PerImage];
 
     fn read(tensor: &Tensor) -> Vec<f32> {
         tensor.flatten_all().unwrap().to_vec1().unwrap()
@@ -171,20 +140,14 @@ mod tests {
 
     #[test]
     fn a_stored_source_goes_on_where_it_was() {
-        for (mode, device) in MODES
-            .into_iter()
-            .flat_map(|mode| [(mode, Device::Cpu), (mode, Device::Philox)])
-        {
+        for (mode, device) in MODES.into_iter().flat_map(|mode| [(mode, Device::Cpu), (mode, Device::Philox)]) {
             let mut source = NoiseSource::new(mode, device, 7).with_eta(0.5);
             source.initial((2, 3, 1)).unwrap();
             source.draw((2, 3, 1)).unwrap();
             let text = serde_json::to_string(&source).unwrap();
             let mut resumed: NoiseSource = serde_json::from_str(&text).unwrap();
             for _ in 0..3 {
-                let (next, wanted) = (
-                    resumed.draw((2, 11)).unwrap(),
-                    source.draw((2, 11)).unwrap(),
-                );
+                let (next, wanted) = (resumed.draw((2, 11)).unwrap(), source.draw((2, 11)).unwrap());
                 assert_eq!(read(&next), read(&wanted), "{mode:?} {device:?}");
             }
         }
@@ -211,10 +174,7 @@ mod tests {
     #[test]
     fn comfyui_steps_draw_from_the_next_seed() {
         let mut source = NoiseSource::new(NoiseMode::Comfyui, Device::Cpu, 7);
-        assert_eq!(
-            read(&source.initial((1, 20)).unwrap()),
-            TorchCpu::new(7).randn(20)
-        );
+        assert_eq!(read(&source.initial((1, 20)).unwrap()), TorchCpu::new(7).randn(20));
         let mut steps = TorchCpu::new(8);
         assert_eq!(read(&source.draw((1, 20)).unwrap()), steps.randn(20));
         assert_eq!(read(&source.draw((1, 20)).unwrap()), steps.randn(20));
@@ -234,11 +194,6 @@ mod tests {
             assert_eq!(NoiseMode::named(name), Ok(*mode));
             assert_eq!(serde_json::to_string(mode).unwrap(), format!("\"{name}\""));
         }
-        assert!(
-            NoiseMode::named("gpu")
-                .unwrap_err()
-                .to_string()
-                .contains("`diffusers`, `comfyui`, `per_image`")
-        );
+        assert!(NoiseMode::named("gpu").unwrap_err().to_string().contains("`diffusers`, `comfyui`, `per_image`"));
     }
 }

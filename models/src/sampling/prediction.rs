@@ -50,10 +50,7 @@ pub struct Predictor<'a> {
 impl Denoiser for Predictor<'_> {
     fn denoise(&self, x: &Tensor, at: Point) -> Result<Tensor> {
         let x_in = self.prediction.scale_input(x, at.sigma)?;
-        let raw = self
-            .network
-            .predict(&x_in, at.timestep)?
-            .to_dtype(x.dtype())?;
+        let raw = self.network.predict(&x_in, at.timestep)?.to_dtype(x.dtype())?;
         self.prediction.denoised(x, &raw, at.sigma)
     }
 }
@@ -112,23 +109,10 @@ mod tests {
         let scalar = |value: f64| Tensor::new(&[value], &Device::Cpu).unwrap();
         for prediction in [Prediction::Epsilon, Prediction::V, Prediction::Flow] {
             for sigma in [0.02, 0.5, 0.999] {
-                let x = prediction
-                    .noised(&scalar(0.7), &scalar(-1.3), sigma)
-                    .unwrap();
+                let x = prediction.noised(&scalar(0.7), &scalar(-1.3), sigma).unwrap();
                 let network = |_: &Tensor, _| Ok(scalar(truth(prediction, 0.7, -1.3, sigma)));
-                let predictor = Predictor {
-                    network: &network,
-                    prediction,
-                };
-                let clean = predictor
-                    .denoise(
-                        &x,
-                        Point {
-                            sigma,
-                            timestep: 0.0,
-                        },
-                    )
-                    .unwrap();
+                let predictor = Predictor { network: &network, prediction };
+                let clean = predictor.denoise(&x, Point { sigma, timestep: 0.0 }).unwrap();
                 let gap = (clean.to_vec1::<f64>().unwrap()[0] - 0.7).abs();
                 assert!(gap < 1e-12, "{prediction:?} at {sigma}: off by {gap}");
             }
@@ -142,18 +126,7 @@ mod tests {
             assert_eq!((x_in.to_vec1::<f32>()?, timestep), (vec![3.0], 12.5));
             Ok(x_in.clone())
         };
-        let predictor = Predictor {
-            network: &network,
-            prediction: Prediction::Epsilon,
-        };
-        predictor
-            .denoise(
-                &x,
-                Point {
-                    sigma: 4.0 / 3.0,
-                    timestep: 12.5,
-                },
-            )
-            .unwrap();
+        let predictor = Predictor { network: &network, prediction: Prediction::Epsilon };
+        predictor.denoise(&x, Point { sigma: 4.0 / 3.0, timestep: 12.5 }).unwrap();
     }
 }

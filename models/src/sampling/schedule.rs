@@ -77,10 +77,7 @@ impl Schedule {
     /// Iterates over the steps that are left after `index` steps.
     pub fn steps_from(&self, index: usize) -> impl Iterator<Item = Step> {
         let pairs = self.points.windows(2).take(self.stop).skip(index);
-        pairs.map(|pair| Step {
-            now: pair[0],
-            next: pair[1],
-        })
+        pairs.map(|pair| Step { now: pair[0], next: pair[1] })
     }
 
     /// Stops after this many steps of the whole way.
@@ -135,10 +132,7 @@ impl Schedule {
     #[must_use]
     pub fn handover(&self, fraction: f64) -> usize {
         let cutoff = (self.trained as f64 * (1.0 - fraction)).round_ties_even();
-        self.points[..self.len()]
-            .iter()
-            .take_while(|point| point.timestep >= cutoff)
-            .count()
+        self.points[..self.len()].iter().take_while(|point| point.timestep >= cutoff).count()
     }
 }
 
@@ -165,8 +159,7 @@ mod tests {
 
     #[test]
     fn strength_counts_steps_from_the_end() {
-        let starts =
-            [0.0, 0.09, 0.3, 0.99, 1.0].map(|strength| ten_steps().start_of_strength(strength));
+        let starts = [0.0, 0.09, 0.3, 0.99, 1.0].map(|strength| ten_steps().start_of_strength(strength));
         assert_eq!(starts, [10, 10, 7, 1, 0]);
     }
 
@@ -181,8 +174,7 @@ mod tests {
     #[test]
     fn only_a_noisy_end_in_the_preserving_scale_is_rescaled() {
         let x = Tensor::new(&[5.0_f32], &Device::Cpu).unwrap();
-        let finish =
-            |schedule: &Schedule| schedule.finish(&x).unwrap().to_vec1::<f32>().unwrap()[0];
+        let finish = |schedule: &Schedule| schedule.finish(&x).unwrap().to_vec1::<f32>().unwrap()[0];
         let mut schedule = ten_steps();
         schedule.points[10].sigma = 0.75;
         assert_eq!(finish(&schedule), 5.0);

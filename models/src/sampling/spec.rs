@@ -129,8 +129,7 @@ impl Table {
     /// Finds a table by its name.
     pub fn named(name: &str) -> Result<Self, Unsupported> {
         let found = TABLES.iter().find(|(known, ..)| *known == name);
-        let unknown =
-            || Unsupported::word("schedule", name, TABLES.iter().map(|(known, ..)| *known));
+        let unknown = || Unsupported::word("schedule", name, TABLES.iter().map(|(known, ..)| *known));
         found.map(|(.., table)| *table).ok_or_else(unknown)
     }
 }
@@ -175,14 +174,7 @@ impl ScheduleSpec {
 
     fn comfyui(self, curve: Curve, spacing: Spacing) -> Self {
         let (rules, end, curve_ends) = (Rules::Comfyui, FinalSigma::Zero, (None, None));
-        Self {
-            curve,
-            spacing,
-            rules,
-            end,
-            curve_ends,
-            ..self
-        }
+        Self { curve, spacing, rules, end, curve_ends, ..self }
     }
 
     /// Makes the schedule of a number of steps, 1 to the trained timesteps.
@@ -191,15 +183,8 @@ impl ScheduleSpec {
         self.check_steps(steps)?;
         let table = SigmaTable::new(&self.betas, self.floor());
         let mut points = self.points(&table, steps);
-        let last = if self.end == FinalSigma::Zero {
-            0.0
-        } else {
-            table.min()
-        };
-        points.push(Point {
-            sigma: last,
-            timestep: 0.0,
-        });
+        let last = if self.end == FinalSigma::Zero { 0.0 } else { table.min() };
+        points.push(Point { sigma: last, timestep: 0.0 });
         Ok(Schedule {
             stop: steps,
             points,
@@ -216,10 +201,7 @@ impl ScheduleSpec {
         if (1..=most).contains(&steps) {
             return Ok(());
         }
-        let range = format!(
-            "1 to {most}: the model was trained on {} timesteps",
-            self.betas.count
-        );
+        let range = format!("1 to {most}: the model was trained on {} timesteps", self.betas.count);
         Err(Unsupported::number("steps", steps as f64, range))
     }
 
@@ -242,15 +224,10 @@ impl ScheduleSpec {
 
     fn points(&self, table: &SigmaTable, steps: usize) -> Vec<Point> {
         let spaced = self.timesteps(steps);
-        let spaced = spaced.into_iter().map(|timestep| Point {
-            sigma: self.sigma_at(table, timestep),
-            timestep,
-        });
+        let spaced = spaced.into_iter().map(|timestep| Point { sigma: self.sigma_at(table, timestep), timestep });
         let mut points: Vec<_> = match self.curve {
             Curve::Model => spaced.collect(),
-            Curve::Karras | Curve::Exponential => {
-                self.curve_points(table, &spaced.collect::<Vec<_>>())
-            }
+            Curve::Karras | Curve::Exponential => self.curve_points(table, &spaced.collect::<Vec<_>>()),
         };
         for point in &mut points {
             if self.rules == Rules::Comfyui {
@@ -276,19 +253,13 @@ impl ScheduleSpec {
             Rules::Dpm | Rules::Comfyui => (table.max(), table.min()),
             Rules::Euler | Rules::Ddim => (spaced[0].sigma, spaced[spaced.len() - 1].sigma),
         };
-        let (smallest, largest) = (
-            self.curve_ends.0.unwrap_or(smallest),
-            self.curve_ends.1.unwrap_or(largest),
-        );
+        let (smallest, largest) = (self.curve_ends.0.unwrap_or(smallest), self.curve_ends.1.unwrap_or(largest));
         let point = |share: f64| {
             let sigma = match self.curve {
                 Curve::Karras => even_root(largest, smallest, share),
                 _ => (largest.ln() + share * (smallest.ln() - largest.ln())).exp(),
             };
-            Point {
-                sigma,
-                timestep: self.curve_timestep(table.timestep_of(sigma)),
-            }
+            Point { sigma, timestep: self.curve_timestep(table.timestep_of(sigma)) }
         };
         let last = (spaced.len() - 1).max(1) as f64;
         (0..spaced.len()).map(|i| point(i as f64 / last)).collect()
@@ -311,15 +282,11 @@ impl ScheduleSpec {
         match self.spacing {
             Spacing::Leading { offset } => {
                 let distance = self.betas.count / (steps + spare);
-                (0..steps)
-                    .rev()
-                    .map(|i| ((i + spare) * distance + offset) as f64)
-                    .collect()
+                (0..steps).rev().map(|i| ((i + spare) * distance + offset) as f64).collect()
             }
             Spacing::Trailing => {
                 let distance = trained - (trained - trained / steps as f64);
-                each.map(|i| (trained - i * distance).round_ties_even() - 1.0)
-                    .collect()
+                each.map(|i| (trained - i * distance).round_ties_even() - 1.0).collect()
             }
             Spacing::Linspace => {
                 let distance = (trained - 1.0) / (steps + spare).saturating_sub(1).max(1) as f64;
@@ -329,12 +296,8 @@ impl ScheduleSpec {
                     Rules::Ddim | Rules::Dpm => evenly.map(f64::round_ties_even).collect(),
                 }
             }
-            Spacing::SgmUniform => each
-                .map(|i| (trained - 1.0) * (1.0 - i / steps as f64))
-                .collect(),
-            Spacing::Simple => each
-                .map(|i| trained - 1.0 - (i * (trained / steps as f64)).floor())
-                .collect(),
+            Spacing::SgmUniform => each.map(|i| (trained - 1.0) * (1.0 - i / steps as f64)).collect(),
+            Spacing::Simple => each.map(|i| trained - 1.0 - (i * (trained / steps as f64)).floor()).collect(),
         }
     }
 }

@@ -39,20 +39,14 @@ impl State {
     /// Starts at a point of the schedule (0 for text to image).
     #[must_use]
     pub fn new(x: Tensor, index: usize) -> Self {
-        Self {
-            x,
-            index,
-            history: Vec::new(),
-        }
+        Self { x, index, history: Vec::new() }
     }
 
     /// Returns the tensors by name, to be stored beside `index`.
     #[must_use]
     pub fn tensors(&self) -> HashMap<String, Tensor> {
         let history = self.history.iter().enumerate();
-        let mut named: HashMap<_, _> = history
-            .map(|(i, past)| (format!("history.{i}"), past.clone()))
-            .collect();
+        let mut named: HashMap<_, _> = history.map(|(i, past)| (format!("history.{i}"), past.clone())).collect();
         named.insert("x".to_owned(), self.x.clone());
         named
     }
@@ -61,9 +55,7 @@ impl State {
     pub fn from_tensors(index: usize, mut named: HashMap<String, Tensor>) -> Result<Self> {
         let missing = || Error::Msg("a stored sampler state has no tensor `x`".to_owned());
         let x = named.remove("x").ok_or_else(missing)?;
-        let history = (0..)
-            .map_while(|i| named.remove(&format!("history.{i}")))
-            .collect();
+        let history = (0..).map_while(|i| named.remove(&format!("history.{i}"))).collect();
         Ok(Self { x, index, history })
     }
 
@@ -76,20 +68,12 @@ impl State {
         on_step: &mut OnStep<'_>,
     ) -> Result<()> {
         self.index += 1;
-        on_step(Done {
-            state: self,
-            clean,
-            noise,
-            step,
-        })
+        on_step(Done { state: self, clean, noise, step })
     }
 
     /// The steps that are left.
     pub(super) fn steps(&self, schedule: &Schedule) -> impl Iterator<Item = Step> + use<> {
-        schedule
-            .steps_from(self.index)
-            .collect::<Vec<_>>()
-            .into_iter()
+        schedule.steps_from(self.index).collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -107,18 +91,11 @@ mod tests {
     #[test]
     fn a_stored_state_comes_back_whole() {
         let one = |value: f32| Tensor::new(&[value], &Device::Cpu).unwrap();
-        let state = State {
-            x: one(1.0),
-            index: 3,
-            history: vec![one(2.0), one(3.0)],
-        };
+        let state = State { x: one(1.0), index: 3, history: vec![one(2.0), one(3.0)] };
         let back = State::from_tensors(3, state.tensors()).unwrap();
         let read = |tensor: &Tensor| tensor.to_vec1::<f32>().unwrap();
         assert_eq!((read(&back.x), back.index), (vec![1.0], 3));
-        assert_eq!(
-            back.history.iter().map(read).collect::<Vec<_>>(),
-            [[2.0], [3.0]]
-        );
+        assert_eq!(back.history.iter().map(read).collect::<Vec<_>>(), [[2.0], [3.0]]);
     }
 
     #[test]

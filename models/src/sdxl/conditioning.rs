@@ -85,20 +85,13 @@ pub enum Ending {
 impl Sizes {
     /// A picture of this size, not cut.
     pub fn of(size: Size) -> Self {
-        Self {
-            original: size,
-            crop_top: 0,
-            crop_left: 0,
-            ending: Ending::Target(size),
-        }
+        Self { original: size, crop_top: 0, crop_left: 0, ending: Ending::Target(size) }
     }
 
     /// Returns the numbers in the order of training: height before width.
     pub fn time_ids(&self) -> Vec<f64> {
         let Size { height, width } = self.original;
-        let mut ids: Vec<f64> = [height, width, self.crop_top, self.crop_left]
-            .map(f64::from)
-            .into();
+        let mut ids: Vec<f64> = [height, width, self.crop_top, self.crop_left].map(f64::from).into();
         match self.ending {
             Ending::Target(size) => ids.extend([size.height, size.width].map(f64::from)),
             Ending::Aesthetic(score) => ids.push(score),
@@ -123,29 +116,19 @@ impl Conditioning {
 
     /// Returns the same for these sizes.
     pub fn with_sizes(self, sizes: &Sizes) -> Self {
-        Self {
-            time_ids: vec![sizes.time_ids()],
-            ..self
-        }
+        Self { time_ids: vec![sizes.time_ids()], ..self }
     }
 
     /// Returns zeros of the same size, which is what SDXL base takes for no negative prompt; the sizes stay.
     pub fn zeros_like(&self) -> Result<Self> {
         let pooled = self.pooled.as_ref().map(Tokens::zeros_like);
-        Ok(Self {
-            context: self.context.zeros_like()?,
-            pooled: pooled.transpose()?,
-            time_ids: self.time_ids.clone(),
-        })
+        Ok(Self { context: self.context.zeros_like()?, pooled: pooled.transpose()?, time_ids: self.time_ids.clone() })
     }
 
     /// Returns pooled text and sizes as the UNet wants them, where there are any.
     pub fn added(&self) -> Option<Added> {
         let pooled = self.pooled.clone()?;
-        (!self.time_ids.is_empty()).then(|| Added {
-            pooled,
-            time_ids: self.time_ids.clone(),
-        })
+        (!self.time_ids.is_empty()).then(|| Added { pooled, time_ids: self.time_ids.clone() })
     }
 }
 
@@ -196,15 +179,8 @@ mod tests {
 
     #[test]
     fn height_comes_before_width_and_the_refiner_ends_with_a_score() {
-        let size = Size {
-            height: 768,
-            width: 1024,
-        };
-        let mut sizes = Sizes {
-            crop_top: 8,
-            crop_left: 16,
-            ..Sizes::of(size)
-        };
+        let size = Size { height: 768, width: 1024 };
+        let mut sizes = Sizes { crop_top: 8, crop_left: 16, ..Sizes::of(size) };
         assert_eq!(sizes.time_ids(), [768.0, 1024.0, 8.0, 16.0, 768.0, 1024.0]);
         sizes.ending = Ending::Aesthetic(2.5);
         assert_eq!(sizes.time_ids(), [768.0, 1024.0, 8.0, 16.0, 2.5]);

@@ -35,18 +35,10 @@ pub struct ResnetShape {
 impl Resnet {
     /// Loads it.
     pub fn load(w: &Weights, shape: ResnetShape) -> Result<Self> {
-        let ResnetShape {
-            inputs,
-            outputs,
-            groups,
-            eps,
-            ..
-        } = shape;
-        let time = shape
-            .time
-            .map(|width| Linear::load(&w.at("time_emb_proj"), width, outputs, Bias::Yes));
-        let shortcut = (inputs != outputs)
-            .then(|| Conv2d::load(&w.at("conv_shortcut"), ConvShape::point(inputs, outputs)));
+        let ResnetShape { inputs, outputs, groups, eps, .. } = shape;
+        let time = shape.time.map(|width| Linear::load(&w.at("time_emb_proj"), width, outputs, Bias::Yes));
+        let shortcut =
+            (inputs != outputs).then(|| Conv2d::load(&w.at("conv_shortcut"), ConvShape::point(inputs, outputs)));
         Ok(Self {
             norm1: GroupNorm::load(&w.at("norm1"), groups, inputs, eps)?,
             conv1: Conv2d::load(&w.at("conv1"), ConvShape::three(inputs, outputs))?,
@@ -61,9 +53,7 @@ impl Resnet {
     pub fn forward(&self, x: &FeatureMap, time: Option<&Tokens>) -> Result<FeatureMap> {
         let h = self.norm1.forward_silu(x)?;
         let h = match (&self.time, time) {
-            (Some(project), Some(time)) => {
-                self.conv1.forward_shifted(&h, &project.forward(time)?)?
-            }
+            (Some(project), Some(time)) => self.conv1.forward_shifted(&h, &project.forward(time)?)?,
             _ => self.conv1.forward(&h)?,
         };
         let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;

@@ -6,9 +6,7 @@
 
 use crate::{
     Error, Progress, Result, Weights,
-    nn::{
-        self, Bias, Blocks, Embedding, Heads, Keep, LayerNorm, Linear, Loader, Mask, Tokens, attend,
-    },
+    nn::{self, Bias, Blocks, Embedding, Heads, Keep, LayerNorm, Linear, Mask, Tokens, attend},
     sdxl::config::{self, TextEncoderConfig},
 };
 
@@ -60,18 +58,15 @@ impl TextEncoder {
         let model = if bare { w.clone() } else { w.at("text_model") };
         let width = config.hidden_size;
         let tables = model.at("embeddings");
-        let layer = |i: usize| -> Loader<Layer> {
-            let (w, config) = (model.at("encoder.layers").at(i), config.clone());
-            Box::new(move || Layer::load(&w, &config))
-        };
-        let projection = config
-            .projection_dim
-            .map(|outputs| Linear::load(&w.at("text_projection"), width, outputs, Bias::No));
+        let (layers, shape) = (model.at("encoder.layers"), config.clone());
+        let scopes = (0..config.layers).map(|i| layers.at(i));
+        let projection =
+            config.projection_dim.map(|outputs| Linear::load(&w.at("text_projection"), width, outputs, Bias::No));
         let final_norm = model.at("final_layer_norm");
         let encoder = Self {
             words: Embedding::load(&tables.at("token_embedding"), config.vocab_size, width)?,
             places: Embedding::load(&tables.at("position_embedding"), config.positions, width)?,
-            layers: Blocks::load(keep, (0..config.layers).map(layer).collect())?,
+            layers: Blocks::load(keep, scopes, move |_, w| Layer::load(w, &shape))?,
             final_norm: LayerNorm::load(&final_norm, width, config.layer_norm_eps)?,
             projection: projection.transpose()?,
             config: config.clone(),
@@ -114,12 +109,7 @@ impl TextEncoder {
             Some(projection) => projection.forward(&pooled)?,
             None => pooled,
         };
-        Ok(Encoded {
-            hidden,
-            last,
-            pooled,
-            projected: self.projection.is_some(),
-        })
+        Ok(Encoded { hidden, last, pooled, projected: self.projection.is_some() })
     }
 
     /// Finds the end of each text.

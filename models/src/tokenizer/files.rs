@@ -63,18 +63,13 @@ impl Owned {
 /// Reads a vocabulary in which each token and each number stands once.
 pub fn vocab(path: &Path, bytes: &[u8]) -> Result<Vocab> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let fault = |what: serde_json::Error| {
-        Error::tokenizer(path, format!("the vocabulary cannot be read: {what}"))
-    };
+    let fault = |what: serde_json::Error| Error::tokenizer(path, format!("the vocabulary cannot be read: {what}"));
     let vocab = reader.deserialize_map(VocabVisitor).map_err(fault)?;
     reader.end().map_err(fault)?;
     let mut ids: Vec<u32> = vocab.values().copied().collect();
     ids.sort_unstable();
     if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Error::tokenizer(
-            path,
-            format!("two tokens have the number {}", twice[0]),
-        ));
+        return Err(Error::tokenizer(path, format!("two tokens have the number {}", twice[0])));
     }
     Ok(vocab)
 }
@@ -82,28 +77,18 @@ pub fn vocab(path: &Path, bytes: &[u8]) -> Result<Vocab> {
 /// Reads the merges. Each must join two tokens into a third: the tokenizer takes that for granted and would panic.
 pub fn merges(path: &Path, bytes: &[u8], vocab: &Vocab) -> Result<Merges> {
     let fault = |what: String| Error::tokenizer(path, what);
-    let text = std::str::from_utf8(bytes)
-        .map_err(|what| fault(format!("the merges are not text: {what}")))?;
+    let text = std::str::from_utf8(bytes).map_err(|what| fault(format!("the merges are not text: {what}")))?;
     let mut merges = Merges::new();
     for (i, line) in text.lines().enumerate() {
         if line.trim().is_empty() || (i == 0 && line.starts_with("#version")) {
             continue;
         }
-        let Some((left, right)) = line
-            .split_once(' ')
-            .filter(|(_, right)| !right.contains(' '))
-        else {
+        let Some((left, right)) = line.split_once(' ').filter(|(_, right)| !right.contains(' ')) else {
             return Err(fault(format!("line {} is not two tokens", i + 1)));
         };
         let joined = format!("{left}{right}");
-        if let Some(unknown) = [left, right, &joined]
-            .iter()
-            .find(|token| !vocab.contains_key(**token))
-        {
-            return Err(fault(format!(
-                "line {} uses `{unknown}`, which is not in the vocabulary",
-                i + 1
-            )));
+        if let Some(unknown) = [left, right, &joined].iter().find(|token| !vocab.contains_key(**token)) {
+            return Err(fault(format!("line {} uses `{unknown}`, which is not in the vocabulary", i + 1)));
         }
         if merges.len() == MAX_TOKENS {
             return Err(fault(format!("more than {MAX_TOKENS} merges")));

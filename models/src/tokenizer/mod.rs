@@ -34,8 +34,7 @@ use specials::Specials;
 const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// How a text falls into words, from transformers `models/clip/tokenization_clip.py`.
-const WORDS: &str =
-    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 /// CLIP's byte-level BPE.
 pub struct Clip {
@@ -77,21 +76,12 @@ impl Clip {
         let specials = Specials::parse(folder, files)?;
         let id = |token: &specials::Special| {
             vocab.get(&token.content).copied().ok_or_else(|| {
-                Error::tokenizer(
-                    folder,
-                    format!(
-                        "the special token `{}` is not in the vocabulary",
-                        token.content
-                    ),
-                )
+                Error::tokenizer(folder, format!("the special token `{}` is not in the vocabulary", token.content))
             })
         };
         let (bos, eos, pad) = (id(&specials.bos)?, id(&specials.eos)?, id(&specials.pad)?);
         id(&specials.unk)?;
-        let vocab_size = vocab
-            .values()
-            .max()
-            .map_or(0, |highest| *highest as usize + 1);
+        let vocab_size = vocab.values().max().map_or(0, |highest| *highest as usize + 1);
         let added = specials.tokens(&vocab);
         let length = specials.length;
         let model = BPE::builder()
@@ -101,28 +91,16 @@ impl Clip {
             .end_of_word_suffix("</w>".into());
         let fault = |what: tokenizers::Error| Error::tokenizer(folder, what.to_string());
         let mut bpe = Tokenizer::new(model.build().map_err(fault)?);
-        bpe.with_normalizer(Some(normalizer().map_err(fault)?))
-            .map_err(fault)?;
+        bpe.with_normalizer(Some(normalizer().map_err(fault)?)).map_err(fault)?;
         bpe.with_pre_tokenizer(Some(words().map_err(fault)?));
         bpe.add_special_tokens(added).map_err(fault)?;
-        Ok(Self {
-            path: folder.into(),
-            bpe,
-            bos,
-            eos,
-            pad,
-            length,
-            vocab_size,
-        })
+        Ok(Self { path: folder.into(), bpe, bos, eos, pad, length, vocab_size })
     }
 
     /// Returns the tokens of a text of at most 64 KiB. A special token's text stands for that token.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         if text.len() > MAX_TEXT_BYTES {
-            let what = format!(
-                "the text has {} bytes, at most {MAX_TEXT_BYTES} are read",
-                text.len()
-            );
+            let what = format!("the text has {} bytes, at most {MAX_TEXT_BYTES} are read", text.len());
             return Err(Error::tokenizer(&self.path, what));
         }
         let encoded = self.bpe.encode_fast(text, false);
@@ -135,11 +113,7 @@ impl Clip {
             ids.push(self.eos);
         }
         ids.resize(self.length, self.pad);
-        Ok(Tokens {
-            ids,
-            untruncated,
-            truncated,
-        })
+        Ok(Tokens { ids, untruncated, truncated })
     }
 
     /// Returns the token that starts a text.
@@ -170,12 +144,7 @@ impl Clip {
 
 impl fmt::Debug for Clip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Clip({}, {} tokens)",
-            self.path.display(),
-            self.vocab_size
-        )
+        write!(f, "Clip({}, {} tokens)", self.path.display(), self.vocab_size)
     }
 }
 
@@ -188,14 +157,7 @@ fn normalizer() -> tokenizers::Result<normalizers::Sequence> {
 
 /// Words, then their bytes as letters.
 fn words() -> tokenizers::Result<sequence::Sequence> {
-    let words = Split::new(
-        SplitPattern::Regex(WORDS.into()),
-        SplitDelimiterBehavior::Removed,
-        true,
-    )?;
+    let words = Split::new(SplitPattern::Regex(WORDS.into()), SplitDelimiterBehavior::Removed, true)?;
     let bytes = ByteLevel::new(false, true, true);
-    Ok(sequence::Sequence::new(vec![
-        PreTokenizerWrapper::from(words),
-        bytes.into(),
-    ]))
+    Ok(sequence::Sequence::new(vec![PreTokenizerWrapper::from(words), bytes.into()]))
 }

@@ -40,25 +40,17 @@ pub struct Special {
 impl Specials {
     pub fn parse(folder: &Path, files: &Files<'_>) -> Result<Self> {
         let config = Fields::parse(&folder.join("tokenizer_config.json"), files.config)?;
-        let map = files
-            .special_tokens
-            .map(|bytes| Fields::parse(&folder.join("special_tokens_map.json"), bytes));
+        let map = files.special_tokens.map(|bytes| Fields::parse(&folder.join("special_tokens_map.json"), bytes));
         let map = map.transpose()?;
         let find = |name: &str, default: &str| -> Result<Special> {
             let sources = [Some(&config), map.as_ref()];
-            let source = sources
-                .into_iter()
-                .flatten()
-                .find(|fields| !fields.get(name).is_null());
+            let source = sources.into_iter().flatten().find(|fields| !fields.get(name).is_null());
             match source {
                 Some(fields) => Special::parse(fields, name, &config),
                 None => Ok(Special::plain(default)),
             }
         };
-        let length = config
-            .get("model_max_length")
-            .as_u64()
-            .filter(|n| *n <= MAX_LENGTH);
+        let length = config.get("model_max_length").as_u64().filter(|n| *n <= MAX_LENGTH);
         if length.is_some_and(|n| n < 2) {
             return Err(config.fault("model_max_length", "must leave room for start and end"));
         }
@@ -69,11 +61,7 @@ impl Specials {
             pad: find("pad_token", "<|endoftext|>")?,
             length: length.map_or(LENGTH, |n| n as usize),
         };
-        match specials
-            .in_order()
-            .iter()
-            .any(|special| special.content.is_empty())
-        {
+        match specials.in_order().iter().any(|special| special.content.is_empty()) {
             true => Err(Error::tokenizer(folder, "a special token is empty")),
             false => Ok(specials),
         }
@@ -81,10 +69,7 @@ impl Specials {
 
     /// Returns what the tokenizer looks for in a text. Where two roles share a token, the last one says how it is found.
     pub fn tokens(&self, vocab: &Vocab) -> Vec<AddedToken> {
-        let known = self
-            .in_order()
-            .into_iter()
-            .filter(|special| vocab.contains_key(&special.content));
+        let known = self.in_order().into_iter().filter(|special| vocab.contains_key(&special.content));
         known.map(Special::added).collect()
     }
 
@@ -95,13 +80,7 @@ impl Specials {
 
 impl Special {
     fn plain(content: &str) -> Self {
-        Self {
-            content: content.into(),
-            normalized: false,
-            lstrip: false,
-            rstrip: false,
-            single_word: false,
-        }
+        Self { content: content.into(), normalized: false, lstrip: false, rstrip: false, single_word: false }
     }
 
     /// Reads a token written as its text, or as an object with its text and how it is found.
@@ -115,17 +94,9 @@ impl Special {
             value => value,
         };
         let Some(content) = described.get("content").and_then(Value::as_str) else {
-            return Err(fields.fault(
-                name,
-                "must be a token: its text, or an object with its `content`",
-            ));
+            return Err(fields.fault(name, "must be a token: its text, or an object with its `content`"));
         };
-        let flag = |name: &str| {
-            described
-                .get(name)
-                .and_then(Value::as_bool)
-                .unwrap_or(false)
-        };
+        let flag = |name: &str| described.get(name).and_then(Value::as_bool).unwrap_or(false);
         Ok(Self {
             content: content.into(),
             normalized: flag("normalized"),
@@ -147,7 +118,5 @@ impl Special {
 /// Finds a token's description in `added_tokens_decoder`, where newer files keep it.
 fn decoder_entry<'a>(config: &'a Fields, content: &str) -> Option<&'a Value> {
     let entries = config.get("added_tokens_decoder").as_object()?;
-    entries
-        .values()
-        .find(|entry| entry.get("content").and_then(Value::as_str) == Some(content))
+    entries.values().find(|entry| entry.get("content").and_then(Value::as_str) == Some(content))
 }

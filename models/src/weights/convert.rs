@@ -16,15 +16,9 @@ const CHUNK: usize = 1 << 16;
 /// Returns a tensor of `dtype` from little-endian bytes of a float format.
 pub fn tensor(bytes: &[u8], stored: Stored, shape: &[usize], dtype: DType) -> Result<Tensor> {
     match (stored, dtype) {
-        (Stored::F16, DType::F16) => {
-            build(bytes, shape, |from, to| each(from, to, f16::from_le_bytes))
-        }
-        (Stored::BF16, DType::BF16) => {
-            build(bytes, shape, |from, to| each(from, to, bf16::from_le_bytes))
-        }
-        (Stored::F64, DType::F64) => {
-            build(bytes, shape, |from, to| each(from, to, f64::from_le_bytes))
-        }
+        (Stored::F16, DType::F16) => build(bytes, shape, |from, to| each(from, to, f16::from_le_bytes)),
+        (Stored::BF16, DType::BF16) => build(bytes, shape, |from, to| each(from, to, bf16::from_le_bytes)),
+        (Stored::F64, DType::F64) => build(bytes, shape, |from, to| each(from, to, f64::from_le_bytes)),
         (_, DType::F32) => widened(bytes, stored, shape),
         _ => Ok(widened(bytes, stored, shape)?.to_dtype(dtype)?),
     }
@@ -53,9 +47,7 @@ fn build<T: WithDType + Default>(
     let n: usize = shape.iter().product();
     let mut values = vec![T::default(); n];
     let size = bytes.len().checked_div(n).unwrap_or(1);
-    let chunks = values
-        .par_chunks_mut(CHUNK)
-        .zip(bytes.par_chunks(CHUNK * size));
+    let chunks = values.par_chunks_mut(CHUNK).zip(bytes.par_chunks(CHUNK * size));
     chunks.for_each(|(to, from)| convert(from, to));
     Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
 }

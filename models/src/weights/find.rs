@@ -53,10 +53,10 @@ pub fn in_folder(folder: &Path) -> Result<Found> {
     let path = folder.join(chosen);
     match is_index(chosen) {
         true => sharded(folder, path),
-        false => Ok(Found {
-            index: None,
-            files: vec![paths::inside(folder, &path)?],
-        }),
+        false => {
+            paths::inside(folder, &path)?;
+            Ok(Found { index: None, files: vec![path] })
+        }
     }
 }
 
@@ -73,17 +73,9 @@ fn list(folder: &Path) -> Result<Vec<String>> {
 
 /// Picks a well-known name, else the half-precision variant, else the only file there is.
 fn choose<'a>(folder: &Path, names: &'a [String]) -> Result<&'a str> {
-    let known = NAMES
-        .iter()
-        .find_map(|known| names.iter().find(|name| name == known));
-    let candidates: Vec<&String> = names
-        .iter()
-        .filter(|name| is_index(name) || is_whole(name))
-        .collect();
-    let half = candidates
-        .iter()
-        .find(|name| name.contains("fp16"))
-        .copied();
+    let known = NAMES.iter().find_map(|known| names.iter().find(|name| name == known));
+    let candidates: Vec<&String> = names.iter().filter(|name| is_index(name) || is_whole(name)).collect();
+    let half = candidates.iter().find(|name| name.contains("fp16")).copied();
     if let Some(name) = known.or(half) {
         return Ok(name);
     }
@@ -99,17 +91,12 @@ fn choose<'a>(folder: &Path, names: &'a [String]) -> Result<&'a str> {
 }
 
 fn none_found(folder: &Path, names: &[String]) -> Error {
-    match names
-        .iter()
-        .find(|name| sniff::is_pickle_by_name(Path::new(name)))
-    {
-        Some(pickle) => Error::format(
-            folder,
-            format!("no .safetensors here; `{pickle}` is a pickle, which is not read"),
-        )
-        .with_hint("take the .safetensors of the same model"),
-        None => Error::format(folder, "no .safetensors file here")
-            .with_hint("download the component's weights"),
+    match names.iter().find(|name| sniff::is_pickle_by_name(Path::new(name))) {
+        Some(pickle) => {
+            Error::format(folder, format!("no .safetensors here; `{pickle}` is a pickle, which is not read"))
+                .with_hint("take the .safetensors of the same model")
+        }
+        None => Error::format(folder, "no .safetensors file here").with_hint("download the component's weights"),
     }
 }
 
@@ -119,52 +106,38 @@ fn is_index(name: &str) -> bool {
 
 /// Tells a file that stands alone from a shard, `…-00001-of-00002.safetensors`.
 fn is_whole(name: &str) -> bool {
-    name.strip_suffix(".safetensors")
-        .is_some_and(|stem| !stem.contains("-of-"))
+    name.strip_suffix(".safetensors").is_some_and(|stem| !stem.contains("-of-"))
 }
 
 fn sharded(folder: &Path, path: PathBuf) -> Result<Found> {
     let fault = |what: String| Error::format(&path, what);
     let bytes = read_small(&paths::inside(folder, &path)?, MAX_INDEX_BYTES)?;
-    let read: IndexFile = serde_json::from_slice(&bytes)
-        .map_err(|what| fault(format!("the index cannot be read: {what}")))?;
+    let read: IndexFile =
+        serde_json::from_slice(&bytes).map_err(|what| fault(format!("the index cannot be read: {what}")))?;
     let names: BTreeSet<&String> = read.weight_map.0.values().collect();
     if names.is_empty() || names.len() > MAX_SHARDS {
-        return Err(fault(format!(
-            "the index names {} shards, 1 to {MAX_SHARDS} are allowed",
-            names.len()
-        )));
+        return Err(fault(format!("the index names {} shards, 1 to {MAX_SHARDS} are allowed", names.len())));
     }
     let mut files = Vec::new();
     for name in names {
         if !is_plain(name) {
-            let what = format!(
-                "the index names `{name}`, and only .safetensors files beside it are allowed"
-            );
+            let what = format!("the index names `{name}`, and only .safetensors files beside it are allowed");
             return Err(fault(what).with_hint("take the index that belongs to the shards"));
         }
         let shard = folder.join(name);
         if !shard.exists() {
             return Err(fault(format!("shard `{name}` is missing")).with_hint("download it again"));
         }
-        files.push(paths::inside(folder, &shard)?);
+        paths::inside(folder, &shard)?;
+        files.push(shard);
     }
-    Ok(Found {
-        index: Some(Index {
-            path,
-            shards: read.weight_map.0,
-        }),
-        files,
-    })
+    Ok(Found { index: Some(Index { path, shards: read.weight_map.0 }), files })
 }
 
 /// A file name without any way out of its folder, and no index: an index cannot name itself.
 fn is_plain(name: &str) -> bool {
     let way_out = |c: char| matches!(c, '/' | '\\' | ':') || c.is_control();
-    name.len() <= 255
-        && !name.starts_with('.')
-        && !name.contains(way_out)
-        && name.ends_with(".safetensors")
+    name.len() <= 255 && !name.starts_with('.') && !name.contains(way_out) && name.ends_with(".safetensors")
 }
 
 #[derive(Deserialize)]

@@ -76,33 +76,25 @@ pub struct Entry {
 /// Returns the length of the header after its eight bytes, for a file of `file_bytes` that starts with `start`.
 pub fn header_length(start: &[u8], file_bytes: u64) -> Result<usize, String> {
     let Some(length) = start.first_chunk::<8>() else {
-        return Err(format!(
-            "a safetensors file starts with 8 bytes of length, this file has {file_bytes}"
-        ));
+        return Err(format!("a safetensors file starts with 8 bytes of length, this file has {file_bytes}"));
     };
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER_BYTES {
-        return Err(format!(
-            "the header claims {length} bytes, at most {MAX_HEADER_BYTES} are allowed"
-        ));
+        return Err(format!("the header claims {length} bytes, at most {MAX_HEADER_BYTES} are allowed"));
     }
     if length > file_bytes.saturating_sub(8) {
-        return Err(format!(
-            "the header claims {length} bytes, the file has {file_bytes}"
-        ));
+        return Err(format!("the header claims {length} bytes, the file has {file_bytes}"));
     }
     Ok(length as usize)
 }
 
 /// Returns the tensors of a header that is followed by `data_bytes` of data.
 pub fn parse(header: &[u8], data_bytes: u64) -> Result<BTreeMap<String, Entry>, String> {
-    let text =
-        std::str::from_utf8(header).map_err(|fault| format!("the header is not text: {fault}"))?;
+    let text = std::str::from_utf8(header).map_err(|fault| format!("the header is not text: {fault}"))?;
     if !text.starts_with('{') {
         return Err("the header is not a JSON object".into());
     }
-    let Header(entries) = serde_json::from_str(text)
-        .map_err(|fault| format!("the header cannot be read: {fault}"))?;
+    let Header(entries) = serde_json::from_str(text).map_err(|fault| format!("the header cannot be read: {fault}"))?;
     check_tiling(&entries, data_bytes)?;
     Ok(entries)
 }
@@ -114,54 +106,37 @@ fn check_tiling(entries: &BTreeMap<String, Entry>, data_bytes: u64) -> Result<()
     let mut at = 0;
     for (name, entry) in in_order {
         if entry.end < entry.begin {
-            return Err(format!(
-                "tensor `{name}` ends before it begins ({}..{})",
-                entry.begin, entry.end
-            ));
+            return Err(format!("tensor `{name}` ends before it begins ({}..{})", entry.begin, entry.end));
         }
         if entry.end as u64 > data_bytes {
-            return Err(format!(
-                "tensor `{name}` ends at byte {} of {data_bytes}",
-                entry.end
-            ));
+            return Err(format!("tensor `{name}` ends at byte {} of {data_bytes}", entry.end));
         }
-        let wanted = byte_length(entry)
-            .ok_or_else(|| format!("the shape {:?} of `{name}` overflows", entry.shape))?;
+        let wanted = byte_length(entry).ok_or_else(|| format!("the shape {:?} of `{name}` overflows", entry.shape))?;
         let found = entry.end - entry.begin;
         if wanted != found {
             let Entry { shape, stored, .. } = entry;
-            return Err(format!(
-                "tensor `{name}`, {shape:?} {stored}, takes {wanted} bytes, {found} are given"
-            ));
+            return Err(format!("tensor `{name}`, {shape:?} {stored}, takes {wanted} bytes, {found} are given"));
         }
         match entry.begin.cmp(&at) {
             std::cmp::Ordering::Less => {
                 return Err(format!("tensor `{name}` overlaps the one before it"));
             }
             std::cmp::Ordering::Greater => {
-                return Err(format!(
-                    "{} bytes before tensor `{name}` belong to no tensor",
-                    entry.begin - at
-                ));
+                return Err(format!("{} bytes before tensor `{name}` belong to no tensor", entry.begin - at));
             }
             std::cmp::Ordering::Equal => at = entry.end,
         }
     }
     match data_bytes - at as u64 {
         0 => Ok(()),
-        rest => Err(format!(
-            "{rest} bytes after the last tensor belong to no tensor"
-        )),
+        rest => Err(format!("{rest} bytes after the last tensor belong to no tensor")),
     }
 }
 
 /// Returns the size of the tensor's data, or nothing where it overflows.
 fn byte_length(entry: &Entry) -> Option<usize> {
     // Multiplied as if no axis were empty, so that [0, 2^63, 2^63] is no way around the check.
-    let elements = entry
-        .shape
-        .iter()
-        .try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)))?;
+    let elements = entry.shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim.max(1)))?;
     let bytes = elements.checked_mul(entry.stored.size())?;
     Some(if entry.shape.contains(&0) { 0 } else { bytes })
 }
@@ -206,20 +181,8 @@ impl<'de> Visitor<'de> for HeaderVisitor {
             if entries.contains_key(&name) {
                 return Err(A::Error::custom(format!("tensor `{name}` stands twice")));
             }
-            let Info {
-                dtype,
-                shape: Dims(shape),
-                data_offsets: (begin, end),
-            } = map.next_value()?;
-            entries.insert(
-                name,
-                Entry {
-                    stored: dtype,
-                    shape,
-                    begin,
-                    end,
-                },
-            );
+            let Info { dtype, shape: Dims(shape), data_offsets: (begin, end) } = map.next_value()?;
+            entries.insert(name, Entry { stored: dtype, shape, begin, end });
         }
         Ok(entries)
     }
@@ -255,9 +218,7 @@ impl<'de> Visitor<'de> for DimsVisitor {
         let mut dims = Vec::new();
         while let Some(dim) = seq.next_element()? {
             if dims.len() == MAX_RANK {
-                return Err(A::Error::custom(format!(
-                    "a shape has more than {MAX_RANK} axes"
-                )));
+                return Err(A::Error::custom(format!("a shape has more than {MAX_RANK} axes")));
             }
             dims.push(dim);
         }

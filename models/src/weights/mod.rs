@@ -7,6 +7,7 @@
 mod convert;
 pub(crate) mod find;
 mod header;
+mod random;
 mod report;
 mod sniff;
 pub(crate) mod source;
@@ -51,6 +52,8 @@ pub struct Weights {
     /// Empty, or names joined and ended by a dot.
     prefix: String,
     dtype: DType,
+    /// Whether values are left out, as if the set were dry.
+    hollow: bool,
 }
 
 struct Set {
@@ -58,6 +61,8 @@ struct Set {
     tensors: BTreeMap<String, Stock>,
     sources: Vec<Source>,
     dry: bool,
+    /// Where values are made up instead of read.
+    seed: Option<u64>,
     notes: Mutex<Report>,
 }
 
@@ -106,26 +111,24 @@ impl Weights {
         set.dry = true;
         for (name, shape) in tensors {
             let length = shape.iter().product::<usize>() * Stored::F32.size();
-            set.tensors.insert(
-                name,
-                Stock {
-                    stored: Stored::F32,
-                    shape,
-                    source: 0,
-                    offset: 0,
-                    length,
-                },
-            );
+            set.tensors.insert(name, Stock { stored: Stored::F32, shape, source: 0, offset: 0, length });
         }
         Self::whole(set)
     }
 
+    /// Makes weights of names and shapes alone, filled with noise at the time they are asked for: for benches, where a
+    /// network has to compute and nobody looks at what.
+    ///
+    /// Matrices and convolutions keep the size of what goes through them, gains are 1, biases 0.
+    pub fn random(name: &str, tensors: impl IntoIterator<Item = (String, Vec<usize>)>, seed: u64) -> Self {
+        let dry = Self::dry(name, tensors);
+        let mut set = Arc::into_inner(dry.set).expect("nobody else has it yet");
+        (set.dry, set.seed) = (false, Some(seed));
+        Self::whole(set)
+    }
+
     fn whole(set: Set) -> Self {
-        Self {
-            set: Arc::new(set),
-            prefix: String::new(),
-            dtype: DType::F32,
-        }
+        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false }
     }
 
     /// Sets the precision that tensors are handed out in; f32 unless told otherwise.
@@ -134,12 +137,14 @@ impl Weights {
         self
     }
 
+    /// Returns the same tensors without their values: what is asked for is checked and noted, and nothing is read.
+    pub fn hollow(&self) -> Weights {
+        Self { hollow: true, ..self.clone() }
+    }
+
     /// Returns the scope below `name`; `w.at("a").at(0)` asks for `a.0.*`.
     pub fn at(&self, name: impl fmt::Display) -> Weights {
-        Self {
-            prefix: format!("{}{name}.", self.prefix),
-            ..self.clone()
-        }
+        Self { prefix: format!("{}{name}.", self.prefix), ..self.clone() }
     }
 
     /// Returns the tensor `name` of this scope, of shape `shape`, on the CPU.
@@ -159,13 +164,14 @@ impl Weights {
             return stand_in(self.dtype, &wanted);
         }
         if !stock.stored.is_float() {
-            self.notes()
-                .wrong_type
-                .insert(name, wrong_type(stock.stored));
+            self.notes().wrong_type.insert(name, wrong_type(stock.stored));
             return stand_in(self.dtype, &wanted);
         }
-        if self.set.dry {
+        if self.set.dry || self.hollow {
             return stand_in(self.dtype, &wanted);
+        }
+        if let Some(seed) = self.set.seed {
+            return random::tensor(&name, &stock.shape, seed, self.dtype);
         }
         let bytes = self.set.sources[stock.source].read(stock.offset, stock.length)?;
         convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)
@@ -183,12 +189,18 @@ impl Weights {
 
     /// Tells whether there are shapes only.
     pub fn is_dry(&self) -> bool {
-        self.set.dry
+        self.set.dry || self.hollow
     }
 
     /// Returns how many bytes the tensors of this scope take in the file.
     pub fn bytes(&self) -> u64 {
         self.scoped().map(|(_, stock)| stock.length as u64).sum()
+    }
+
+    /// Returns how many bytes the tensors of this scope take once loaded, in the precision that was asked for.
+    pub fn loaded_bytes(&self) -> u64 {
+        let numbers = self.scoped().map(|(_, stock)| stock.shape.iter().product::<usize>() as u64);
+        numbers.sum::<u64>() * self.dtype.size_in_bytes() as u64
     }
 
     /// Ends a loading: fails with everything that did not fit below this scope, or returns what was consumed and what
@@ -200,15 +212,9 @@ impl Weights {
         report.misshapen.retain(|name, _| ours(name));
         report.wrong_type.retain(|name, _| ours(name));
         report.consumed.retain(|name, _| ours(name));
-        let unasked = self
-            .scoped()
-            .map(|(name, _)| name)
-            .filter(|name| !report.consumed.contains_key(*name));
+        let unasked = self.scoped().map(|(name, _)| name).filter(|name| !report.consumed.contains_key(*name));
         // Old exports of the text encoders store the numbers 0 to 76, which no network asks for.
-        report.unexpected = unasked
-            .filter(|name| !name.ends_with(".position_ids"))
-            .cloned()
-            .collect();
+        report.unexpected = unasked.filter(|name| !name.ends_with(".position_ids")).cloned().collect();
         match report.is_complete() {
             true => Ok(report),
             false => Err(Error::Weights(Box::new(report))),
@@ -225,77 +231,37 @@ impl Weights {
     }
 
     fn notes(&self) -> MutexGuard<'_, Report> {
-        self.set
-            .notes
-            .lock()
-            .expect("no code panics while it holds the notes")
+        self.set.notes.lock().expect("no code panics while it holds the notes")
     }
 }
 
 impl fmt::Debug for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Weights({}, `{}*`, {:?})",
-            self.set.path.display(),
-            self.prefix,
-            self.dtype
-        )
+        write!(f, "Weights({}, `{}*`, {:?})", self.set.path.display(), self.prefix, self.dtype)
     }
 }
 
 impl Set {
     fn new(path: &Path) -> Self {
-        let notes = Mutex::new(Report {
-            path: path.into(),
-            ..Report::default()
-        });
-        Self {
-            path: path.into(),
-            tensors: BTreeMap::new(),
-            sources: Vec::new(),
-            dry: false,
-            notes,
-        }
+        let notes = Mutex::new(Report { path: path.into(), ..Report::default() });
+        Self { path: path.into(), tensors: BTreeMap::new(), sources: Vec::new(), dry: false, seed: None, notes }
     }
 
     /// Reads the header of a file and takes in its tensors.
     fn add(&mut self, source: Source) -> Result<()> {
         let fault = |what| Error::format(&source.path, what);
-        let start = source.read(0, source.length.min(16) as usize)?;
-        if let Some(refusal) = sniff::refuse(&source.path, &start) {
-            return Err(refusal);
-        }
-        let length = header::header_length(&start, source.length).map_err(fault)?;
-        let data_at = 8 + length as u64;
-        let header = source.read(8, length)?;
+        let header = source.header()?;
+        let data_at = 8 + header.len() as u64;
         let entries = header::parse(&header, source.length - data_at).map_err(fault)?;
-        for (
-            name,
-            Entry {
-                stored,
-                shape,
-                begin,
-                end,
-            },
-        ) in entries
-        {
+        for (name, entry) in entries {
+            let Entry { stored, shape, begin, end } = entry;
             if self.tensors.contains_key(&name) {
-                return Err(fault(format!(
-                    "tensor `{name}` stands in another shard too"
-                )));
+                return Err(fault(format!("tensor `{name}` stands in another shard too")));
             }
             let (offset, length) = (data_at + begin as u64, end - begin);
-            let stock = Stock {
-                stored,
-                shape,
-                source: self.sources.len(),
-                offset,
-                length,
-            };
+            let stock = Stock { stored, shape, source: self.sources.len(), offset, length };
             self.tensors.insert(name, stock);
         }
-        drop((start, header));
         self.sources.push(source);
         Ok(())
     }
@@ -304,11 +270,8 @@ impl Set {
     fn check_index(&self, index: &Index) -> Result<()> {
         for (name, shard) in &index.shards {
             if !self.tensors.contains_key(name) {
-                let what =
-                    format!("the index puts tensor `{name}` into `{shard}`, and no shard holds it");
-                return Err(
-                    Error::format(&index.path, what).with_hint("download index and shards again")
-                );
+                let what = format!("the index puts tensor `{name}` into `{shard}`, and no shard holds it");
+                return Err(Error::format(&index.path, what).with_hint("download index and shards again"));
             }
         }
         Ok(())

@@ -31,44 +31,22 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report {
-            path,
-            missing,
-            misshapen,
-            wrong_type,
-            unexpected,
-            ..
-        } = self;
+        let Report { path, missing, misshapen, wrong_type, unexpected, .. } = self;
         let counts = [
             (missing.len(), "missing"),
             (misshapen.len(), "misshapen"),
             (wrong_type.len(), "of the wrong type"),
             (unexpected.len(), "unexpected"),
         ];
-        let told: Vec<String> = counts
-            .iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, what)| format!("{n} {what}"))
-            .collect();
+        let told: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         match told.is_empty() {
             true => write!(f, "every tensor fits: {}", path.display())?,
-            false => write!(
-                f,
-                "tensors do not fit, {}: {}",
-                told.join(", "),
-                path.display()
-            )?,
+            false => write!(f, "tensors do not fit, {}: {}", told.join(", "), path.display())?,
         }
-        lines(f, missing, |name, shape| {
-            format!("missing `{name}` {shape:?}")
-        })?;
-        lines(f, misshapen, |name, (wanted, found)| {
-            format!("`{name}` wanted {wanted:?}, found {found:?}")
-        })?;
+        lines(f, missing, |name, shape| format!("missing `{name}` {shape:?}"))?;
+        lines(f, misshapen, |name, (wanted, found)| format!("`{name}` wanted {wanted:?}, found {found:?}"))?;
         lines(f, wrong_type, |name, what| format!("`{name}` {what}"))?;
-        lines(f, unexpected.iter().map(|name| (name, ())), |name, ()| {
-            format!("unexpected `{name}`")
-        })
+        lines(f, unexpected.iter().map(|name| (name, ())), |name, ()| format!("unexpected `{name}`"))
     }
 }
 

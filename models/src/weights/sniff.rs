@@ -12,26 +12,20 @@ pub fn refuse(path: &Path, start: &[u8]) -> Option<Error> {
     if looks_like_safetensors(start) {
         return None;
     }
-    let pickle = "run no code from a model file: take the .safetensors of the same model, or convert it where you trust it";
+    let pickle =
+        "run no code from a model file: take the .safetensors of the same model, or convert it where you trust it";
     let (what, hint) = match start {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => (
-            "this is a zip archive as torch writes it, with a pickle inside",
-            pickle,
-        ),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => ("this is a zip archive as torch writes it, with a pickle inside", pickle),
         [0x80, 2..=5, ..] => ("this is a pickle", pickle),
-        [b'G', b'G', b'U', b'F', ..] => (
-            "this is a GGUF file, which is not read yet",
-            "take the .safetensors of the same model",
-        ),
+        [b'G', b'G', b'U', b'F', ..] => {
+            ("this is a GGUF file, which is not read yet", "take the .safetensors of the same model")
+        }
         [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => (
             "this is a pointer that git-lfs left in place of the file",
             "run `git lfs pull`, or download the file itself",
         ),
-        [b'<', ..] => ("this is a web page, not a model", "download the file again"),
-        _ if is_pickle_by_name(path) => (
-            "this is no safetensors file, and its name is that of a pickle",
-            pickle,
-        ),
+        [b'<', b'!' | b'?' | b'h' | b'H', ..] => ("this is a web page, not a model", "download the file again"),
+        _ if is_pickle_by_name(path) => ("this is no safetensors file, and its name is that of a pickle", pickle),
         _ => return None,
     };
     Some(Error::format(path, what).with_hint(hint))

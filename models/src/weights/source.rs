@@ -13,6 +13,7 @@ use std::{
 
 use memmap2::Mmap;
 
+use super::{header, sniff};
 use crate::{Error, Result};
 
 /// Bytes that are already in memory: embedded in the binary, or shared.
@@ -77,20 +78,13 @@ enum Kind {
 impl Source {
     /// Takes bytes that are in memory; `name` stands in for a path in messages.
     pub fn memory(name: &str, bytes: Bytes) -> Self {
-        Self {
-            path: name.into(),
-            length: bytes.len() as u64,
-            kind: Kind::Memory(bytes),
-        }
+        Self { path: name.into(), length: bytes.len() as u64, kind: Kind::Memory(bytes) }
     }
 
     /// Opens a regular file, mapped or to be read piece by piece.
     pub fn open(path: &Path, mmap: bool) -> Result<Self> {
         let file = open_regular(path)?;
-        let length = file
-            .metadata()
-            .map_err(|fault| Error::io(path, fault))?
-            .len();
+        let length = file.metadata().map_err(|fault| Error::io(path, fault))?.len();
         let kind = if mmap && length > 0 {
             // SAFETY: the map is only read, through `read`, which first makes sure that the file still has its length.
             // What stays is a file cut short between that question and the copy, or on a network file system; for
@@ -100,38 +94,34 @@ impl Source {
         } else {
             Kind::File(file)
         };
-        Ok(Self {
-            path: path.into(),
-            length,
-            kind,
-        })
+        Ok(Self { path: path.into(), length, kind })
     }
 
     /// Returns `length` bytes from `offset` on, borrowed where they are mapped.
     pub fn read(&self, offset: u64, length: usize) -> Result<Cow<'_, [u8]>> {
         self.check_length()?;
-        let outside = || {
-            Error::format(
-                &self.path,
-                format!("{length} bytes at {offset} lie outside of the file"),
-            )
-        };
-        let end = offset
-            .checked_add(length as u64)
-            .filter(|end| *end <= self.length)
-            .ok_or_else(outside)?;
+        let outside = || Error::format(&self.path, format!("{length} bytes at {offset} lie outside of the file"));
+        let end = offset.checked_add(length as u64).filter(|end| *end <= self.length).ok_or_else(outside)?;
         match &self.kind {
             Kind::Memory(bytes) => Ok(Cow::Borrowed(&bytes[offset as usize..end as usize])),
-            Kind::Mapped(_, map) => Ok(Cow::Borrowed(
-                map.get(offset as usize..end as usize).ok_or_else(outside)?,
-            )),
+            Kind::Mapped(_, map) => Ok(Cow::Borrowed(map.get(offset as usize..end as usize).ok_or_else(outside)?)),
             Kind::File(file) => {
                 let mut bytes = vec![0; length];
-                read_exact_at(file, &mut bytes, offset)
-                    .map_err(|fault| Error::io(&self.path, fault))?;
+                read_exact_at(file, &mut bytes, offset).map_err(|fault| Error::io(&self.path, fault))?;
                 Ok(Cow::Owned(bytes))
             }
         }
+    }
+
+    /// Returns the JSON header of a safetensors file, or why this is none.
+    pub fn header(&self) -> Result<Vec<u8>> {
+        let start = self.read(0, self.length.min(16) as usize)?;
+        if let Some(refusal) = sniff::refuse(&self.path, &start) {
+            return Err(refusal);
+        }
+        let length = header::header_length(&start, self.length);
+        let length = length.map_err(|what| Error::format(&self.path, what))?;
+        Ok(self.read(8, length)?.into_owned())
     }
 
     /// Makes sure that the file is as long as it was when it was opened.
@@ -139,19 +129,12 @@ impl Source {
         let (Kind::File(file) | Kind::Mapped(file, _)) = &self.kind else {
             return Ok(());
         };
-        let now = file
-            .metadata()
-            .map_err(|fault| Error::io(&self.path, fault))?
-            .len();
+        let now = file.metadata().map_err(|fault| Error::io(&self.path, fault))?.len();
         if now == self.length {
             return Ok(());
         }
-        let what = format!(
-            "the file had {} bytes when it was opened and has {now} now",
-            self.length
-        );
-        Err(Error::format(&self.path, what)
-            .with_hint("open the model again once its file is complete"))
+        let what = format!("the file had {} bytes when it was opened and has {now} now", self.length);
+        Err(Error::format(&self.path, what).with_hint("open the model again once its file is complete"))
     }
 }
 
@@ -161,10 +144,7 @@ pub fn open_regular(path: &Path) -> Result<File> {
     let asked = std::fs::metadata(path).map_err(|fault| Error::io(path, fault))?;
     check_regular(path, &asked)?;
     let file = File::open(path).map_err(|fault| Error::io(path, fault))?;
-    check_regular(
-        path,
-        &file.metadata().map_err(|fault| Error::io(path, fault))?,
-    )?;
+    check_regular(path, &file.metadata().map_err(|fault| Error::io(path, fault))?)?;
     Ok(file)
 }
 
@@ -172,24 +152,16 @@ fn check_regular(path: &Path, found: &std::fs::Metadata) -> Result<()> {
     match found.is_file() {
         true => Ok(()),
         false if found.is_dir() => Err(Error::format(path, "a file is wanted, this is a folder")),
-        false => Err(Error::format(
-            path,
-            "a regular file is wanted, this is a device or a pipe",
-        )),
+        false => Err(Error::format(path, "a regular file is wanted, this is a device or a pipe")),
     }
 }
 
 /// Reads a small regular file whole; more than `limit` bytes are refused before they are read.
 pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let file = open_regular(path)?;
-    let length = file
-        .metadata()
-        .map_err(|fault| Error::io(path, fault))?
-        .len();
+    let length = file.metadata().map_err(|fault| Error::io(path, fault))?.len();
     let mut bytes = Vec::with_capacity(length.min(limit) as usize);
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|fault| Error::io(path, fault))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|fault| Error::io(path, fault))?;
     if bytes.len() as u64 > limit {
         return Err(Error::format(
             path,

@@ -14,12 +14,7 @@ fn file(tensors: &[(&str, &str, &[usize], Vec<u8>)]) -> Vec<u8> {
         header.insert((*name).into(), entry);
     }
     let header = serde_json::Value::from(header).to_string();
-    [
-        &(header.len() as u64).to_le_bytes(),
-        header.as_bytes(),
-        &data,
-    ]
-    .concat()
+    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat()
 }
 
 fn f32s(values: &[f32]) -> Vec<u8> {
@@ -41,14 +36,8 @@ fn values(tensor: &Tensor) -> Vec<f32> {
 fn mapped_read_and_embedded_weights_are_the_same() {
     let n = (1 << 17) + 7;
     let numbers: Vec<f32> = (0..n).map(|i| i as f32 / 64.0 - 900.0).collect();
-    let halves: Vec<u8> = numbers
-        .iter()
-        .flat_map(|x| half::f16::from_f32(*x).to_le_bytes())
-        .collect();
-    let brains: Vec<u8> = numbers
-        .iter()
-        .flat_map(|x| half::bf16::from_f32(*x).to_le_bytes())
-        .collect();
+    let halves: Vec<u8> = numbers.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect();
+    let brains: Vec<u8> = numbers.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect();
     let bytes = file(&[
         ("a", "F32", &[n], f32s(&numbers)),
         ("odd", "U8", &[1], vec![0]),
@@ -64,19 +53,9 @@ fn mapped_read_and_embedded_weights_are_the_same() {
     for w in all {
         assert_eq!(values(&w.get("a", n).unwrap()), numbers);
         let halves = values(&w.get("b", n).unwrap());
-        assert!(
-            halves
-                .iter()
-                .zip(&numbers)
-                .all(|(x, y)| *x == half::f16::from_f32(*y).to_f32())
-        );
+        assert!(halves.iter().zip(&numbers).all(|(x, y)| *x == half::f16::from_f32(*y).to_f32()));
         let brains = values(&w.get("c", n).unwrap());
-        assert!(
-            brains
-                .iter()
-                .zip(&numbers)
-                .all(|(x, y)| *x == half::bf16::from_f32(*y).to_f32())
-        );
+        assert!(brains.iter().zip(&numbers).all(|(x, y)| *x == half::bf16::from_f32(*y).to_f32()));
         let kept = w.clone().with_precision(DType::BF16).get("c", n).unwrap();
         assert_eq!(kept.dtype(), DType::BF16);
         assert_eq!(values(&kept.to_dtype(DType::F32).unwrap()), brains);
@@ -103,9 +82,7 @@ fn one_report_names_everything_that_does_not_fit() {
     assert_eq!(net.get("c", 1).unwrap().dims(), [1]);
     net.get("d", 1).unwrap();
     net.get("gone", (7, 7)).unwrap();
-    let Err(Error::Weights(report)) = net.finish() else {
-        panic!("must fail")
-    };
+    let Err(Error::Weights(report)) = net.finish() else { panic!("must fail") };
     let told = Error::Weights(report).to_string();
     assert_eq!(
         told,
@@ -120,10 +97,7 @@ fn one_report_names_everything_that_does_not_fit() {
 
 #[test]
 fn a_scope_is_read_again_after_the_end() {
-    let bytes = file(&[
-        ("a.x", "F32", &[1], f32s(&[5.0])),
-        ("ab.x", "F32", &[1], f32s(&[6.0])),
-    ]);
+    let bytes = file(&[("a.x", "F32", &[1], f32s(&[5.0])), ("ab.x", "F32", &[1], f32s(&[6.0]))]);
     let w = Weights::from_bytes("toy", bytes).unwrap();
     w.at("a").get("x", 1).unwrap();
     let report = w.at("a").finish().unwrap();
@@ -140,19 +114,13 @@ fn a_scope_is_read_again_after_the_end() {
 fn dry_weights_take_no_memory() {
     let w = Weights::dry("huge", [("x".to_owned(), vec![1 << 20, 1 << 20])]);
     let x = w.get("x", (1 << 20, 1 << 20)).unwrap();
-    assert_eq!(
-        (x.dims(), x.stride()),
-        (&[1 << 20, 1 << 20][..], &[0, 0][..])
-    );
+    assert_eq!((x.dims(), x.stride()), (&[1 << 20, 1 << 20][..], &[0, 0][..]));
     assert!(w.is_dry() && w.finish().unwrap().is_complete());
 }
 
 #[test]
 fn empty_tensors_are_legal() {
-    let bytes = file(&[
-        ("none", "F32", &[0, 4], vec![]),
-        ("one", "F32", &[], f32s(&[3.0])),
-    ]);
+    let bytes = file(&[("none", "F32", &[0, 4], vec![]), ("one", "F32", &[], f32s(&[3.0]))]);
     let w = Weights::from_bytes("toy", bytes).unwrap();
     assert_eq!(w.get("none", (0, 4)).unwrap().dims(), [0, 4]);
     assert_eq!(w.get("one", ()).unwrap().to_scalar::<f32>().unwrap(), 3.0);
@@ -164,32 +132,17 @@ fn empty_tensors_are_legal() {
 fn shards_are_one_set_and_the_whole_file_is_preferred() {
     let dir = tempfile::tempdir().unwrap();
     let put = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
-    put(
-        "model-00001-of-00002.safetensors",
-        &file(&[("a", "F32", &[1], f32s(&[1.0]))]),
-    );
-    put(
-        "model-00002-of-00002.safetensors",
-        &file(&[("b", "F32", &[1], f32s(&[2.0]))]),
-    );
+    put("model-00001-of-00002.safetensors", &file(&[("a", "F32", &[1], f32s(&[1.0]))]));
+    put("model-00002-of-00002.safetensors", &file(&[("b", "F32", &[1], f32s(&[2.0]))]));
     let index = r#"{"metadata": {"total_size": 8}, "weight_map": {"a": "model-00001-of-00002.safetensors",
         "b": "model-00002-of-00002.safetensors"}}"#;
     put("model.safetensors.index.json", index.as_bytes());
     let w = Weights::open(dir.path()).unwrap();
     assert_eq!(values(&w.get("b", 1).unwrap()), [2.0]);
 
-    put(
-        "model.fp16.safetensors",
-        &file(&[("a", "F32", &[1], f32s(&[7.0]))]),
-    );
-    assert!(
-        Weights::open(dir.path()).unwrap().contains("b"),
-        "the full set comes before the variant"
-    );
-    put(
-        "model.safetensors",
-        &file(&[("a", "F32", &[1], f32s(&[9.0]))]),
-    );
+    put("model.fp16.safetensors", &file(&[("a", "F32", &[1], f32s(&[7.0]))]));
+    assert!(Weights::open(dir.path()).unwrap().contains("b"), "the full set comes before the variant");
+    put("model.safetensors", &file(&[("a", "F32", &[1], f32s(&[9.0]))]));
     let w = Weights::open(dir.path()).unwrap();
     assert_eq!(values(&w.get("a", 1).unwrap()), [9.0]);
 }

@@ -1,3 +1,5 @@
 //! Bad inputs and bad days: each row of the list of faults is a test that carries its number.
 
+mod disk;
 mod graphs;
+mod models;

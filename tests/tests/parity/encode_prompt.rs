@@ -22,10 +22,7 @@ fn prompts<'a>(case: &'a Value, name: &str) -> Option<Vec<Prompt<'a>>> {
         }
     };
     let (first, second) = (texts(name), texts(&format!("{name}_2")));
-    let prompt = |(i, text): (usize, &&'a str)| Prompt {
-        text,
-        second: second.get(i).copied(),
-    };
+    let prompt = |(i, text): (usize, &&'a str)| Prompt { text, second: second.get(i).copied() };
     let all: Vec<Prompt<'a>> = first.iter().enumerate().map(prompt).collect();
     (!all.is_empty()).then_some(all)
 }
@@ -36,11 +33,8 @@ fn every_case_of_encode_prompt_gives_the_reference_text() {
     let index = ModelIndex::read(&base.join("model_index.json")).unwrap();
     let tokenizers = ["tokenizer", "tokenizer_2"].map(|name| Clip::open(&base.join(name)).unwrap());
     let encoders = ["text_encoder", "text_encoder_2"].map(encoder);
-    let towers: Vec<Tower<'_>> = tokenizers
-        .iter()
-        .zip(&encoders)
-        .map(|(tokenizer, encoder)| Tower { tokenizer, encoder })
-        .collect();
+    let towers: Vec<Tower<'_>> =
+        tokenizers.iter().zip(&encoders).map(|(tokenizer, encoder)| Tower { tokenizer, encoder }).collect();
     let want = reference::tensors("sdxl/encode_prompt");
     let facts = reference::facts("sdxl/encode_prompt");
     let cases = facts["cases"].as_object().unwrap();
@@ -71,10 +65,7 @@ fn encoding_a_prompt_ticks_once_per_layer_of_all_towers() {
     let base = reference::root().join("models/tiny-sdxl-base");
     let tokenizer = Clip::open(&base.join("tokenizer")).unwrap();
     let encoders = ["text_encoder", "text_encoder_2"].map(encoder);
-    let towers = encoders.each_ref().map(|encoder| Tower {
-        tokenizer: &tokenizer,
-        encoder,
-    });
+    let towers = encoders.each_ref().map(|encoder| Tower { tokenizer: &tokenizer, encoder });
     let layers: usize = encoders.iter().map(|encoder| encoder.layers()).sum();
     let mut heard = Vec::new();
     let mut watch = |done, of| {

@@ -1,9 +1,12 @@
 //! Everything that is held against numbers of the reference implementation.
 
+mod configs;
 mod encode_prompt;
+mod manifests;
 mod rng;
 mod schedulers;
 mod text_encoders;
+mod tokenizer;
 mod unet;
 mod vae;
 

@@ -20,20 +20,12 @@ impl<'a> Wanted<'a> {
     fn read(name: &'a str, generator: &str) -> Option<Self> {
         let mut words = name.strip_prefix(generator)?.strip_prefix('.')?.split('.');
         let (seed, what) = (words.next()?.parse().ok()?, words.next()?);
-        Some(Self {
-            name,
-            seed,
-            what,
-            part: words.next(),
-        })
+        Some(Self { name, seed, what, part: words.next() })
     }
 
     /// How many values `5` or `1x4x64x64` stand for.
     fn count(&self) -> Option<usize> {
-        self.what
-            .split('x')
-            .map(|edge| edge.parse::<usize>().ok())
-            .product()
+        self.what.split('x').map(|edge| edge.parse::<usize>().ok()).product()
     }
 
     /// How many values each call of `sequence_3_16` draws.
@@ -50,12 +42,7 @@ fn compare(wanted: &Wanted<'_>, values: &[f32], reference: &Tensor, limit: f64) 
         Some(part) if part.starts_with("last") => &values[values.len() - held..],
         _ => &values[..held],
     };
-    assert_close(
-        wanted.name,
-        &Tensor::new(values, &Device::Cpu).unwrap(),
-        reference,
-        limit,
-    );
+    assert_close(wanted.name, &Tensor::new(values, &Device::Cpu).unwrap(), reference, limit);
     held
 }
 
@@ -65,16 +52,10 @@ fn the_cpu_generator_is_torchs() {
     let mut compared = 0;
     for wanted in set.names().filter_map(|name| Wanted::read(name, "cpu")) {
         let mut torch = TorchCpu::new(wanted.seed);
-        let uniform = wanted
-            .what
-            .strip_prefix("rand_")
-            .and_then(|count| count.parse().ok());
+        let uniform = wanted.what.strip_prefix("rand_").and_then(|count| count.parse().ok());
         let (values, limit) = match (uniform, wanted.sequence(), wanted.count()) {
             (Some(count), ..) => (torch.rand(count), 0.0),
-            (_, Some(counts), _) => (
-                counts.into_iter().flat_map(|n| torch.randn(n)).collect(),
-                LIBM,
-            ),
+            (_, Some(counts), _) => (counts.into_iter().flat_map(|n| torch.randn(n)).collect(), LIBM),
             // Fewer than sixteen go through double precision.
             (_, _, Some(count)) => (torch.randn(count), if count < 16 { 0.0 } else { LIBM }),
             _ => panic!("`{}` is a draw this test does not know", wanted.name),
@@ -97,8 +78,7 @@ fn the_cuda_generator_is_torchs() {
             }
             None => wanted.count(),
         };
-        let count =
-            count.unwrap_or_else(|| panic!("`{}` is a draw this test does not know", wanted.name));
+        let count = count.unwrap_or_else(|| panic!("`{}` is a draw this test does not know", wanted.name));
         compared += compare(&wanted, &torch.randn(count), set.get(wanted.name), LIBM);
     }
     assert!(compared > 0, "the set holds no draws of a CUDA generator");

@@ -97,8 +97,5 @@ fn too_deep_a_clip_skip_is_refused_in_one_sentence() {
     let encoded = encoder.encode(&[vec![1; 7]], &mut ()).unwrap();
     assert!(encoded.for_pictures(layers - 1).is_ok());
     let fault = encoded.for_pictures(layers).unwrap_err().to_string();
-    assert!(
-        fault.contains(&format!("the most is {}", layers - 1)),
-        "{fault}"
-    );
+    assert!(fault.contains(&format!("the most is {}", layers - 1)), "{fault}");
 }

@@ -38,12 +38,7 @@ impl Case<'_> {
         let sample = FeatureMap::from_tensor(self.get("sample")).unwrap();
         let context = Tokens::from_tensor(self.get("encoder_hidden_states")).unwrap();
         let added = added(self.get("text_embeds"), self.get("time_ids"));
-        let question = Question {
-            sample: &sample,
-            timestep: self.timestep,
-            context: &context,
-            added: Some(&added),
-        };
+        let question = Question { sample: &sample, timestep: self.timestep, context: &context, added: Some(&added) };
         let mut compared = 0;
         let mut trace = |name: &str, got: &Tensor| {
             let name = format!("c{}.block.{name}", self.number);
@@ -71,11 +66,7 @@ fn cases(topic: &str, mut each: impl FnMut(Case<'_>)) {
     assert!(!cases.is_empty());
     for (number, case) in cases.iter().enumerate() {
         let timestep = case["timestep"].as_f64().unwrap();
-        each(Case {
-            want: &want,
-            number,
-            timestep,
-        });
+        each(Case { want: &want, number, timestep });
     }
 }
 
@@ -84,20 +75,12 @@ fn check(model: &str, topic: &str) {
     let mut compared = 0;
     cases(topic, |case| {
         let (out, blocks) = case.ask(&unet);
-        assert_close(
-            &format!("{topic} case {}", case.number),
-            &out,
-            case.get("out"),
-            NETWORK,
-        );
+        assert_close(&format!("{topic} case {}", case.number), &out, case.get("out"), NETWORK);
         compared += blocks;
     });
     // Both embeddings, the first convolution, and every block.
     let levels = unet.config().levels.len();
-    assert!(
-        compared >= 2 * levels + 4,
-        "{topic}: only {compared} blocks compared"
-    );
+    assert!(compared >= 2 * levels + 4, "{topic}: only {compared} blocks compared");
 }
 
 #[test]
@@ -119,10 +102,7 @@ fn the_inpaint_model_gives_the_reference_on_nine_channels() {
     let added = added(want.get("text_embeds"), want.get("time_ids"));
     // The schedule is listed whole; the strength skips its start.
     let timesteps = reference::values(want.get("timesteps"));
-    let asked = want
-        .names()
-        .filter(|name| name.starts_with("model_out."))
-        .count();
+    let asked = want.names().filter(|name| name.starts_with("model_out.")).count();
     let question = Question {
         sample: &sample,
         timestep: timesteps[timesteps.len() - asked],
@@ -162,8 +142,7 @@ fn the_number_of_threads_changes_no_bit() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let case = &case;
             let unet = &unet;
-            pool.unwrap()
-                .install(|| reference::values(&case.ask(unet).0))
+            pool.unwrap().install(|| reference::values(&case.ask(unet).0))
         };
         assert_eq!(with(1), with(3));
     });
@@ -176,12 +155,7 @@ fn a_stop_is_heard_within_one_block() {
         let sample = FeatureMap::from_tensor(case.get("sample")).unwrap();
         let context = Tokens::from_tensor(case.get("encoder_hidden_states")).unwrap();
         let added = added(case.get("text_embeds"), case.get("time_ids"));
-        let question = Question {
-            sample: &sample,
-            timestep: case.timestep,
-            context: &context,
-            added: Some(&added),
-        };
+        let question = Question { sample: &sample, timestep: case.timestep, context: &context, added: Some(&added) };
         let mut heard = Vec::new();
         let mut stop = |done, of| {
             heard.push((done, of));
@@ -204,12 +178,7 @@ fn what_does_not_fit_is_refused_in_one_sentence() {
         let context = Tokens::from_tensor(case.get("encoder_hidden_states")).unwrap();
         let mut added = added(case.get("text_embeds"), case.get("time_ids"));
         let fault = |sample: &FeatureMap, context: &Tokens, added: Option<&Added>| {
-            let question = Question {
-                sample,
-                timestep: case.timestep,
-                context,
-                added,
-            };
+            let question = Question { sample, timestep: case.timestep, context, added };
             unet.forward(question, &mut ()).unwrap_err().to_string()
         };
         let nine = FeatureMap::concat_channels(&[&sample, &sample]).unwrap();

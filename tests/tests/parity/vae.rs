@@ -43,26 +43,11 @@ fn pictures_and_latents_give_the_reference() {
     for i in 0..cases {
         let name = |what: &str| format!("c{i}.{what}");
         let moments = vae.encode(&map(&want, &name("image")), &mut ()).unwrap();
-        assert_close(
-            &name("mean"),
-            &moments.raw_mean,
-            want.get(&name("mean")),
-            NETWORK,
-        );
-        assert_close(
-            &name("logvar"),
-            &moments.raw_logvar,
-            want.get(&name("logvar")),
-            NETWORK,
-        );
+        assert_close(&name("mean"), &moments.raw_mean, want.get(&name("mean")), NETWORK);
+        assert_close(&name("logvar"), &moments.raw_logvar, want.get(&name("logvar")), NETWORK);
         let z = latent(&vae, want.get(&name("z")));
         let decoded = vae.decode(&z, &mut ()).unwrap().to_tensor();
-        assert_close(
-            &name("decoded"),
-            &decoded,
-            want.get(&name("decoded")),
-            NETWORK,
-        );
+        assert_close(&name("decoded"), &decoded, want.get(&name("decoded")), NETWORK);
     }
 }
 
@@ -78,12 +63,7 @@ fn a_sample_is_the_mean_and_the_noise_times_the_spread_scaled() {
     let sample = moments.sample(&noise).unwrap().to_tensor();
     assert_close("sample", &sample, &scaled, NETWORK);
     let scaled = (want.get("c0.mean") * vae.config().scaling_factor).unwrap();
-    assert_close(
-        "mean",
-        &moments.mean().unwrap().to_tensor(),
-        &scaled,
-        NETWORK,
-    );
+    assert_close("mean", &moments.mean().unwrap().to_tensor(), &scaled, NETWORK);
 }
 
 #[test]
@@ -100,12 +80,7 @@ fn tiles_give_the_reference() {
     assert_eq!(edge, tiling.latent_edge * vae.config().reduction());
     let z = latent(&vae, want.get("tiled.z"));
     let decoded = vae.decode_tiled(&z, tiling, &mut ()).unwrap().to_tensor();
-    assert_close(
-        "tiled.decoded",
-        &decoded,
-        want.get("tiled.decoded"),
-        NETWORK,
-    );
+    assert_close("tiled.decoded", &decoded, want.get("tiled.decoded"), NETWORK);
     let image = map(&want, "tiled.image");
     let moments = vae.encode_tiled(&image, tiling, &mut ()).unwrap();
     let channels = vae.config().latent_channels;
@@ -124,10 +99,7 @@ fn one_tile_that_holds_everything_is_the_whole() {
     let z = latent(&vae, want.get("c0.z"));
     let dims = z.dims();
     // With no overlap there is one tile of the size of the latent.
-    let tiling = Tiling {
-        latent_edge: dims.height.max(dims.width),
-        overlap: 0.0,
-    };
+    let tiling = Tiling { latent_edge: dims.height.max(dims.width), overlap: 0.0 };
     let tiled = vae.decode_tiled(&z, tiling, &mut ()).unwrap().to_tensor();
     let whole = vae.decode(&z, &mut ()).unwrap().to_tensor();
     assert_eq!(reference::values(&tiled), reference::values(&whole));
@@ -169,34 +141,16 @@ fn files_with_the_names_of_before_2023_give_the_same_picture() {
     let path = folder().join("diffusion_pytorch_model.safetensors");
     let tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
     let old = |name: String| {
-        [
-            ("to_q", "query"),
-            ("to_k", "key"),
-            ("to_v", "value"),
-            ("to_out.0", "proj_attn"),
-        ]
-        .iter()
-        .fold(name, |name, (new, old)| {
-            name.replace(&format!(".{new}."), &format!(".{old}."))
-        })
+        [("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn")]
+            .iter()
+            .fold(name, |name, (new, old)| name.replace(&format!(".{new}."), &format!(".{old}.")))
     };
-    let renamed: HashMap<String, Tensor> = tensors
-        .into_iter()
-        .map(|(name, x)| (old(name), x))
-        .collect();
+    let renamed: HashMap<String, Tensor> = tensors.into_iter().map(|(name, x)| (old(name), x)).collect();
     assert!(renamed.keys().any(|name| name.contains(".proj_attn.")));
-    let file = tempfile::Builder::new()
-        .suffix(".safetensors")
-        .tempfile()
-        .unwrap();
+    let file = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
     candle_core::safetensors::save(&renamed, file.path()).unwrap();
     let new = vae(Keep::All);
-    let old = Vae::load(
-        new.config(),
-        &Weights::open(file.path()).unwrap(),
-        Keep::All,
-    )
-    .unwrap();
+    let old = Vae::load(new.config(), &Weights::open(file.path()).unwrap(), Keep::All).unwrap();
     let z = latent(&new, reference::tensors("sdxl/vae").get("c0.z"));
     let decode = |vae: &Vae| reference::values(&vae.decode(&z, &mut ()).unwrap().to_tensor());
     assert_eq!(decode(&new), decode(&old));
@@ -209,9 +163,7 @@ fn the_decoder_agrees_with_candle_transformers() {
     let config = vae.config();
     let path = folder().join("diffusion_pytorch_model.safetensors");
     let tensors = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
-    let tensors = tensors
-        .into_iter()
-        .map(|(name, x)| (name, x.to_dtype(DType::F32).unwrap()));
+    let tensors = tensors.into_iter().map(|(name, x)| (name, x.to_dtype(DType::F32).unwrap()));
     let weights = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
     let shape = theirs::AutoEncoderKLConfig {
         block_out_channels: config.channels.clone(),
@@ -221,9 +173,7 @@ fn the_decoder_agrees_with_candle_transformers() {
         use_quant_conv: config.quant_conv,
         use_post_quant_conv: config.post_quant_conv,
     };
-    let oracle =
-        theirs::AutoEncoderKL::new(weights, config.in_channels, config.out_channels, shape)
-            .unwrap();
+    let oracle = theirs::AutoEncoderKL::new(weights, config.in_channels, config.out_channels, shape).unwrap();
     let raw = want.get("c0.z");
     let ours = vae.decode(&latent(&vae, raw), &mut ()).unwrap().to_tensor();
     assert_close("decoded", &ours, &oracle.decode(raw).unwrap(), NETWORK);

@@ -24,17 +24,9 @@ const MAX_LAYERS: usize = 256;
 const EPS: std::ops::RangeInclusive<f64> = 1e-12..=1e-1;
 
 /// Makes sure that a count is divided without rest by another.
-fn divides(
-    fields: &crate::json::Fields,
-    name: &str,
-    part: usize,
-    whole: usize,
-) -> crate::Result<()> {
+fn divides(fields: &crate::json::Fields, name: &str, part: usize, whole: usize) -> crate::Result<()> {
     match whole % part {
         0 => Ok(()),
-        _ => Err(fields.fault(
-            name,
-            format_args!("is {part}, which does not divide {whole} channels"),
-        )),
+        _ => Err(fields.fault(name, format_args!("is {part}, which does not divide {whole} channels"))),
     }
 }

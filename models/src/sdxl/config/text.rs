@@ -86,10 +86,7 @@ fn activation(fields: &Fields) -> Result<Activation> {
     match fields.word("hidden_act")? {
         "quick_gelu" => Ok(Activation::QuickGelu),
         "gelu" => Ok(Activation::Gelu),
-        other => Err(fields.fault(
-            "hidden_act",
-            format_args!("is `{other}`, and only quick_gelu and gelu are built"),
-        )),
+        other => Err(fields.fault("hidden_act", format_args!("is `{other}`, and only quick_gelu and gelu are built"))),
     }
 }
 
@@ -99,14 +96,10 @@ fn has_projection(fields: &Fields) -> Result<bool> {
         return Ok(false);
     }
     let classes = fields.words("architectures", 0..=16)?;
-    match classes
-        .iter()
-        .find(|class| !matches!(**class, "CLIPTextModel" | "CLIPTextModelWithProjection"))
-    {
-        Some(other) => Err(fields.fault(
-            "architectures",
-            format_args!("names `{other}`, which is no CLIP text encoder"),
-        )),
+    match classes.iter().find(|class| !matches!(**class, "CLIPTextModel" | "CLIPTextModelWithProjection")) {
+        Some(other) => {
+            Err(fields.fault("architectures", format_args!("names `{other}`, which is no CLIP text encoder")))
+        }
         None => Ok(classes.contains(&"CLIPTextModelWithProjection")),
     }
 }

@@ -72,8 +72,7 @@ impl TextTime {
     /// Returns how many sizes are embedded beside a pooled text of `pooled` channels: 6 in the base, 5 in the refiner.
     pub fn ids(&self, pooled: usize) -> Option<usize> {
         let rest = self.input_dim.checked_sub(pooled)?;
-        rest.is_multiple_of(self.time_dim)
-            .then(|| rest / self.time_dim)
+        rest.is_multiple_of(self.time_dim).then(|| rest / self.time_dim)
     }
 }
 
@@ -89,29 +88,13 @@ impl UNetConfig {
         refuse_unknown_networks(&fields)?;
         let levels = levels(&fields)?;
         let coarsest = levels.last().expect("there is at least one level").channels;
-        let heads = fields.counts(
-            "attention_head_dim",
-            levels.len(),
-            Some(8),
-            1..=MAX_CHANNELS,
-        )?;
+        let heads = fields.counts("attention_head_dim", levels.len(), Some(8), 1..=MAX_CHANNELS)?;
         let depths = depths(&fields, levels.len())?;
-        let mid = Transformer {
-            heads: heads[levels.len() - 1],
-            depth: depths[levels.len() - 1],
-        };
+        let mid = Transformer { heads: heads[levels.len() - 1], depth: depths[levels.len() - 1] };
         divides(&fields, "attention_head_dim", mid.heads, coarsest)?;
-        let width = fields.counts(
-            "cross_attention_dim",
-            levels.len(),
-            Some(1280),
-            1..=MAX_CHANNELS,
-        )?;
+        let width = fields.counts("cross_attention_dim", levels.len(), Some(1280), 1..=MAX_CHANNELS)?;
         if width.iter().any(|one| *one != width[0]) {
-            return Err(fields.fault(
-                "cross_attention_dim",
-                "differs between levels, which is not supported",
-            ));
+            return Err(fields.fault("cross_attention_dim", "differs between levels, which is not supported"));
         }
         Ok(Self {
             in_channels: fields.count("in_channels", Some(4), 1..=MAX_CHANNELS)?,
@@ -124,10 +107,7 @@ impl UNetConfig {
             flip_sin_to_cos: fields.flag("flip_sin_to_cos", true)?,
             freq_shift: fields.number("freq_shift", 0.0, 0.0..=1.0)?,
             addition: addition(&fields)?,
-            sample_size: fields
-                .get("sample_size")
-                .as_u64()
-                .and_then(|n| usize::try_from(n).ok()),
+            sample_size: fields.get("sample_size").as_u64().and_then(|n| usize::try_from(n).ok()),
             levels,
         })
     }
@@ -157,26 +137,14 @@ fn levels(fields: &Fields) -> Result<Vec<Level>> {
         if attends[i] {
             divides(fields, "attention_head_dim", heads[i], channels[i])?;
         }
-        let transformer = attends[i].then(|| Transformer {
-            heads: heads[i],
-            depth: depths[i],
-        });
-        levels.push(Level {
-            channels: channels[i],
-            layers: layers[i],
-            transformer,
-        });
+        let transformer = attends[i].then(|| Transformer { heads: heads[i], depth: depths[i] });
+        levels.push(Level { channels: channels[i], layers: layers[i], transformer });
     }
     Ok(levels)
 }
 
 fn depths(fields: &Fields, levels: usize) -> Result<Vec<usize>> {
-    fields.counts(
-        "transformer_layers_per_block",
-        levels,
-        Some(1),
-        1..=MAX_LAYERS,
-    )
+    fields.counts("transformer_layers_per_block", levels, Some(1), 1..=MAX_LAYERS)
 }
 
 /// Tells for each level whether it attends, from the names of its blocks.
@@ -187,19 +155,11 @@ fn attending(fields: &Fields, levels: usize) -> Result<Vec<bool>> {
         let kind = |word: &&str| match *word {
             word if word == with => Ok(true),
             word if word == without => Ok(false),
-            word => Err(fields.fault(
-                name,
-                format_args!("asks for `{word}`, and only {with} and {without} are built"),
-            )),
+            word => Err(fields.fault(name, format_args!("asks for `{word}`, and only {with} and {without} are built"))),
         };
         words.iter().map(kind).collect()
     };
-    let down = kinds(
-        "down_block_types",
-        &down,
-        "CrossAttnDownBlock2D",
-        "DownBlock2D",
-    )?;
+    let down = kinds("down_block_types", &down, "CrossAttnDownBlock2D", "DownBlock2D")?;
     let up = kinds("up_block_types", &up, "CrossAttnUpBlock2D", "UpBlock2D")?;
     if !down.iter().eq(up.iter().rev()) {
         return Err(fields.fault("up_block_types", "must mirror `down_block_types`"));
@@ -212,21 +172,11 @@ fn addition(fields: &Fields) -> Result<Option<TextTime>> {
         return Ok(None);
     }
     let time_dim = fields.count("addition_time_embed_dim", None, 2..=MAX_CHANNELS)?;
-    let input_dim = fields.count(
-        "projection_class_embeddings_input_dim",
-        None,
-        1..=MAX_CHANNELS,
-    )?;
+    let input_dim = fields.count("projection_class_embeddings_input_dim", None, 1..=MAX_CHANNELS)?;
     if time_dim % 2 != 0 {
-        return Err(fields.fault(
-            "addition_time_embed_dim",
-            "must be even: half sine, half cosine",
-        ));
+        return Err(fields.fault("addition_time_embed_dim", "must be even: half sine, half cosine"));
     }
-    Ok(Some(TextTime {
-        time_dim,
-        input_dim,
-    }))
+    Ok(Some(TextTime { time_dim, input_dim }))
 }
 
 /// Fields that change the network, with the values that ours is built for.
@@ -261,10 +211,6 @@ fn refuse_unknown_networks(fields: &Fields) -> Result<()> {
         ("time_embedding_type", &[json!("positional")]),
         ("timestep_post_act", none),
     ];
-    known
-        .iter()
-        .try_for_each(|(name, allowed)| fields.only(name, allowed))?;
-    ["time_embedding_act_fn", "time_embedding_dim"]
-        .iter()
-        .try_for_each(|name| fields.only(name, none))
+    known.iter().try_for_each(|(name, allowed)| fields.only(name, allowed))?;
+    ["time_embedding_act_fn", "time_embedding_dim"].iter().try_for_each(|name| fields.only(name, none))
 }

@@ -55,19 +55,11 @@ impl VaeConfig {
         refuse_unknown_networks(&fields)?;
         let channels = fields.list("block_out_channels", 1..=MAX_LEVELS, 1..=MAX_CHANNELS)?;
         let norm_groups = fields.count("norm_num_groups", Some(32), 1..=MAX_CHANNELS)?;
-        channels
-            .iter()
-            .try_for_each(|width| divides(&fields, "norm_num_groups", norm_groups, *width))?;
-        for (name, kind) in [
-            ("down_block_types", "DownEncoderBlock2D"),
-            ("up_block_types", "UpDecoderBlock2D"),
-        ] {
+        channels.iter().try_for_each(|width| divides(&fields, "norm_num_groups", norm_groups, *width))?;
+        for (name, kind) in [("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")] {
             let kinds = fields.words(name, channels.len()..=channels.len())?;
             if kinds.iter().any(|one| *one != kind) {
-                return Err(fields.fault(
-                    name,
-                    format_args!("must be {kind} throughout, no other is built"),
-                ));
+                return Err(fields.fault(name, format_args!("must be {kind} throughout, no other is built")));
             }
         }
         Ok(Self {
@@ -83,10 +75,7 @@ impl VaeConfig {
             force_upcast: fields.flag("force_upcast", true)?,
             quant_conv: fields.flag("use_quant_conv", true)?,
             post_quant_conv: fields.flag("use_post_quant_conv", true)?,
-            sample_size: fields
-                .get("sample_size")
-                .as_u64()
-                .and_then(|n| usize::try_from(n).ok()),
+            sample_size: fields.get("sample_size").as_u64().and_then(|n| usize::try_from(n).ok()),
         })
     }
 
@@ -105,7 +94,5 @@ fn refuse_unknown_networks(fields: &Fields) -> Result<()> {
         ("latents_mean", none),
         ("latents_std", none),
     ];
-    known
-        .iter()
-        .try_for_each(|(name, allowed)| fields.only(name, allowed))
+    known.iter().try_for_each(|(name, allowed)| fields.only(name, allowed))
 }

@@ -26,10 +26,7 @@ impl Layers {
     /// Loads a residual block for each of `inputs`, and `attentions` transformers.
     fn load(w: &Weights, level: &Level, inputs: &[usize], attentions: usize) -> Result<Self> {
         let resnet = |(i, inputs): (usize, &usize)| {
-            let shape = ResnetShape {
-                inputs: *inputs,
-                ..level.resnet
-            };
+            let shape = ResnetShape { inputs: *inputs, ..level.resnet };
             Resnet::load(&w.at("resnets").at(i), shape)
         };
         let attention = |i| {
@@ -38,14 +35,8 @@ impl Layers {
             Some(Transformer::load(&w, level.resnet.outputs, shape))
         };
         Ok(Self {
-            resnets: inputs
-                .iter()
-                .enumerate()
-                .map(resnet)
-                .collect::<Result<_>>()?,
-            attentions: (0..attentions)
-                .filter_map(attention)
-                .collect::<Result<_>>()?,
+            resnets: inputs.iter().enumerate().map(resnet).collect::<Result<_>>()?,
+            attentions: (0..attentions).filter_map(attention).collect::<Result<_>>()?,
         })
     }
 
@@ -71,9 +62,7 @@ impl DownBlock {
     pub fn load(w: &Weights, level: &Level) -> Result<Self> {
         let channels = level.resnet.outputs;
         let halve = ConvShape::halving(channels, Padding::Around(1));
-        let downsample = level
-            .resamples
-            .then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
+        let downsample = level.resamples.then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
         Ok(Self {
             layers: Layers::load(w, level, &level.inputs, level.inputs.len())?,
             downsample: downsample.transpose()?,
@@ -81,12 +70,7 @@ impl DownBlock {
     }
 
     /// Runs it; every layer's result is also kept for the way up.
-    pub fn forward(
-        &self,
-        mut x: FeatureMap,
-        heard: &Heard<'_>,
-        skips: &mut Vec<FeatureMap>,
-    ) -> Result<FeatureMap> {
+    pub fn forward(&self, mut x: FeatureMap, heard: &Heard<'_>, skips: &mut Vec<FeatureMap>) -> Result<FeatureMap> {
         for i in 0..self.layers.resnets.len() {
             x = self.layers.layer(i, &x, heard)?;
             skips.push(x.clone());
@@ -108,9 +92,7 @@ pub struct MidBlock {
 impl MidBlock {
     /// Loads it.
     pub fn load(w: &Weights, level: &Level) -> Result<Self> {
-        Ok(Self {
-            layers: Layers::load(w, level, &level.inputs, 1)?,
-        })
+        Ok(Self { layers: Layers::load(w, level, &level.inputs, 1)? })
     }
 
     /// Runs it.
@@ -133,39 +115,22 @@ impl UpBlock {
     /// Loads it.
     pub fn load(w: &Weights, level: &Level) -> Result<Self> {
         let channels = level.resnet.outputs;
-        let upsample = level.resamples.then(|| {
-            Conv2d::load(
-                &w.at("upsamplers.0.conv"),
-                ConvShape::three(channels, channels),
-            )
-        });
-        Ok(Self {
-            layers: Layers::load(w, level, &level.inputs, level.inputs.len())?,
-            upsample: upsample.transpose()?,
-        })
+        let upsample =
+            level.resamples.then(|| Conv2d::load(&w.at("upsamplers.0.conv"), ConvShape::three(channels, channels)));
+        Ok(Self { layers: Layers::load(w, level, &level.inputs, level.inputs.len())?, upsample: upsample.transpose()? })
     }
 
     /// Runs it, taking back one of `skips` per layer.
-    pub fn forward(
-        &self,
-        mut x: FeatureMap,
-        heard: &Heard<'_>,
-        skips: &mut Vec<FeatureMap>,
-    ) -> Result<FeatureMap> {
+    pub fn forward(&self, mut x: FeatureMap, heard: &Heard<'_>, skips: &mut Vec<FeatureMap>) -> Result<FeatureMap> {
         for i in 0..self.layers.resnets.len() {
             let skip = skips.pop().expect("the way down left one per layer");
-            x = self
-                .layers
-                .layer(i, &FeatureMap::concat_channels(&[&x, &skip])?, heard)?;
+            x = self.layers.layer(i, &FeatureMap::concat_channels(&[&x, &skip])?, heard)?;
         }
         let Some(upsample) = &self.upsample else {
             return Ok(x);
         };
         // Twice the size, but for odd sizes on the way down: the next skip knows.
-        let next = skips
-            .last()
-            .expect("a level that grows is not the last")
-            .dims();
+        let next = skips.last().expect("a level that grows is not the last").dims();
         upsample.forward(&x.resize_nearest(next.height, next.width)?)
     }
 }

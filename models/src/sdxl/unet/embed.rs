@@ -49,9 +49,7 @@ impl TimeEmbedding {
 
     /// Returns the vector of one time for each of `batch` pictures.
     pub fn forward(&self, timestep: f64, batch: usize) -> Result<Tokens> {
-        self.mlp
-            .forward(&self.waves.forward(&[vec![timestep]])?)?
-            .repeat_for(batch)
+        self.mlp.forward(&self.waves.forward(&[vec![timestep]])?)?.repeat_for(batch)
     }
 }
 
@@ -83,7 +81,6 @@ impl AddEmbedding {
                 self.inputs
             )));
         }
-        self.mlp
-            .forward(&Tokens::concat_channels(&[&pooled, &waves])?)
+        self.mlp.forward(&Tokens::concat_channels(&[&pooled, &waves])?)
     }
 }

@@ -15,10 +15,7 @@ pub use embed::Added;
 
 use crate::{
     Error, Progress, Result, Weights,
-    nn::{
-        Activation, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Loader, Sinusoid,
-        Tokens,
-    },
+    nn::{Activation, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Sinusoid, Tokens},
     sdxl::config::UNetConfig,
 };
 use blocks::{DownBlock, Heard, MidBlock, UpBlock};
@@ -55,38 +52,24 @@ pub struct Question<'a> {
 impl UNet {
     /// Loads the network; fails with everything that is wrong with its weights at once.
     pub fn load(config: &UNetConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let plan = Plan::new(config);
+        let Plan { down, mid, up } = Plan::new(config);
         let finest = config.time_channels();
         let width = config.time_embed_dim();
-        let waves = |channels| Sinusoid {
-            channels,
-            flip_sin_to_cos: config.flip_sin_to_cos,
-            freq_shift: config.freq_shift,
-        };
+        let waves =
+            |channels| Sinusoid { channels, flip_sin_to_cos: config.flip_sin_to_cos, freq_shift: config.freq_shift };
         let added = config.addition.map(|shape| {
             let w = w.at("add_embedding");
             AddEmbedding::load(&w, waves(shape.time_dim), shape.input_dim, width)
         });
         let out = ConvShape::three(finest, config.out_channels);
         let unet = Self {
-            conv_in: Conv2d::load(
-                &w.at("conv_in"),
-                ConvShape::three(config.in_channels, finest),
-            )?,
+            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
             time: TimeEmbedding::load(&w.at("time_embedding"), waves(finest), width)?,
             added: added.transpose()?,
-            down: load(keep, &w.at("down_blocks"), plan.down, DownBlock::load)?,
-            mid: Blocks::load(
-                keep,
-                vec![loader(w.at("mid_block"), plan.mid, MidBlock::load)],
-            )?,
-            up: load(keep, &w.at("up_blocks"), plan.up, UpBlock::load)?,
-            norm_out: GroupNorm::load(
-                &w.at("conv_norm_out"),
-                config.norm_groups,
-                finest,
-                config.norm_eps,
-            )?,
+            down: load(keep, &w.at("down_blocks"), down, DownBlock::load)?,
+            mid: Blocks::load(keep, [w.at("mid_block")], move |_, w| MidBlock::load(w, &mid))?,
+            up: load(keep, &w.at("up_blocks"), up, UpBlock::load)?,
+            norm_out: GroupNorm::load(&w.at("conv_norm_out"), config.norm_groups, finest, config.norm_eps)?,
             conv_out: Conv2d::load(&w.at("conv_out"), out)?,
             config: config.clone(),
         };
@@ -114,10 +97,7 @@ impl UNet {
         self.check(&ask)?;
         let time = Activation::Silu.forward(&self.embed(&ask, trace)?)?;
         let context = ask.context.repeat_for(ask.sample.dims().batch)?;
-        let heard = Heard {
-            time: &time,
-            context: &context,
-        };
+        let heard = Heard { time: &time, context: &context };
         let of = self.down.len() + self.mid.len() + self.up.len() + 1;
         let mut done = 0;
         let mut tick = |name: &str, x: &FeatureMap| {
@@ -156,9 +136,7 @@ impl UNet {
                 trace("add_embedding", &added.to_vectors()?);
                 time.add(&added)
             }
-            (Some(_), None) => Err(Error::Shape(
-                "this UNet wants pooled text and sizes, and got none".into(),
-            )),
+            (Some(_), None) => Err(Error::Shape("this UNet wants pooled text and sizes, and got none".into())),
         }
     }
 
@@ -181,28 +159,19 @@ impl UNet {
             )));
         }
         if rows != 1 && rows != sample.batch {
-            return Err(Error::Shape(format!(
-                "{rows} prompts do not fit {} pictures",
-                sample.batch
-            )));
+            return Err(Error::Shape(format!("{rows} prompts do not fit {} pictures", sample.batch)));
         }
         Ok(())
     }
 }
 
-type Build<B> = fn(&Weights, &Level) -> Result<B>;
-
+/// Loads a block for each level, named by its number.
 fn load<B: 'static>(
     keep: Keep,
     w: &Weights,
     levels: Vec<Level>,
-    build: Build<B>,
+    build: fn(&Weights, &Level) -> Result<B>,
 ) -> Result<Blocks<B>> {
-    let loaders = levels.into_iter().enumerate();
-    let loaders = loaders.map(|(i, level)| loader(w.at(i), level, build));
-    Blocks::load(keep, loaders.collect())
-}
-
-fn loader<B: 'static>(w: Weights, level: Level, build: Build<B>) -> Loader<B> {
-    Box::new(move || build(&w, &level))
+    let scopes: Vec<Weights> = (0..levels.len()).map(|i| w.at(i)).collect();
+    Blocks::load(keep, scopes, move |i, w| build(w, &levels[i]))
 }

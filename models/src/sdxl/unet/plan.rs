@@ -83,11 +83,7 @@ fn up(config: &UNetConfig, i: usize) -> Level {
     let below = config.levels.get(i + 1).unwrap_or(level).channels;
     let before = config.levels[i.saturating_sub(1)].channels;
     let kept = |j| {
-        if j == level.layers {
-            before
-        } else {
-            level.channels
-        }
+        if j == level.layers { before } else { level.channels }
     };
     let risen = |j| if j == 0 { below } else { level.channels };
     Level {

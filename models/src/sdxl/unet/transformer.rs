@@ -113,7 +113,6 @@ impl Attend {
     fn forward(&self, x: &Tokens, context: &Tokens) -> Result<Tokens> {
         let q = self.to_q.forward(x)?;
         let (k, v) = (self.to_k.forward(context)?, self.to_v.forward(context)?);
-        self.to_out
-            .forward(&attend(&q, &k, &v, self.heads, Mask::Open)?)
+        self.to_out.forward(&attend(&q, &k, &v, self.heads, Mask::Open)?)
     }
 }

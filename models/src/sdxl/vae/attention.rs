@@ -38,13 +38,7 @@ impl Bottom {
 
 /// The residual block of an autoencoder.
 pub fn resnet(config: &VaeConfig, inputs: usize, outputs: usize) -> ResnetShape {
-    ResnetShape {
-        inputs,
-        outputs,
-        time: None,
-        groups: config.norm_groups,
-        eps: config.norm_eps,
-    }
+    ResnetShape { inputs, outputs, time: None, groups: config.norm_groups, eps: config.norm_eps }
 }
 
 /// Every place looks at every other.
@@ -66,12 +60,7 @@ impl Attention {
         };
         let project = |name: &str| Linear::load(&w.at(name), channels, channels, Bias::Yes);
         Ok(Self {
-            norm: GroupNorm::load(
-                &w.at("group_norm"),
-                config.norm_groups,
-                channels,
-                config.norm_eps,
-            )?,
+            norm: GroupNorm::load(&w.at("group_norm"), config.norm_groups, channels, config.norm_eps)?,
             to_q: project(names[0])?,
             to_k: project(names[1])?,
             to_v: project(names[2])?,
@@ -85,11 +74,6 @@ impl Attention {
         let (q, k) = (self.to_q.forward(&tokens)?, self.to_k.forward(&tokens)?);
         let v = self.to_v.forward(&tokens)?;
         let seen = attend(&q, &k, &v, Heads(1), Mask::Open)?;
-        x.add(
-            &self
-                .to_out
-                .forward(&seen)?
-                .to_map(dims.height, dims.width)?,
-        )
+        x.add(&self.to_out.forward(&seen)?.to_map(dims.height, dims.width)?)
     }
 }

@@ -3,7 +3,7 @@
 use super::attention::{Bottom, resnet};
 use crate::{
     Progress, Result, Weights,
-    nn::{Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Loader},
+    nn::{Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep},
     sdxl::{config::VaeConfig, resnet::Resnet},
 };
 
@@ -20,23 +20,19 @@ pub struct Decoder {
 impl Decoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (
-            config.channels[0],
-            config.channels[config.channels.len() - 1],
-        );
-        let level = |i: usize| -> Loader<Level> {
-            let (w, config) = (w.at("up_blocks").at(i), config.clone());
-            Box::new(move || Level::load(&w, &config, i))
-        };
-        let (mid, shape) = (w.at("mid_block"), config.clone());
-        let bottom: Loader<Bottom> = Box::new(move || Bottom::load(&mid, &shape));
+        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
+        let (shape, blocks) = (config.clone(), w.at("up_blocks"));
+        let level = move |i: usize, w: &Weights| Level::load(w, &shape, i);
+        let levels = (0..config.channels.len()).map(|i| blocks.at(i));
+        let shape = config.clone();
+        let bottom = move |_: usize, w: &Weights| Bottom::load(w, &shape);
         let enter = ConvShape::three(config.latent_channels, coarsest);
         let norm_out = w.at("conv_norm_out");
         let leave = ConvShape::three(finest, config.out_channels);
         Ok(Self {
             conv_in: Conv2d::load(&w.at("conv_in"), enter)?,
-            bottom: Blocks::load(keep, vec![bottom])?,
-            levels: Blocks::load(keep, (0..config.channels.len()).map(level).collect())?,
+            bottom: Blocks::load(keep, [w.at("mid_block")], bottom)?,
+            levels: Blocks::load(keep, levels, level)?,
             norm_out: GroupNorm::load(&norm_out, config.norm_groups, finest, config.norm_eps)?,
             conv_out: Conv2d::load(&w.at("conv_out"), leave)?,
         })
@@ -77,12 +73,8 @@ impl Level {
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
         let keep_size = ConvShape::three(channels, channels);
-        let upsample =
-            (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
-        Ok(Self {
-            resnets: (0..=config.layers).map(block).collect::<Result<_>>()?,
-            upsample: upsample.transpose()?,
-        })
+        let upsample = (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
+        Ok(Self { resnets: (0..=config.layers).map(block).collect::<Result<_>>()?, upsample: upsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {

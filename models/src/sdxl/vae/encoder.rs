@@ -3,7 +3,7 @@
 use super::attention::{Bottom, resnet};
 use crate::{
     Progress, Result, Weights,
-    nn::{Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Loader, Padding},
+    nn::{Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep, Padding},
     sdxl::{config::VaeConfig, resnet::Resnet},
 };
 
@@ -20,25 +20,18 @@ pub struct Encoder {
 impl Encoder {
     /// Loads it.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
-        let (finest, coarsest) = (
-            config.channels[0],
-            config.channels[config.channels.len() - 1],
-        );
-        let level = |i: usize| -> Loader<Level> {
-            let (w, config) = (w.at("down_blocks").at(i), config.clone());
-            Box::new(move || Level::load(&w, &config, i))
-        };
-        let (mid, shape) = (w.at("mid_block"), config.clone());
-        let bottom: Loader<Bottom> = Box::new(move || Bottom::load(&mid, &shape));
+        let (finest, coarsest) = (config.channels[0], config.channels[config.channels.len() - 1]);
+        let (shape, blocks) = (config.clone(), w.at("down_blocks"));
+        let level = move |i: usize, w: &Weights| Level::load(w, &shape, i);
+        let levels = (0..config.channels.len()).map(|i| blocks.at(i));
+        let shape = config.clone();
+        let bottom = move |_: usize, w: &Weights| Bottom::load(w, &shape);
         let norm_out = w.at("conv_norm_out");
         let out = ConvShape::three(coarsest, 2 * config.latent_channels);
         Ok(Self {
-            conv_in: Conv2d::load(
-                &w.at("conv_in"),
-                ConvShape::three(config.in_channels, finest),
-            )?,
-            levels: Blocks::load(keep, (0..config.channels.len()).map(level).collect())?,
-            bottom: Blocks::load(keep, vec![bottom])?,
+            conv_in: Conv2d::load(&w.at("conv_in"), ConvShape::three(config.in_channels, finest))?,
+            levels: Blocks::load(keep, levels, level)?,
+            bottom: Blocks::load(keep, [w.at("mid_block")], bottom)?,
             norm_out: GroupNorm::load(&norm_out, config.norm_groups, coarsest, config.norm_eps)?,
             conv_out: Conv2d::load(&w.at("conv_out"), out)?,
         })
@@ -78,12 +71,8 @@ impl Level {
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
         let halve = ConvShape::halving(channels, Padding::RightBelow);
-        let downsample = (i + 1 < config.channels.len())
-            .then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
-        Ok(Self {
-            resnets: (0..config.layers).map(block).collect::<Result<_>>()?,
-            downsample: downsample.transpose()?,
-        })
+        let downsample = (i + 1 < config.channels.len()).then(|| Conv2d::load(&w.at("downsamplers.0.conv"), halve));
+        Ok(Self { resnets: (0..config.layers).map(block).collect::<Result<_>>()?, downsample: downsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {

@@ -116,12 +116,7 @@ impl Vae {
     /// Encodes pixels tile by tile, in bounded memory; ticks once per tile.
     ///
     /// Not the same as in one piece: norms see a tile only.
-    pub fn encode_tiled(
-        &self,
-        pixels: &FeatureMap,
-        tiling: Tiling,
-        progress: &mut dyn Progress,
-    ) -> Result<Moments> {
+    pub fn encode_tiled(&self, pixels: &FeatureMap, tiling: Tiling, progress: &mut dyn Progress) -> Result<Moments> {
         self.check(pixels, self.config.in_channels, "pictures")?;
         let walk = tiling.encoding(self.config.reduction())?;
         let piece = |tile: &FeatureMap| self.encode_piece(tile, &mut ());

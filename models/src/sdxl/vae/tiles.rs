@@ -18,10 +18,7 @@ pub struct Tiling {
 impl Tiling {
     /// Tiles of `latent_edge` latent pixels that overlap by a quarter.
     pub fn of(latent_edge: usize) -> Self {
-        Self {
-            latent_edge,
-            overlap: 0.25,
-        }
+        Self { latent_edge, overlap: 0.25 }
     }
 
     /// The walk over latents that makes pixels, `reduction` to a latent pixel along an edge.
@@ -43,12 +40,7 @@ impl Tiling {
                 self.latent_edge, self.overlap
             )));
         }
-        Ok(Walk {
-            edge: from,
-            step,
-            blend,
-            keep: to - blend,
-        })
+        Ok(Walk { edge: from, step, blend, keep: to - blend })
     }
 }
 
@@ -113,11 +105,7 @@ impl Tile {
     fn new(x: &FeatureMap) -> Result<Self> {
         let x = x.to_tensor();
         let shape = x.dims4()?;
-        Ok(Self {
-            planes: shape.0 * shape.1,
-            shape,
-            values: x.flatten_all()?.to_vec1()?,
-        })
+        Ok(Self { planes: shape.0 * shape.1, shape, values: x.flatten_all()?.to_vec1()? })
     }
 
     /// Where line `y` of plane `p` begins.

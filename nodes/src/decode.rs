@@ -1,0 +1,86 @@
+//! `vae_decode`: from latents to pictures.
+
+use darkroom_core::Node;
+use darkroom_core::context::Context;
+use darkroom_core::fault::Fault;
+use darkroom_core::image::{Picture, Pictures};
+use darkroom_core::node::{Known, Node};
+use darkroom_core::types::{Cost, Kind, Type};
+use darkroom_models::nn::FeatureMap;
+use darkroom_models::sdxl::vae::Tiling;
+
+use crate::fault::{fault, tensor_fault};
+use crate::steps::Ticks;
+use crate::wires::{Latent, VaeHandle, picture_of_tensor};
+
+/// Turns latents into pictures.
+#[derive(Node)]
+#[node(id = "vae_decode", version = 1, category = "Latent", lane = "compute")]
+pub struct VaeDecode {
+    /// The autoencoder of the latent's family.
+    #[input]
+    vae: VaeHandle,
+    /// What to decode.
+    #[input]
+    latent: Latent,
+    /// Edge of a tile in latent pixels; 0 decodes in one piece. Tiles need less memory and give a slightly different
+    /// picture.
+    #[param(default = 0, range = 0..=1024)]
+    tile: u32,
+}
+
+impl Node for VaeDecode {
+    type Output = Pictures;
+
+    fn run(self, cx: &mut Context<'_>) -> Result<Pictures, Fault> {
+        let Some(x) = &self.latent.x else {
+            return Err(
+                Fault::graph("this latent is blank: nothing has been drawn on it").hint("put a `denoise` before it")
+            );
+        };
+        check_tile(self.tile)?;
+        let vae = cx.pin(&self.vae.0)?;
+        let mut pictures: Vec<Picture> = Vec::new();
+        for index in 0..self.latent.count as usize {
+            let one = x.narrow(0, index, 1).map_err(tensor_fault)?;
+            let latent = FeatureMap::from_tensor(&one).map_err(fault)?;
+            let pixels = match self.tile {
+                0 => vae.decode(&latent, &mut Ticks(cx)),
+                edge => vae.decode_tiled(&latent, Tiling::of(edge as usize), &mut Ticks(cx)),
+            };
+            pictures.push(picture_of_tensor(&pixels.map_err(fault)?.to_tensor())?);
+        }
+        Ok(Pictures::new(pictures))
+    }
+
+    fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
+        known.same_family("vae", "latent")?;
+        let latent = known.wire_or_unknown("latent");
+        Ok(vec![Type::of(Kind::IMAGE).size(latent.width, latent.height).count(latent.count)])
+    }
+
+    fn cost(known: &Known<'_>) -> Cost {
+        let latent = known.wire_or_unknown("latent");
+        let (width, height) = (u64::from(latent.width.unwrap_or(0)), u64::from(latent.height.unwrap_or(0)));
+        let tile = 8 * u64::from(known.param::<u32>("tile").ok().flatten().unwrap_or(0));
+        let at_once = if tile == 0 { width * height } else { (tile * tile).min(width * height) };
+        Cost {
+            weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
+            workspace: at_once * DECODE_BYTES_PER_PIXEL,
+            output: width * height * 12 * u64::from(latent.count.unwrap_or(1)),
+            steps: 0,
+        }
+    }
+}
+
+/// Scratch bytes for each pixel: the last level holds three maps of 128 to 256 channels in single precision.
+const DECODE_BYTES_PER_PIXEL: u64 = 4 * (256 + 2 * 256);
+
+/// Refuses tiles that are too small to blend.
+pub fn check_tile(tile: u32) -> Result<(), Fault> {
+    match tile {
+        1..=7 => Err(Fault::graph(format!("tiles of {tile} latent pixels are too small to blend"))
+            .hint("take 0 for no tiles, or 8 and more; 64 is usual")),
+        _ => Ok(()),
+    }
+}

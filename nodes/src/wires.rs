@@ -1,0 +1,322 @@
+//! What travels between nodes: latents, conditionings and handles of models.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use darkroom_core::fault::Fault;
+use darkroom_core::fingerprint::Fingerprint;
+use darkroom_core::residency::{Handle, PartId, Resident};
+use darkroom_core::types::{Kind, Type};
+use darkroom_core::value::{Array, Codec, Datum, Made, Record, Value};
+use darkroom_core::{Choice, Outputs};
+use darkroom_models::nn::Tokens;
+use darkroom_models::sdxl::Conditioning;
+use darkroom_models::sdxl::conditioning::{Ending, Size, Sizes};
+
+use crate::fault::tensor_fault;
+use crate::models::{Autoencoder, Denoiser, Encoder, Model, Part, PartOf};
+
+/// Pixels along an edge for each pixel of a latent.
+pub const REDUCTION: u32 = 8;
+
+/// Whose latents these are: which autoencoder reads them, which denoiser understands them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
+pub enum Space {
+    /// Stable Diffusion XL and its kin; the built-in model too.
+    Sdxl,
+    /// Stable Diffusion 1.5 and its kin.
+    Sd15,
+}
+
+/// A batch of latents: pictures as a denoiser sees them.
+#[derive(Debug, Clone)]
+pub struct Latent {
+    /// Whose latents.
+    pub space: Arc<str>,
+    /// Width of the pictures in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Pictures in the batch.
+    pub count: u32,
+    /// Scaled latents, f32, `(count, channels, height / 8, width / 8)`; `None` where nothing is drawn yet.
+    pub x: Option<Tensor>,
+}
+
+impl Datum for Latent {
+    const KIND: Kind = Kind("latent");
+
+    fn bytes(&self) -> u64 {
+        self.x.as_ref().map_or(64, |x| 4 * x.elem_count() as u64)
+    }
+
+    fn codec() -> Option<Codec> {
+        Some(Codec::new(encode_latent, decode_latent))
+    }
+
+    fn describe(&self) -> Type {
+        Type::of(Self::KIND)
+            .family(Arc::clone(&self.space))
+            .size(Some(self.width), Some(self.height))
+            .count(Some(self.count))
+    }
+
+    fn flaw(&self) -> Option<String> {
+        let x = self.x.as_ref()?;
+        (!is_finite(x)).then(|| "the latent has numbers that are not finite".to_owned())
+    }
+}
+
+/// Tells whether all numbers of a tensor are finite.
+pub fn is_finite(x: &Tensor) -> bool {
+    // One number that is not finite makes the sum so.
+    x.to_dtype(candle_core::DType::F64)
+        .and_then(|x| x.sum_all())
+        .and_then(|sum| sum.to_scalar::<f64>())
+        .is_ok_and(f64::is_finite)
+}
+
+fn encode_latent(value: &Value) -> Option<Record> {
+    let latent = value.downcast::<Latent>()?;
+    let mut record = Record::default();
+    let numbers = [("width", latent.width), ("height", latent.height), ("count", latent.count)];
+    record.words.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
+    record.words.insert("space".to_owned(), latent.space.to_string());
+    if let Some(x) = &latent.x {
+        record.arrays.insert("x".to_owned(), to_array(x)?);
+    }
+    Some(record)
+}
+
+fn decode_latent(record: &Record) -> Option<Made> {
+    let number = |name: &str| record.words.get(name)?.parse().ok();
+    let x = record.arrays.get("x").map(to_tensor);
+    Some(Made::new(Latent {
+        space: record.words.get("space")?.as_str().into(),
+        width: number("width")?,
+        height: number("height")?,
+        count: number("count")?,
+        x: match x {
+            Some(x) => Some(x?),
+            None => None,
+        },
+    }))
+}
+
+/// Writes a tensor as an array.
+pub fn to_array(x: &Tensor) -> Option<Array> {
+    Some(Array::f32(x.dims().to_vec(), &x.flatten_all().ok()?.to_vec1::<f32>().ok()?))
+}
+
+/// Reads a tensor back.
+pub fn to_tensor(array: &Array) -> Option<Tensor> {
+    Tensor::from_vec(array.to_f32()?, array.shape.clone(), &Device::Cpu).ok()
+}
+
+/// What a denoiser is told: what to show, and what to keep away from.
+#[derive(Debug, Clone)]
+pub struct Prompted {
+    /// The family of the encoder.
+    pub family: Arc<str>,
+    /// What to show.
+    pub positive: Conditioning,
+    /// What to keep away from.
+    pub negative: Conditioning,
+    /// What the picture pretends to be cut from.
+    pub framing: Framing,
+}
+
+/// What a picture pretends to be cut from; what is left out is the size of the picture itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Framing {
+    /// Width and height in pixels before it was cut.
+    pub original: Option<(u32, u32)>,
+    /// Pixels cut away at the top and at the left.
+    pub crop: (u32, u32),
+    /// Width and height in pixels that were wanted.
+    pub target: Option<(u32, u32)>,
+}
+
+impl Framing {
+    /// Returns the sizes for a picture of `width` by `height` pixels.
+    pub fn sizes(self, width: u32, height: u32) -> Sizes {
+        let size = |wanted: Option<(u32, u32)>| {
+            let (width, height) = wanted.unwrap_or((width, height));
+            Size { height, width }
+        };
+        Sizes {
+            original: size(self.original),
+            crop_top: self.crop.0,
+            crop_left: self.crop.1,
+            ending: Ending::Target(size(self.target)),
+        }
+    }
+}
+
+impl Datum for Prompted {
+    const KIND: Kind = Kind("conditioning");
+
+    fn bytes(&self) -> u64 {
+        let of = |conditioning: &Conditioning| {
+            let (batch, tokens, width) = conditioning.context.dims();
+            4 * (batch * tokens * width) as u64
+        };
+        of(&self.positive) + of(&self.negative)
+    }
+
+    fn codec() -> Option<Codec> {
+        Some(Codec::new(encode_prompted, decode_prompted))
+    }
+
+    fn describe(&self) -> Type {
+        Type::of(Self::KIND).family(Arc::clone(&self.family))
+    }
+
+    fn flaw(&self) -> Option<String> {
+        let finite = [&self.positive, &self.negative].iter().all(|side| is_finite(&side.context.to_tensor()));
+        (!finite).then(|| "the encoded prompt has numbers that are not finite".to_owned())
+    }
+}
+
+const SIDES: [&str; 2] = ["positive", "negative"];
+
+fn encode_prompted(value: &Value) -> Option<Record> {
+    let prompted = value.downcast::<Prompted>()?;
+    let mut record = Record::default();
+    for (name, side) in SIDES.iter().zip([&prompted.positive, &prompted.negative]) {
+        record.arrays.insert(format!("{name}.context"), to_array(&side.context.to_tensor())?);
+        if let Some(pooled) = &side.pooled {
+            record.arrays.insert(format!("{name}.pooled"), to_array(&pooled.to_tensor())?);
+        }
+    }
+    record.words.insert("family".to_owned(), prompted.family.to_string());
+    let Framing { original, crop, target } = prompted.framing;
+    let pair = |(a, b): (u32, u32)| format!("{a} {b}");
+    let pairs = [("original", original.map(pair)), ("crop", Some(pair(crop))), ("target", target.map(pair))];
+    record.words.extend(pairs.into_iter().filter_map(|(name, words)| Some((name.to_owned(), words?))));
+    Some(record)
+}
+
+fn decode_prompted(record: &Record) -> Option<Made> {
+    let tokens = |name: String| Some(Tokens::from_tensor(&to_tensor(record.arrays.get(&name)?)?).ok()?);
+    let side = |name: &str| {
+        Some(Conditioning {
+            context: tokens(format!("{name}.context"))?,
+            pooled: tokens(format!("{name}.pooled")),
+            time_ids: Vec::new(),
+        })
+    };
+    let pair = |name: &str| {
+        let (a, b) = record.words.get(name)?.split_once(' ')?;
+        Some((a.parse().ok()?, b.parse().ok()?))
+    };
+    Some(Made::new(Prompted {
+        family: record.words.get("family")?.as_str().into(),
+        positive: side(SIDES[0])?,
+        negative: side(SIDES[1])?,
+        framing: Framing { original: pair("original"), crop: pair("crop")?, target: pair("target") },
+    }))
+}
+
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $resident:ident, $part:expr) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(pub Handle<$resident>);
+
+        impl $name {
+            /// Makes the handle of a model's part; `digest` names the model's content.
+            pub fn new(model: Arc<Model>, digest: Fingerprint) -> Self {
+                Self(Handle::new($resident(PartOf { model, digest })))
+            }
+
+            /// Describes the part of a model before it is opened.
+            pub fn type_of(model: &Model) -> Type {
+                Type::of(Self::KIND).family(model.family()).weights(model.bytes($part))
+            }
+
+            /// Returns the model.
+            pub fn model(&self) -> &Arc<Model> {
+                &self.0.0.model
+            }
+        }
+
+        impl Datum for $name {
+            const KIND: Kind = Kind($kind);
+
+            fn bytes(&self) -> u64 {
+                0
+            }
+
+            fn describe(&self) -> Type {
+                Self::type_of(self.model())
+            }
+
+            fn part(&self) -> Option<PartId> {
+                Some(self.0.part())
+            }
+        }
+    };
+}
+
+handle! {
+    /// A promise of a denoiser.
+    DenoiserHandle, "denoiser", Denoiser, Part::Denoiser
+}
+
+handle! {
+    /// A promise of text encoders.
+    EncoderHandle, "encoder", Encoder, Part::Encoder
+}
+
+handle! {
+    /// A promise of an autoencoder.
+    VaeHandle, "vae", Autoencoder, Part::Vae
+}
+
+/// The parts of a model.
+#[derive(Outputs)]
+pub struct Parts {
+    /// What takes noise out of latents.
+    pub denoiser: DenoiserHandle,
+    /// What reads prompts.
+    pub encoder: EncoderHandle,
+    /// What turns latents into pictures and back.
+    pub vae: VaeHandle,
+}
+
+/// A batch of pictures in `[-1, 1]`, as networks see them: `(count, 3, height, width)`.
+///
+/// # Errors
+/// A fault if the pictures differ in size.
+pub fn tensor_of_pictures(pictures: &darkroom_core::image::Pictures) -> Result<Tensor, Fault> {
+    let each = |picture: &darkroom_core::image::Picture| {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let channels = picture.channels() as usize;
+        let plane =
+            |channel: usize| picture.samples().iter().skip(channel).step_by(channels).map(|sample| 2.0 * sample - 1.0);
+        let values: Vec<f32> = (0..3).flat_map(plane).collect();
+        Tensor::from_vec(values, (1, 3, height, width), &Device::Cpu)
+    };
+    let all = pictures.iter().map(each).collect::<candle_core::Result<Vec<_>>>().map_err(tensor_fault)?;
+    Tensor::cat(&all, 0).map_err(|_| {
+        Fault::graph("the pictures of this batch have several sizes").hint("bring them to one size with `upscale`")
+    })
+}
+
+/// Turns `(1, 3, height, width)` in `[-1, 1]` into a picture.
+///
+/// # Errors
+/// A bug if the shape is another.
+pub fn picture_of_tensor(x: &Tensor) -> Result<darkroom_core::image::Picture, Fault> {
+    let picture = || {
+        let (_, channels, height, width) = x.dims4().ok()?;
+        let planes = x.flatten_all().ok()?.to_vec1::<f32>().ok()?;
+        let pixels = height * width;
+        let sample = |i: usize| (planes[i % channels * pixels + i / channels] / 2.0 + 0.5).clamp(0.0, 1.0);
+        // `clamp` lets what is no number through, so that it is found at the node's border.
+        let samples: Vec<f32> = (0..pixels * channels).map(sample).collect();
+        darkroom_core::image::Picture::new(width.try_into().ok()?, height.try_into().ok()?, 3, samples)
+    };
+    picture().ok_or_else(|| Fault::bug(format!("{:?} is not the shape of a picture", x.dims())))
+}
