@@ -19,8 +19,7 @@ pub fn folder() -> PathBuf {
 #[must_use]
 pub fn unpacked(name: &str) -> Vec<u8> {
     let path = folder().join(name);
-    let file =
-        File::open(&path).unwrap_or_else(|error| panic!("cannot open {}: {error}", path.display()));
+    let file = File::open(&path).unwrap_or_else(|error| panic!("cannot open {}: {error}", path.display()));
     let mut bytes = Vec::new();
     let read = flate2::read::GzDecoder::new(file).read_to_end(&mut bytes);
     read.unwrap_or_else(|error| panic!("cannot unpack {}: {error}", path.display()));
