@@ -156,6 +156,11 @@ impl Cache {
         Ok(self)
     }
 
+    /// Tells whether there is a tier on disk: storing and loading may then take long.
+    pub fn has_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
     /// Tells where an entry lies, without reading it. Entries of other processes are seen.
     pub fn find(&self, recipe: Fingerprint) -> Option<Tier> {
         if self.memory().has(recipe) {
