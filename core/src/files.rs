@@ -155,33 +155,39 @@ impl Stamp {
 #[derive(Debug, Default)]
 struct Memo {
     path: Option<PathBuf>,
-    known: Mutex<(HashMap<PathBuf, (Stamp, Fingerprint)>, bool)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    digests: HashMap<PathBuf, (Stamp, Fingerprint)>,
+    changed: bool,
 }
 
 impl Memo {
     /// Reads the memo; one that is missing or damaged is an empty one.
     fn load(path: PathBuf) -> Self {
-        let known = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path: Some(path), known: Mutex::new((known, false)) }
+        let digests = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path: Some(path), known: Mutex::new(Known { digests, changed: false }) }
     }
 
     fn get(&self, path: &Path, stamp: &Stamp) -> Option<Fingerprint> {
         let known = self.known.lock().expect("no thread panics while it holds the memo");
-        known.0.get(path).filter(|(known, _)| known == stamp).map(|(_, digest)| *digest)
+        known.digests.get(path).filter(|(known, _)| known == stamp).map(|(_, digest)| *digest)
     }
 
     fn put(&self, path: &Path, stamp: Stamp, digest: Fingerprint) {
         let mut known = self.known.lock().expect("no thread panics while it holds the memo");
-        known.0.insert(path.to_owned(), (stamp, digest));
-        known.1 = true;
+        known.digests.insert(path.to_owned(), (stamp, digest));
+        known.changed = true;
     }
 
     fn save(&self) -> Result<(), Fault> {
         let mut known = self.known.lock().expect("no thread panics while it holds the memo");
-        let Some(path) = self.path.as_ref().filter(|_| known.1) else { return Ok(()) };
-        let text = serde_json::to_vec(&known.0).expect("paths and numbers are always valid JSON");
+        let Some(path) = self.path.as_ref().filter(|_| known.changed) else { return Ok(()) };
+        let text = serde_json::to_vec(&known.digests).expect("paths and numbers are always valid JSON");
         write_aside(path, &text)?;
-        known.1 = false;
+        known.changed = false;
         Ok(())
     }
 }

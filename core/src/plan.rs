@@ -345,7 +345,7 @@ impl<'g> Planner<'_, 'g> {
             if step.action == Action::Run || step.action == Action::Open {
                 step.inputs.iter().for_each(|input| {
                     if let StepInput::Step { step, .. } = input {
-                        wanted[*step] = true
+                        wanted[*step] = true;
                     }
                 });
             }
@@ -434,7 +434,7 @@ fn peak(steps: &[Step]) -> u64 {
     for (index, step) in steps.iter().enumerate().filter(|(_, step)| matches!(step.action, Action::Run)) {
         step.inputs.iter().for_each(|input| {
             if let StepInput::Step { step, .. } = input {
-                last_use[*step] = index
+                last_use[*step] = index;
             }
         });
     }

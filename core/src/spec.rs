@@ -158,7 +158,7 @@ impl Input {
 
     /// Sets what holds when nothing is given.
     #[must_use]
-    pub fn with_default<T: Param>(mut self, value: T) -> Self {
+    pub fn with_default<T: Param>(mut self, value: &T) -> Self {
         self.required = false;
         let default = value.literal();
         self.edit(|param| {
@@ -170,7 +170,7 @@ impl Input {
 
     /// Sets least and greatest value.
     #[must_use]
-    pub fn with_range<T: Param>(self, low: T, high: T) -> Self {
+    pub fn with_range<T: Param>(self, low: &T, high: &T) -> Self {
         self.edit(|param| param.range = Some((low.literal(), high.literal())))
     }
 

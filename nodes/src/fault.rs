@@ -4,6 +4,7 @@ use darkroom_core::fault::{Fault, FaultKind};
 use darkroom_models::Error;
 
 /// Says an error of the models as a fault.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands errors over by value")]
 pub fn fault(error: Error) -> Fault {
     let kind = match &error {
         Error::Io { .. }

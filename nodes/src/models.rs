@@ -112,7 +112,7 @@ pub struct Model {
 
 enum Source {
     Mini,
-    Folder(ModelFolder),
+    Folder(Box<ModelFolder>),
 }
 
 /// A part of a model that is loaded by itself.
@@ -166,7 +166,7 @@ impl Model {
             ModelSource::Folder { path, .. } => {
                 let folder = ModelFolder::open(path)?;
                 let (configs, family) = (folder.configs().clone(), folder.family());
-                (Source::Folder(folder), configs, family)
+                (Source::Folder(Box::new(folder)), configs, family)
             }
         };
         let scheduler = source.scheduler()?;

@@ -101,7 +101,7 @@ impl Node for VaeEncode {
 }
 
 fn check_size(width: u32, height: u32) -> Result<(), Fault> {
-    if width % REDUCTION == 0 && height % REDUCTION == 0 {
+    if width.is_multiple_of(REDUCTION) && height.is_multiple_of(REDUCTION) {
         return Ok(());
     }
     let (down_w, down_h) = (width - width % REDUCTION, height - height % REDUCTION);

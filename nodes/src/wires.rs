@@ -198,7 +198,7 @@ fn encode_prompted(value: &Value) -> Option<Record> {
 }
 
 fn decode_prompted(record: &Record) -> Option<Made> {
-    let tokens = |name: String| Some(Tokens::from_tensor(&to_tensor(record.arrays.get(&name)?)?).ok()?);
+    let tokens = |name: String| Tokens::from_tensor(&to_tensor(record.arrays.get(&name)?)?).ok();
     let side = |name: &str| {
         Some(Conditioning {
             context: tokens(format!("{name}.context"))?,

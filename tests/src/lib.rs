@@ -3,6 +3,5 @@
 pub mod archive;
 pub mod cached;
 pub mod reference;
-
 pub mod room;
 pub mod studio;

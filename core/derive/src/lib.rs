@@ -12,23 +12,23 @@ use syn::{
 /// `#[param(default, range, multiple_of, unit, multiline)]` on every field.
 #[proc_macro_derive(Node, attributes(node, input, param))]
 pub fn derive_node(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand(parse_macro_input!(item as DeriveInput), node)
+    expand(&parse_macro_input!(item as DeriveInput), node)
 }
 
 /// Derives `Outputs` for a struct whose every field is one output of a node.
 #[proc_macro_derive(Outputs)]
 pub fn derive_outputs(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand(parse_macro_input!(item as DeriveInput), outputs)
+    expand(&parse_macro_input!(item as DeriveInput), outputs)
 }
 
 /// Derives `Param` for an enum without fields: a choice by name (snake case), documented by its doc comments.
 #[proc_macro_derive(Choice, attributes(choice))]
 pub fn derive_choice(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    expand(parse_macro_input!(item as DeriveInput), choice)
+    expand(&parse_macro_input!(item as DeriveInput), choice)
 }
 
-fn expand(item: DeriveInput, write: fn(&DeriveInput) -> Result<TokenStream>) -> proc_macro::TokenStream {
-    write(&item).unwrap_or_else(Error::into_compile_error).into()
+fn expand(item: &DeriveInput, write: fn(&DeriveInput) -> Result<TokenStream>) -> proc_macro::TokenStream {
+    write(item).unwrap_or_else(Error::into_compile_error).into()
 }
 
 fn node(item: &DeriveInput) -> Result<TokenStream> {
@@ -139,12 +139,12 @@ fn param_settings(attr: &Attribute, ty: &Type) -> Result<TokenStream> {
             "default" => {
                 let value: Expr = meta.value()?.parse()?;
                 let value = if is_text { quote!(::std::string::String::from(#value)) } else { quote!(#value) };
-                quote! { .with_default::<#ty>(#value) }
+                quote! { .with_default::<#ty>(&#value) }
             }
             "range" => {
                 let range: Expr = meta.value()?.parse()?;
                 let (low, high) = closed_range(&range)?;
-                quote! { .with_range::<#ty>(#low, #high) }
+                quote! { .with_range::<#ty>(&#low, &#high) }
             }
             "multiple_of" => {
                 let step: Expr = meta.value()?.parse()?;

@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
             match step.action {
                 Action::Take(Tier::Memory) if self.readers[index] > 0 => self.values[index] = self.fetch(index)?,
                 Action::Take(Tier::Disk) if self.readers[index] > 0 => {
-                    self.leases.extend(self.cache.lease(step.recipe))
+                    self.leases.extend(self.cache.lease(step.recipe));
                 }
                 _ => {}
             }

@@ -471,7 +471,7 @@ impl Node for Linger {
         for step in sum.len()..self.steps as usize {
             std::thread::sleep(Duration::from_millis(u64::from(self.pause)));
             sum.push(step as f32);
-            if sum.len() % self.every as usize == 0 {
+            if sum.len().is_multiple_of(self.every as usize) {
                 let array = Array::f32(vec![sum.len()], &sum);
                 cx.checkpoint(&Record { arrays: [("sum".to_owned(), array)].into(), ..Record::default() });
             }
