@@ -14,10 +14,10 @@ use crate::wires::{Latent, Space};
 #[node(id = "empty_latent", version = 1, category = "Latent", lane = "light")]
 pub struct EmptyLatent {
     /// Width of the pictures.
-    #[param(default = 1024, range = 64..=8192, multiple_of = 8, unit = "px")]
+    #[param(default = 1024, range = 8..=8192, multiple_of = 8, unit = "px")]
     width: u32,
     /// Height of the pictures.
-    #[param(default = 1024, range = 64..=8192, multiple_of = 8, unit = "px")]
+    #[param(default = 1024, range = 8..=8192, multiple_of = 8, unit = "px")]
     height: u32,
     /// Pictures in the batch.
     #[param(default = 1, range = 1..=64)]

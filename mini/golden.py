@@ -1,0 +1,43 @@
+"""Records what diffusers itself draws with the exported folder, step by step: the parity test holds darkroom against it.
+
+    python golden.py WEIGHTS OUT        OUT/landscape.safetensors and OUT/landscape.json
+"""
+import json, os, sys
+import diffusers, torch, transformers
+from diffusers import StableDiffusionXLPipeline
+from safetensors.torch import save_file
+
+CALL = dict(prompt="a serene landscape with mountains and a lake at sunset", seed=20, width=256, height=256, steps=8, guidance=4.)
+
+
+@torch.no_grad()
+def main(weights, out):
+    torch.set_num_threads(1)  # the order of sums depends on it, and with it the last bits
+    pipeline = StableDiffusionXLPipeline.from_pretrained(weights, torch_dtype=torch.float32, add_watermarker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    noise = torch.randn(1, 4, CALL["height"] // 8, CALL["width"] // 8, generator=torch.Generator().manual_seed(CALL["seed"]))
+    cond, negative, pooled, negative_pooled = pipeline.encode_prompt(CALL["prompt"], device="cpu", do_classifier_free_guidance=True)
+    steps = []
+
+    def keep(_, index, t, values):
+        steps.append(values["latents"].clone())
+        return {}
+
+    image = pipeline(prompt=CALL["prompt"], width=CALL["width"], height=CALL["height"], num_inference_steps=CALL["steps"],
+                     guidance_scale=CALL["guidance"], latents=noise.clone(), output_type="pt", callback_on_step_end=keep).images
+    os.makedirs(out, exist_ok=True)
+    tensors = dict(noise=noise, latents=torch.cat(steps), image=image, cond=cond, cond_negative=negative, pooled=pooled, pooled_negative=negative_pooled)
+    save_file({name: tensor.contiguous().float() for name, tensor in tensors.items()}, f"{out}/landscape.safetensors")
+    os.chmod(f"{out}/landscape.safetensors", 0o644)
+    note = dict(CALL, negative_prompt=None, noise="torch.randn on the CPU generator, before multiplying by init_noise_sigma",
+                latents="after each step, in order", image="NCHW from 0 to 1", dtype="float32 arithmetic on the f16 weights",
+                timesteps=[float(t) for t in pipeline.scheduler.timesteps], sigmas=[float(s) for s in pipeline.scheduler.sigmas],
+                init_noise_sigma=float(pipeline.scheduler.init_noise_sigma), time_ids=[CALL["height"], CALL["width"], 0, 0, CALL["height"], CALL["width"]],
+                prompt_ids=pipeline.tokenizer(CALL["prompt"], padding="max_length", max_length=77).input_ids,
+                prompt_ids_2=pipeline.tokenizer_2(CALL["prompt"], padding="max_length", max_length=77).input_ids,
+                versions=dict(torch=torch.__version__, diffusers=diffusers.__version__, transformers=transformers.__version__))
+    json.dump(note, open(f"{out}/landscape.json", "w"), indent=1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
