@@ -9,7 +9,7 @@ use crate::{exit, size};
 
 /// Develops pictures from node graphs.
 #[derive(Debug, Parser)]
-#[command(name = "darkroom", version, about, after_help = format!("{}\n{FOLDERS}", exit::help()))]
+#[command(name = "darkroom", version, after_help = format!("{}\n{FOLDERS}", exit::help()))]
 pub struct Typed {
     /// What to do.
     #[command(subcommand)]

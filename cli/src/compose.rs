@@ -13,20 +13,20 @@ use darkroom_core::residency::Ledger;
 
 /// Returns the nodes there are.
 pub fn registry() -> Registry {
-    darkroom_core::testing::toys()
+    darkroom_nodes::registry()
 }
 
 /// Returns the machine, over the files that may be touched.
 pub fn host(files: Files) -> Host {
-    Host::new(files)
+    darkroom_nodes::host(files)
 }
 
 /// Returns the workflow that a picture carries, if it carries one.
 ///
 /// # Errors
 /// A fault of the file.
-pub fn picture_workflow(_: &Path) -> Result<Option<String>, Fault> {
-    Ok(None)
+pub fn picture_workflow(path: &Path) -> Result<Option<String>, Fault> {
+    darkroom_nodes::picture_file::read_workflow(path)
 }
 
 /// Returns an engine over all of this.

@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_wrong_name_meets_the_nearest() {
-        assert_eq!(set_one("sya.text=a"), Err("--set sya.text=a: there is no node `sya`; did you mean `say`?".into()));
+        assert_eq!(set_one("sa.text=a"), Err("--set sa.text=a: there is no node `sa`; did you mean `say`?".into()));
         let wrong = "--set say.txt=a: `say` (shout) has no input `txt`; did you mean `text`?";
         assert_eq!(set_one("say.txt=a"), Err(wrong.into()));
         assert!(set_one("say=a").is_err() && set_one("").is_err() && set_one("say.text").is_err());

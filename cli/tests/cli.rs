@@ -18,9 +18,17 @@ struct Said {
     err: String,
 }
 
+/// A PNG of two by two pixels, without a workflow.
+const PICTURE: &[u8] =
+    b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x02\x08\x02\0\0\0\xfd\xd4\x9as\0\0\0\x12IDATx\xda\
+    c\xf8\xcf\xc0\xc0\0\xc2\x0c\xff\x81\0\0\x1f\xee\x05\xfb\xf1\xab\xbaw\0\0\0\0IEND\xaeB`\x82";
+
 impl Desk {
     fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        let desk = Self(tempfile::tempdir().expect("a folder"));
+        fs::create_dir(desk.path("input")).expect("writable");
+        fs::write(desk.path("input/in.png"), PICTURE).expect("writable");
+        desk
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -92,15 +100,22 @@ impl Said {
     }
 }
 
+/// Quick work: a picture of two by two pixels, made larger.
 const SHEET: &str = r#"
-        "words": (type: "shout", text: "a serene landscape"),
-        "save": (type: "press", text: (from: "words"), name: "sheet.txt"),
+        "load": (type: "load_image", file: "in.png"),
+        "grow": (type: "upscale", image: (from: "load"), factor: 3.0, filter: "box"),
+        "save": (type: "save_image", image: (from: "grow"), name: "sheet"),
 "#;
 
-const FOREVER: &str = r#"
-        "wait": (type: "linger", steps: 100000, pause: 20, every: 5),
-        "words": (type: "sprout", leaf: (from: "wait")),
-        "save": (type: "press", text: (from: "words")),
+/// Work with the model that is built in, on a small picture.
+const DRAWN: &str = r#"
+        "model": (type: "load_model", source: "mini"),
+        "prompt": (type: "encode_prompt", encoder: (from: "model.encoder"), text: "a lake at noon"),
+        "blank": (type: "empty_latent", width: 64, height: 64),
+        "denoise": (type: "denoise", denoiser: (from: "model.denoiser"), positive: (from: "prompt"),
+            latent: (from: "blank"), steps: 1, seed: 7),
+        "decode": (type: "vae_decode", vae: (from: "model.vae"), latent: (from: "denoise")),
+        "save": (type: "save_image", image: (from: "decode"), name: "drawn"),
 "#;
 
 #[test]
@@ -108,58 +123,93 @@ fn a_run_prints_paths_to_stdout_and_nothing_else() {
     let desk = Desk::new();
     desk.graph("sheet.ron", SHEET);
     let first = desk.say(&["run", "sheet.ron"]).ends(0);
-    let path = Path::new("output").join("sheet.txt");
-    assert_eq!(first.out, format!("{}\n", path.display()));
-    assert_eq!(fs::read_to_string(desk.path("output/sheet.txt")).expect("it was written"), "A SERENE LANDSCAPE");
-    assert!(first.err.contains("words") && first.err.contains("new here"), "{}", first.err);
-    assert!(first.err.contains("2 of 2 nodes ran"), "{}", first.err);
+    assert_eq!(first.out, format!("{}\n", Path::new("output").join("sheet.png").display()));
+    assert!(desk.path("output/sheet.png").is_file());
+    assert!(first.err.contains("grow") && first.err.contains("new here"), "{}", first.err);
+    assert!(first.err.contains("3 of 3 nodes ran"), "{}", first.err);
 
     let second = desk.say(&["run", "sheet.ron"]).ends(0);
     assert_eq!(second.out, first.out);
     assert!(
-        second.err.contains("cached  nothing changed") && second.err.contains("0 of 2 nodes ran"),
+        second.err.contains("cached  nothing changed") && second.err.contains("0 of 3 nodes ran"),
         "{}",
         second.err
     );
 
-    let third = desk.say(&["run", "sheet.ron", "--set", "words.text=a quiet sea"]).ends(0);
-    assert!(third.err.contains("`text` changed") && third.err.contains("follows `words`"), "{}", third.err);
+    let third = desk.say(&["run", "sheet.ron", "--set", "grow.filter=nearest"]).ends(0);
+    assert!(third.err.contains("`filter` changed") && third.err.contains("follows `grow`"), "{}", third.err);
+    assert!(third.err.contains("2 of 3 nodes ran") && third.out.contains("sheet-2.png"), "{}", third.err);
     let fresh = desk.say(&["run", "sheet.ron", "--fresh"]).ends(0);
-    assert!(fresh.err.contains("2 of 2 nodes ran") && fresh.err.contains("asked to run anew"), "{}", fresh.err);
-    let part = desk.say(&["run", "sheet.ron", "--to", "words"]).ends(0);
+    assert!(fresh.err.contains("3 of 3 nodes ran") && fresh.err.contains("asked to run anew"), "{}", fresh.err);
+    let part = desk.say(&["run", "sheet.ron", "--to", "grow"]).ends(0);
     assert_eq!(part.out, "");
-    assert!(part.err.contains("words: text \"A SERENE LANDSCAPE\""), "{}", part.err);
+    assert!(part.err.contains("grow: image 6×6"), "{}", part.err);
+}
+
+#[test]
+fn a_picture_runs_as_the_workflow_that_made_it() {
+    let desk = Desk::new();
+    desk.graph("sheet.ron", SHEET);
+    let first = desk.say(&["run", "sheet.ron", "--set", "grow.factor=2"]).ends(0);
+    let again = desk.say(&["run", "output/sheet.png"]).ends(0);
+    assert_eq!(again.out, first.out);
+    assert!(again.err.contains("0 of 3 nodes ran"), "{}", again.err);
+    desk.say(&["check", "output/sheet.png"]).ends(0);
+    let other = desk.say(&["run", "output/sheet.png", "--set", "save.name=other", "--out", "more"]).ends(0);
+    assert_eq!(other.out, format!("{}\n", Path::new("more").join("other.png").display()));
+    let bare = desk.say(&["run", "input/in.png"]).ends(3);
+    assert!(bare.err.contains("carries no workflow") && bare.err.contains("hint: "), "{}", bare.err);
 }
 
 #[test]
 fn every_kind_of_fault_has_its_code() {
     let desk = Desk::new();
     desk.graph("sheet.ron", SHEET);
-    desk.graph("spoil.ron", "\"tray\": (type: \"spoil\", how: \"panic\"),");
-    desk.graph("ink.ron", "\"ink\": (type: \"ink\", bytes: 1000000), \"leaf\": (type: \"grow\"),\n\"print\": (type: \"stamp\", ink: (from: \"ink\"), leaf: (from: \"leaf\")),");
+    desk.graph("drawn.ron", DRAWN);
     desk.say(&["check", "sheet.ron"]).ends(0);
-    let bug = desk.say(&["run", "spoil.ron", "--to", "tray"]).ends(1);
-    assert!(
-        bug.err.contains("this node broke off: the tray fell over") && bug.err.contains("tray (spoil)"),
-        "{}",
-        bug.err
-    );
-    assert!(!bug.err.contains("panicked at"), "{}", bug.err);
-    desk.say(&["run", "sheet.ron", "--to", "wrods"]).ends(2);
+    desk.say(&["run", "sheet.ron", "--to", "grwo"]).ends(2);
     desk.say(&["run", "sheet.ron", "--no-such-flag"]).ends(2);
+    desk.say(&["run", "sheet.ron", "--ram", "much"]).ends(2);
     desk.say(&["run"]).ends(2);
-    desk.say(&["nodes", "shoot"]).ends(2);
+    desk.say(&["nodes", "denois"]).ends(2);
     desk.say(&["run", "missing.ron"]).ends(3);
-    desk.say(&["run", "spoil.ron", "--to", "tray", "--set", "tray.how=fault"]).ends(3);
+    desk.say(&["run", "sheet.ron", "--set", "load.file=missing.png"]).ends(3);
     desk.say(&["run", "sheet.ron", "--allow", "nowhere"]).ends(3);
-    let memory = desk.say(&["run", "ink.ron", "--to", "print", "--ram", "1K"]).ends(4);
-    assert!(memory.err.contains("black ink needs 976.6 KiB") && memory.err.contains("--ram"), "{}", memory.err);
-    desk.say(&["run", "spoil.ron", "--to", "tray", "--set", "tray.how=nan"]).ends(5);
+    let memory = desk.say(&["run", "drawn.ron", "--ram", "1K"]).ends(4);
+    assert!(memory.err.contains("1.0 KiB are free") && memory.err.contains("--ram"), "{}", memory.err);
+    assert!(memory.err.contains("drawn.ron:") && memory.err.contains("prompt (encode_prompt)"), "{}", memory.err);
     let help = desk.say(&["--help"]).ends(0).out;
-    assert!(
-        ["  0  ", "  1  ", "  2  ", "  3  ", "  4  ", "  5  ", "130  "].iter().all(|code| help.contains(code)),
-        "{help}"
-    );
+    let codes = ["  0  ", "  1  ", "  2  ", "  3  ", "  4  ", "  5  ", "130  "];
+    assert!(codes.iter().all(|code| help.contains(code)), "{help}");
+}
+
+#[test]
+fn row_14_numbers_that_are_none_end_a_run_with_their_node() {
+    let desk = Desk::new();
+    desk.graph("drawn.ron", DRAWN);
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini/weights"), &desk.path("spoilt"));
+    let file = desk.path("spoilt/unet/diffusion_pytorch_model.safetensors");
+    let mut bytes = fs::read(&file).expect("readable");
+    let header = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    // Every half-precision number of the weights is now NaN.
+    bytes[8 + header..].fill(0xff);
+    fs::write(&file, bytes).expect("writable");
+    let said = desk.say(&["run", "drawn.ron", "--set", "model.source=spoilt"]).ends(5);
+    assert!(said.err.contains("not finite") || said.err.contains("no longer finite"), "{}", said.err);
+    assert!(said.err.contains("denoise (denoise)") && said.out.is_empty(), "{}", said.err);
+    assert!(!desk.path("output").exists());
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("writable");
+    for entry in fs::read_dir(from).expect("readable") {
+        let (path, to) = (entry.as_ref().expect("readable").path(), to.join(entry.expect("readable").file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("writable");
+        }
+    }
 }
 
 #[test]
@@ -167,21 +217,23 @@ fn check_shows_five_faults_at_once_with_their_places() {
     let desk = Desk::new();
     desk.graph(
         "five.ron",
-        r#"        "words": (type: "shuot", text: "a"),
-        "leaf": (type: "grow", size: 0),
-        "again": (type: "sprout", leaf: (from: "laef")),
-        "say": (type: "shout", txt: "a", text: "b"),
-        "save": (type: "press", text: (from: "leaf")),
+        r#"        "model": (type: "lod_model", source: "mini"),
+        "load": (type: "load_image", file: "in.png"),
+        "grow": (type: "upscale", image: (from: "load"), factor: 0.0),
+        "again": (type: "upscale", image: (from: "laod")),
+        "soft": (type: "upscale", image: (from: "load"), filer: "box"),
+        "words": (type: "text", text: "a"),
+        "save": (type: "save_image", image: (from: "words")),
 "#,
     );
     let said = desk.say(&["check", "five.ron"]).ends(2);
     assert_eq!(said.out, "");
     for expected in [
-        "error: there is no node type `shuot`\n  at five.ron:4:9 › words (shuot) › type\n  hint: did you mean `shout`?",
-        "error: 0 is out of range\n  at five.ron:5:32 › leaf (grow) › size\n  hint: give a whole number from 1 to 1000000",
-        "error: there is no node `laef` to take `leaf` from\n  at five.ron:6:36 › again (sprout) › leaf\n  hint: did you mean",
-        "error: `shout` has no input `txt`\n  at five.ron:7:32 › say (shout) › txt\n  hint: did you mean `text`?",
-        "error: `save.text` (press) takes `text`, and `leaf` (grow) gives `leaf`\n  at five.ron:8:33 › save (press) › text",
+        "error: there is no node type `lod_model`\n  at five.ron:4:9 › model (lod_model) › type\n  hint: did you mean `load_model`?",
+        "error: 0.0 is out of range\n  at five.ron:6:58 › grow (upscale) › factor\n  hint: give a number from 0.01 to 16.0",
+        "error: there is no node `laod` to take `image` from\n  at five.ron:7:36 › again (upscale) › image\n  hint: did you mean `load`?",
+        "error: `upscale` has no input `filer`\n  at five.ron:8:58 › soft (upscale) › filer\n  hint: did you mean `filter`?",
+        "error: `save.image` (save_image) takes `image`, and `words` (text) gives `text`\n  at five.ron:10:38 › save (save_image) › image\n  hint: ",
     ] {
         assert!(said.err.contains(expected), "{expected}\n\nin\n{}", said.err);
     }
@@ -189,43 +241,47 @@ fn check_shows_five_faults_at_once_with_their_places() {
     let json = desk.say(&["check", "five.ron", "--json"]).ends(2).json();
     assert_eq!((json["ok"].as_bool(), json["exit"].as_u64()), (Some(false), Some(2)));
     assert_eq!(json["faults"].as_array().map(Vec::len), Some(5));
-    assert_eq!((&json["faults"][0]["node"], &json["faults"][0]["line"]), (&"words".into(), &4.into()));
-    assert_eq!(desk.files().len(), 1, "a check touches nothing: {:?}", desk.files());
+    assert_eq!((&json["faults"][0]["node"], &json["faults"][0]["line"]), (&"model".into(), &4.into()));
+    assert_eq!(desk.files().len(), 2, "a check touches nothing: {:?}", desk.files());
 }
 
 #[test]
 fn set_understands_values_and_refuses_wrong_names() {
     let desk = Desk::new();
     desk.graph("sheet.ron", SHEET);
-    desk.say(&["run", "sheet.ron", "--set", "words.text=5", "--set", "save.name=\"five.txt\""]).ends(0);
-    assert_eq!(fs::read_to_string(desk.path("output/five.txt")).expect("it was written"), "5");
-    let wrong = ["run", "sheet.ron", "--set", "wodrs.text=a", "--set", "words.txt=a", "--set", "nonsense"];
+    let args =
+        ["run", "sheet.ron", "--set", "save.name=5", "--set", "grow.filter=\"nearest\"", "--set", "grow.factor=2"];
+    assert!(desk.say(&args).ends(0).out.ends_with("5.png\n"));
+    assert!(desk.say(&["run", "sheet.ron", "--set", "save.name=a quiet sea"]).ends(0).out.contains("a quiet sea"));
+    let wrong = ["run", "sheet.ron", "--set", "gorw.factor=2", "--set", "grow.fctor=2", "--set", "nonsense"];
     let said = desk.say(&wrong).ends(2);
-    assert!(said.err.contains("there is no node `wodrs`\n  hint: did you mean `words`?"), "{}", said.err);
-    assert!(said.err.contains("`words` (shout) has no input `txt`\n  hint: did you mean `text`?"), "{}", said.err);
+    assert!(said.err.contains("there is no node `gorw`\n  hint: did you mean `grow`?"), "{}", said.err);
+    assert!(said.err.contains("`grow` (upscale) has no input `fctor`\n  hint: did you mean `factor`?"), "{}", said.err);
     assert!(said.err.contains("--set nonsense: this sets nothing") && said.err.contains("3 faults"), "{}", said.err);
-    let said = desk.say(&["run", "sheet.ron", "--set", "words.loudness=louder"]).ends(2);
-    assert!(
-        said.err.contains("at --set › words (shout) › loudness\n  hint: choose one of loud, plain"),
-        "{}",
-        said.err
-    );
+    let said = desk.say(&["run", "sheet.ron", "--set", "grow.filter=blunt"]).ends(2);
+    assert!(said.err.contains("at --set › grow (upscale) › filter\n  hint: choose one of lanczos"), "{}", said.err);
+    let said = desk.say(&["run", "sheet.ron", "--set", "grow.factor=a lot"]).ends(2);
+    assert!(said.err.contains("wanted a number, found a text \"a lot\""), "{}", said.err);
 }
 
 #[test]
 fn seeds_are_set_drawn_and_told() {
     let desk = Desk::new();
-    desk.graph("leaf.ron", "\"leaf\": (type: \"grow\", size: 1, seed: \"random\"),");
-    let run = |args: &[&str]| {
-        let said = desk.say(&[&["run", "leaf.ron", "--to", "leaf", "--json"], args].concat()).ends(0);
-        said.json()["seeds"].clone()
+    desk.graph("chance.ron", "\"chance\": (type: \"seed\", seed: \"random\"),");
+    let report = |args: &[&str]| {
+        let said = desk.say(&[&["run", "chance.ron", "--to", "chance", "--json"], args].concat()).ends(0);
+        (said.json(), said.err)
     };
+    let run = |args: &[&str]| report(args).0["seeds"].clone();
+    let (told, err) = report(&[]);
+    assert_eq!(told["results"][0]["values"][0]["literal"], told["seeds"]["chance.seed"]);
+    assert!(err.contains(&format!("drawn for `chance.seed`: {}", told["seeds"]["chance.seed"])), "{err}");
     let (one, two) = (run(&[]), run(&[]));
-    assert!(one["leaf.seed"].is_u64() && one != two, "{one} and {two}");
+    assert!(one["chance.seed"].is_u64() && one != two, "{one} and {two}");
     assert_eq!(run(&["--seed", "7"]), serde_json::json!({}));
     assert!(run(&["--seed", "random"])["--seed"].is_u64());
-    assert_eq!(run(&["--set", "leaf.seed=5"]), serde_json::json!({}));
-    desk.say(&["run", "leaf.ron", "--seed", "-1"]).ends(2);
+    assert_eq!(run(&["--set", "chance.seed=5"]), serde_json::json!({}));
+    desk.say(&["run", "chance.ron", "--seed", "-1"]).ends(2);
 }
 
 /// What a hostile author could put where a text may stand.
@@ -236,34 +292,34 @@ fn row_78_json_stays_json_whatever_the_strings() {
     let desk = Desk::new();
     let text =
         serde_json::to_string(HOSTILE).expect("a text").replace("\\u0000", "\\u{0}").replace("\\u001b", "\\u{1b}");
-    let sheet = |nodes: &str| nodes.replace("HOSTILE", &text);
-    desk.graph("sheet.ron", &sheet("\"a\\\"\u{202e}b\": (type: \"shout\", text: HOSTILE, loudness: \"plain\"), \"s\": (type: \"press\", text: (from: \"a\\\"\u{202e}b\")),"));
-    let report = desk.say(&["run", "sheet.ron", "--json", "--to", "a\"\u{202e}b"]).ends(0).json();
+    let hostile = |nodes: &str| nodes.replace("HOSTILE", &text);
+    let id = "a\"\u{202e}b";
+    let words = "\"a\\\"\u{202e}b\": (type: \"text\", text: HOSTILE),";
+    let save = SHEET.replace("name: \"sheet\"", "name: (from: \"a\\\"\u{202e}b\")");
+    desk.graph("sheet.ron", &hostile(&format!("{words}{save}")));
+    let report = desk.say(&["run", "sheet.ron", "--json", "--to", id]).ends(0).json();
     assert_eq!(report["results"][0]["values"][0]["literal"], HOSTILE);
-    let events = desk.say(&["run", "sheet.ron", "--events", "--fresh"]).ends(0).json_lines();
+    let events = desk.say(&["run", "sheet.ron", "--events"]).ends(0).json_lines();
     let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap_or_default()).collect();
     assert_eq!((kinds.first(), kinds.last()), (Some(&"planned"), Some(&"report")), "{kinds:?}");
     assert!(["started", "finished", "wrote"].iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
-    assert!(events.iter().any(|event| event["node"] == "a\"\u{202e}b"));
+    assert_eq!(desk.say(&["run", "sheet.ron"]).ends(0).out.lines().count(), 1);
 
     desk.graph(
         "wrong.ron",
-        &sheet("\"a\": (type: HOSTILE, text: HOSTILE), \"b\": (type: \"shout\", loudness: HOSTILE),"),
+        &hostile("\"a\": (type: HOSTILE, text: HOSTILE), \"b\": (type: \"upscale\", filter: HOSTILE),"),
     );
     for args in [["run", "wrong.ron", "--json"], ["run", "wrong.ron", "--events"], ["explain", "wrong.ron", "--json"]] {
-        let said = desk.say(&args).ends(2);
+        let said = desk.say(&[&args[..], &["--to", "b"]].concat()).ends(2);
         assert!(said.json_lines().iter().all(Value::is_object), "{}", said.out);
         assert!(said.json_lines().last().expect("a line")["faults"].as_array().is_some_and(|all| all.len() > 1));
         let unruly = said.err.chars().find(|letter| (letter.is_control() && *letter != '\n') || *letter == '\u{202e}');
         assert_eq!(unruly, None, "row 75: {:?}", said.err);
     }
-    for args in [
-        &["explain", "sheet.ron", "--json"][..],
-        &["nodes", "--json"],
-        &["nodes", "grow", "--json"],
-        &["cache", "ls", "--json"],
-        &["check", "sheet.ron", "--json"],
-    ] {
+    let (explain, manual) = (["explain", "sheet.ron", "--json"], ["nodes", "denoise", "--json"]);
+    for args in
+        [&explain[..], &["nodes", "--json"], &manual, &["cache", "ls", "--json"], &["check", "sheet.ron", "--json"]]
+    {
         desk.say(args).ends(0).json();
     }
 }
@@ -272,7 +328,7 @@ fn row_78_json_stays_json_whatever_the_strings() {
 fn row_75_a_log_line_is_one_line() {
     let desk = Desk::new();
     desk.graph("sheet.ron", SHEET);
-    desk.say(&["run", "sheet.ron", "--set", "words.loudness=a\nexit 0\u{1b}[2J\u{202e}"]).ends(2);
+    desk.say(&["run", "sheet.ron", "--set", "grow.filter=a\nexit 0\u{1b}[2J\u{202e}"]).ends(2);
     let log = desk.log();
     assert!(log.contains("a\\nexit 0\\u{1b}[2J\\u{202e}"), "{log}");
     assert!(!log.contains(['\u{1b}', '\u{202e}']), "{log:?}");
@@ -285,7 +341,7 @@ fn row_76_a_secret_is_told_nowhere() {
     const CANARY: &str = "hf_canary_5f1d7c2e";
     let desk = Desk::new();
     desk.graph("sheet.ron", SHEET);
-    desk.graph("spoil.ron", "\"tray\": (type: \"spoil\"),");
+    desk.graph("drawn.ron", DRAWN);
     let say = |args: &[&str]| {
         let command = &mut desk.command(args);
         command.env("HF_TOKEN", CANARY).env("MY_SECRET", "Bearer-XYZ-123").env("RUST_BACKTRACE", "full");
@@ -298,9 +354,10 @@ fn row_76_a_secret_is_told_nowhere() {
         said
     };
     say(&["run", "sheet.ron", "--events"]).ends(0);
-    say(&["run", "spoil.ron", "--to", "tray", "--set", "tray.how=panic"]).ends(1);
-    say(&["run", "sheet.ron", "--json", "--set", &format!("words.loudness={CANARY}")]).ends(2);
-    assert!(desk.log().contains("words.loudness=[secret]"), "{}", desk.log());
+    say(&["run", "drawn.ron", "--ram", "1K"]).ends(4);
+    say(&["run", "sheet.ron", "--json", "--set", &format!("grow.filter={CANARY}")]).ends(2);
+    assert!(desk.log().contains("grow.filter=[secret]"), "{}", desk.log());
+    say(&["run", "sheet.ron", "--json", "--set", &format!("load.file=https://me:{CANARY}@example.org/a.png")]).ends(3);
     say(&["run", &format!("{CANARY}.ron")]).ends(3);
     say(&["run", "sheet.ron", "--to", "Bearer-XYZ-123"]).ends(2);
 }
@@ -315,9 +372,9 @@ fn the_log_of_the_last_session_tells_what_happened() {
         "darkroom 0.",
         "began 20",
         "run sheet.ron",
-        "planned: 2 of 2 run",
-        "started words (shout)",
-        "ran words in",
+        "planned: 3 of 3 run",
+        "started grow (upscale)",
+        "ran grow in",
         "save wrote",
         "exit 0",
     ] {
@@ -361,13 +418,13 @@ fn explain_tells_what_would_run_and_why() {
     let desk = Desk::new();
     desk.graph("sheet.ron", SHEET);
     let before = desk.say(&["explain", "sheet.ron"]).ends(0);
-    assert!(before.out.contains("words  run  new here") && before.out.contains("2 of 2 nodes run"), "{}", before.out);
+    assert!(before.out.contains("grow  run  new here") && before.out.contains("3 of 3 nodes run"), "{}", before.out);
     assert!(!desk.path("output").exists() && !desk.path("state/reports").exists());
     desk.say(&["run", "sheet.ron"]).ends(0);
     let after = desk.say(&["explain", "sheet.ron"]).ends(0);
-    assert!(after.out.contains("cached (disk)") && after.out.contains("0 of 2 nodes run"), "{}", after.out);
-    let json = desk.say(&["explain", "sheet.ron", "--set", "words.text=b", "--json"]).ends(0).json();
-    assert_eq!((&json["runs"], &json["nodes"][0]["why"]), (&2.into(), &"`text` changed".into()));
+    assert!(after.out.contains("cached (disk)") && after.out.contains("0 of 3 nodes run"), "{}", after.out);
+    let json = desk.say(&["explain", "sheet.ron", "--set", "grow.factor=2", "--json"]).ends(0).json();
+    assert_eq!((&json["runs"], &json["nodes"][1]["why"]), (&2.into(), &"`factor` changed".into()));
 }
 
 #[test]
@@ -376,13 +433,13 @@ fn the_cache_is_listed_collected_verified_and_cleared() {
     desk.graph("sheet.ron", SHEET);
     desk.say(&["run", "sheet.ron"]).ends(0);
     let listed = desk.say(&["cache", "ls"]).ends(0);
-    assert_eq!(listed.out.lines().count(), 2, "{}", listed.out);
-    assert!(listed.out.contains("shout") && listed.err.contains("2 results"), "{}{}", listed.out, listed.err);
-    assert_eq!(desk.say(&["cache", "ls", "--json"]).ends(0).json()["entries"].as_array().map(Vec::len), Some(2));
-    assert_eq!(desk.say(&["cache", "verify"]).ends(0).out, "2 results are good\n");
+    assert_eq!(listed.out.lines().count(), 3, "{}", listed.out);
+    assert!(listed.out.contains("upscale") && listed.err.contains("3 results"), "{}{}", listed.out, listed.err);
+    assert_eq!(desk.say(&["cache", "ls", "--json"]).ends(0).json()["entries"].as_array().map(Vec::len), Some(3));
+    assert_eq!(desk.say(&["cache", "verify"]).ends(0).out, "3 results are good\n");
     desk.say(&["cache", "gc"]).ends(0);
     let cleared = desk.say(&["cache", "clear", "--json"]).ends(0).json();
-    assert_eq!(cleared["cleared"]["entries"], 2);
+    assert_eq!(cleared["cleared"]["entries"], 3);
     assert_eq!(desk.say(&["cache", "ls"]).ends(0).out, "");
     let again = desk.say(&["run", "sheet.ron"]).ends(0);
     assert!(again.err.contains("the cache was cleared"), "{}", again.err);
@@ -399,12 +456,15 @@ fn the_cache_is_listed_collected_verified_and_cleared() {
 fn the_reference_comes_from_the_specs() {
     let desk = Desk::new();
     let table = desk.say(&["nodes"]).ends(0).out;
-    assert!(table.contains("Toys\n") && table.contains("grow"), "{table}");
-    let manual = desk.say(&["nodes", "grow"]).ends(0).out;
-    assert!(manual.contains("size: integer, default 4 numbers, from 1 to 1000000 numbers"), "{manual}");
+    assert!(
+        table.contains("Image\n") && table.contains("  upscale        Brings pictures to another size\n"),
+        "{table}"
+    );
+    let manual = desk.say(&["nodes", "save_image"]).ends(0).out;
+    assert!(manual.contains("  quality: integer, default 92, from 1 to 100\n      Quality of a JPEG.\n"), "{manual}");
     let all = desk.say(&["nodes", "--json"]).ends(0).json();
-    assert!(all.as_array().is_some_and(|all| all.iter().any(|node| node["type"] == "grow")));
-    assert!(desk.say(&["nodes", "gorw"]).ends(2).err.contains("did you mean `grow`?"));
+    assert!(all.as_array().is_some_and(|all| all.iter().any(|node| node["type"] == "denoise")));
+    assert!(desk.say(&["nodes", "denois"]).ends(2).err.contains("did you mean `denoise`?"));
 }
 
 #[test]
@@ -443,12 +503,13 @@ fn pictures_without_a_workflow_are_told() {
 #[test]
 fn row_64_ctrl_c_stops_within_a_second_and_leaves_nothing_half_written() {
     let desk = Desk::new();
-    desk.graph("forever.ron", FOREVER);
+    desk.graph("forever.ron", &DRAWN.replace("64", "256").replace("steps: 1", "steps: 1000"));
     let mut child = desk.command(&["run", "forever.ron"]);
     let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let pid = rustix::process::Pid::from_child(&child);
     let begun = Instant::now();
-    while !fs::read_to_string(desk.path("state/reports/last_session.log")).is_ok_and(|log| log.contains("started wait"))
+    while !fs::read_to_string(desk.path("state/reports/last_session.log"))
+        .is_ok_and(|log| log.contains("started denoise"))
     {
         assert!(begun.elapsed() < Duration::from_secs(30), "the run begins");
         std::thread::sleep(Duration::from_millis(20));
@@ -460,7 +521,7 @@ fn row_64_ctrl_c_stops_within_a_second_and_leaves_nothing_half_written() {
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
     assert_eq!(said.out, "");
     assert!(
-        said.err.contains("stopping; press Ctrl-C again") && said.err.contains("stopped at `wait`"),
+        said.err.contains("stopping; press Ctrl-C again") && said.err.contains("stopped at `denoise`"),
         "{}",
         said.err
     );

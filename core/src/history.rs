@@ -15,6 +15,7 @@ use crate::fingerprint::Fingerprint;
 pub struct History {
     path: Option<PathBuf>,
     nodes: HashMap<String, Past>,
+    changed: bool,
 }
 
 /// What a node's last result was made of.
@@ -45,7 +46,7 @@ impl History {
         let name = Fingerprint::of_bytes(workflow.as_os_str().as_encoded_bytes());
         let path = folder.join(format!("{name}.json"));
         let nodes = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path: Some(path), nodes }
+        Self { path: Some(path), nodes, changed: false }
     }
 
     /// Returns a node's last result.
@@ -58,16 +59,19 @@ impl History {
         if let Some(before) = self.nodes.get(node).filter(|before| before.kind == past.kind) {
             past.seconds = past.seconds.or(before.seconds);
         }
+        self.changed |= self.nodes.get(node) != Some(&past);
         self.nodes.insert(node.to_owned(), past);
     }
 
-    /// Writes the history down, if it has a file.
+    /// Writes the history down, if it has a file and something changed.
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn save(&self) -> Result<(), Fault> {
-        let Some(path) = &self.path else { return Ok(()) };
+    pub fn save(&mut self) -> Result<(), Fault> {
+        let Some(path) = self.path.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let text = serde_json::to_vec(&self.nodes).expect("names and numbers are always valid JSON");
-        write_aside(path, &text)
+        write_aside(path, &text)?;
+        self.changed = false;
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::Plan;
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
 pub enum Event<'a> {
-    /// The plan is made and the run begins.
+    /// The plan is made and the run begins, or goes on by another plan because a cached result could not be read.
     Planned(&'a Plan),
     /// A node begins its work.
     Started {

@@ -1,11 +1,12 @@
 //! Plans: what would happen, as data, before anything does. Pure: the same graph, registry and cache listing give the
 //! same plan. `explain` prints it, an editor overlays it, the engine obeys it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::cache::{Cache, Gone, Tier};
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, Located};
 use crate::fingerprint::Fingerprint;
 use crate::graph::check::{Source, Wired, WiredNode, wire};
 use crate::graph::{Graph, Mode};
@@ -171,7 +172,7 @@ pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<(), Faul
     let (wired, mut faults) = wire(graph, registry, host.files());
     let all: Vec<_> = wired.order.clone();
     survey(&wired, &all, host, &mut faults);
-    faults.or(())
+    in_file_order(faults, graph).or(())
 }
 
 /// Makes a plan.
@@ -186,12 +187,38 @@ pub fn plan(
     history: &History,
     wish: &Wish,
 ) -> Result<Plan, Faults> {
+    plan_without(&HashSet::new(), graph, registry, host, cache, history, wish)
+}
+
+/// Makes a plan that does not count on the results of some recipes: they are listed, and could not be read.
+///
+/// # Errors
+/// The same as of [`plan`].
+pub(crate) fn plan_without(
+    lost: &HashSet<Fingerprint>,
+    graph: &Graph,
+    registry: &Registry,
+    host: &Host,
+    cache: &Cache,
+    history: &History,
+    wish: &Wish,
+) -> Result<Plan, Faults> {
     let (wired, mut faults) = wire(graph, registry, host.files());
     let goals = goals(&wired, graph, wish, &mut faults);
     let found = survey(&wired, &goals, host, &mut faults);
     check_locks(graph, &wired, &found, &mut faults);
-    faults.or(())?;
-    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish }.plan(&goals))
+    if faults.0.is_empty() && goals.iter().all(|goal| found.findings[*goal].is_none()) {
+        faults.push(Fault::graph("all that is wanted waits for a muted node").hint("make that node active"));
+    }
+    in_file_order(faults, graph).or(())?;
+    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost }.plan(&goals))
+}
+
+/// Sorts faults as a person reads the file; those of no node come first.
+fn in_file_order(mut faults: Faults, graph: &Graph) -> Faults {
+    let place = |located: &Located| located.place.node.as_ref().and_then(|(id, _)| graph.nodes.get_index_of(id));
+    faults.0.sort_by_cached_key(place);
+    faults
 }
 
 fn goals(wired: &Wired<'_>, graph: &Graph, wish: &Wish, faults: &mut Faults) -> Vec<usize> {
@@ -246,6 +273,7 @@ struct Planner<'a, 'g> {
     cache: &'a Cache,
     history: &'a History,
     wish: &'a Wish,
+    lost: &'a HashSet<Fingerprint>,
 }
 
 impl<'g> Planner<'_, 'g> {
@@ -307,7 +335,8 @@ impl<'g> Planner<'_, 'g> {
         for index in (0..steps.len()).rev() {
             let step = &mut steps[index];
             let lane = step.node.spec().lane;
-            let tier = if lane == Lane::Value { None } else { self.cache.find(step.recipe) };
+            let hopeless = lane == Lane::Value || self.lost.contains(&step.recipe);
+            let tier = if hopeless { None } else { self.cache.find(step.recipe) };
             if !wanted[index] {
                 step.action = Action::Idle(tier);
                 continue;
@@ -325,11 +354,11 @@ impl<'g> Planner<'_, 'g> {
 
     fn act(&self, step: &Step, tier: Option<Tier>) -> (Action, Why) {
         let spec = step.node.spec();
-        if self.wish.fresh && spec.lane != Lane::Open {
-            return (Action::Run, Why::Asked);
-        }
-        let Some(tier) = tier else {
-            return if spec.lane == Lane::Open { (Action::Open, Why::Needed) } else { (Action::Run, Why::Needed) };
+        let tier = match tier {
+            Some(tier) if !self.wish.fresh => tier,
+            _ if spec.lane == Lane::Open => return (Action::Open, Why::Needed),
+            _ if self.wish.fresh => return (Action::Run, Why::Asked),
+            _ => return (Action::Run, Why::Needed),
         };
         if spec.effect {
             match self.cache.load(step.recipe, &spec.outputs) {
@@ -338,10 +367,21 @@ impl<'g> Planner<'_, 'g> {
                         return (Action::Run, Why::Undone(what));
                     }
                 }
-                None => return (Action::Run, Why::Gone("its result was damaged")),
+                None => return (Action::Run, self.gone(step.recipe)),
             }
         }
         (Action::Take(tier), Why::Same)
+    }
+
+    /// Why a result that was once there is there no more.
+    fn gone(&self, recipe: Fingerprint) -> Why {
+        Why::Gone(match self.cache.why_gone(recipe) {
+            Gone::EvictedForRoom => "its result was let go: the cache was full",
+            Gone::Damaged => "its result was damaged",
+            Gone::Cleared => "the cache was cleared",
+            Gone::Never if self.lost.contains(&recipe) => "its result could not be read",
+            Gone::Never => "its result is no longer in the cache",
+        })
     }
 
     /// Finds out why each node that runs does so.
@@ -361,12 +401,7 @@ impl<'g> Planner<'_, 'g> {
         let spec = step.node.spec();
         let Some(past) = past else { return Why::New };
         if past.recipe == step.recipe {
-            return Why::Gone(match self.cache.why_gone(step.recipe) {
-                Gone::EvictedForRoom => "its result was let go: the cache was full",
-                Gone::Damaged => "its result was damaged",
-                Gone::Cleared => "the cache was cleared",
-                Gone::Never => "its result is no longer in the cache",
-            });
+            return self.gone(step.recipe);
         }
         if past.kind != spec.id || past.version != spec.version {
             return Why::Node;

@@ -183,9 +183,12 @@ impl Ledger {
         (books.uses, books.now) = (uses, 0);
     }
 
-    /// Adds uses that became known when a model was opened.
-    pub fn expect_also(&self, part: PartId, steps: Vec<usize>) {
-        self.books().uses.insert(part, steps);
+    /// Adds uses that became known when a model was opened; two handles may stand for one part.
+    pub fn expect_also(&self, part: PartId, steps: impl IntoIterator<Item = usize>) {
+        let mut books = self.books();
+        let uses = books.uses.entry(part).or_default();
+        uses.extend(steps);
+        uses.sort_unstable();
     }
 
     /// Tells which step of the plan runs.
@@ -209,12 +212,9 @@ impl Ledger {
             let loaded = loaded.downcast().map_err(|_| Fault::bug("two kinds of weights share one name"))?;
             return Ok(Pinned { loaded, _hold: hold });
         }
-        // The place is claimed: from here on, leaving without `loaded` gives it back.
-        let hold = Hold { ledger: Arc::clone(ledger), id };
-        let loaded = Arc::new(handle.load(Place::default(), cancel).inspect_err(|_| ledger.give_up(id))?);
-        let erased: Arc<dyn Any + Send + Sync> = Arc::clone(&loaded) as _;
-        ledger.books().parts.get_mut(&id).expect("claimed above").loaded = Some(erased);
-        ledger.changed.notify_all();
+        let claim = Claim { ledger, id };
+        let loaded = Arc::new(handle.load(Place::default(), cancel)?);
+        let hold = claim.fulfil(Arc::clone(&loaded) as _);
         Ok(Pinned { loaded, _hold: hold })
     }
 
@@ -272,8 +272,10 @@ impl Ledger {
     }
 
     fn too_much(&self, books: &Books, bytes: u64, title: &str) -> Fault {
-        let holders: Vec<_> =
-            books.parts.values().map(|part| format!("{} {}", part.title, gibibytes(part.bytes))).collect();
+        let mut holders: Vec<_> = books.parts.values().map(|part| (part.bytes, part.title.as_str())).collect();
+        holders.extend(Some((books.reserved, "scratch memory")).filter(|(bytes, _)| *bytes > 0));
+        holders.sort_by(|a, b| b.cmp(a));
+        let holders: Vec<_> = holders.iter().map(|(bytes, title)| format!("{title} {}", gibibytes(*bytes))).collect();
         let held = if holders.is_empty() { String::new() } else { format!("; in use: {}", holders.join(", ")) };
         Fault::memory(format!(
             "{title} needs {} and {} of {} are free{held}",
@@ -307,6 +309,30 @@ impl Books {
     fn next_use(&self, id: PartId) -> usize {
         let uses = self.uses.get(&id).map_or(&[][..], Vec::as_slice);
         uses.iter().copied().find(|step| *step > self.now).unwrap_or(usize::MAX)
+    }
+}
+
+/// A place kept for weights that somebody loads. Dropped before they are there, as after a fault or a panic, it gives
+/// the place back, so that whoever waits for them tries to load them.
+struct Claim<'a> {
+    ledger: &'a Arc<Ledger>,
+    id: PartId,
+}
+
+impl Claim<'_> {
+    /// Puts the weights into their place. The pin that the claim was becomes the caller's.
+    fn fulfil(self, loaded: Arc<dyn Any + Send + Sync>) -> Hold {
+        let hold = Hold { ledger: Arc::clone(self.ledger), id: self.id };
+        self.ledger.books().parts.get_mut(&self.id).expect("a claimed place is pinned").loaded = Some(loaded);
+        self.ledger.changed.notify_all();
+        std::mem::forget(self);
+        hold
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.ledger.give_up(self.id);
     }
 }
 
@@ -407,6 +433,58 @@ mod tests {
         drop(pin(&ledger, &a));
         drop(pin(&ledger, &b));
         assert_eq!((a_loads.load(Ordering::Relaxed), b_loads.load(Ordering::Relaxed)), (1, 2));
+    }
+
+    #[test]
+    fn two_handles_of_one_part_add_their_uses() {
+        let ledger = Ledger::new(10);
+        let ((a, a_loads), (b, b_loads), (c, _)) = (toy(1, 4), toy(2, 4), toy(3, 4));
+        drop((pin(&ledger, &a), pin(&ledger, &b)));
+        ledger.expect_also(a.part(), [5]);
+        ledger.expect_also(b.part(), [7]);
+        ledger.expect_also(a.part(), [9]);
+        ledger.reach(3);
+        drop(pin(&ledger, &c).expect("b goes: a is needed first"));
+        drop((pin(&ledger, &a), pin(&ledger, &b)));
+        assert_eq!((a_loads.load(Ordering::Relaxed), b_loads.load(Ordering::Relaxed)), (1, 2));
+    }
+
+    struct Brittle(AtomicUsize);
+
+    impl Resident for Brittle {
+        type Loaded = ();
+
+        fn part(&self) -> PartId {
+            PartId(Fingerprint::of_bytes(b"brittle"))
+        }
+        fn title(&self) -> String {
+            "brittle".to_owned()
+        }
+        fn bytes(&self, _: Place) -> u64 {
+            4
+        }
+        fn load(&self, _: Place, _: &Cancel) -> Result<(), Fault> {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => panic!("it broke"),
+                1 => Err(Fault::file("it is gone")),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_while_loading_leaves_the_place_free() {
+        let ledger = Ledger::new(10);
+        let handle = Handle::new(Brittle(AtomicUsize::new(0)));
+        let pin = || Ledger::pin(&ledger, &handle, &Cancel::new());
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(pin)).is_err());
+        assert_eq!(ledger.used(), 0);
+        assert!(pin().is_err());
+        assert_eq!(ledger.used(), 0);
+        let held = pin().expect("the third time it loads");
+        assert!(ledger.sitting()[0].pinned);
+        drop(held);
+        assert!(!ledger.sitting()[0].pinned);
     }
 
     proptest! {

@@ -99,6 +99,8 @@ pub struct ParamSpec {
     parse: fn(&Literal, &Files) -> Result<(), Fault>,
     /// The name of the literal's meaning; of a file's content, for a file.
     name: fn(&Literal, &Files) -> Result<Fingerprint, Fault>,
+    /// The name of the default, where it hangs on no file.
+    default_name: Option<Fingerprint>,
 }
 
 /// One of several words.
@@ -149,6 +151,7 @@ impl Input {
             noun: T::NOUN,
             parse: |literal, files| T::parse(literal, files).map(drop),
             name: T::name,
+            default_name: None,
         };
         Self { name, doc, kind: T::KIND, required: !T::OPTIONAL, param: Some(param) }
     }
@@ -157,7 +160,12 @@ impl Input {
     #[must_use]
     pub fn with_default<T: Param>(mut self, value: T) -> Self {
         self.required = false;
-        self.edit(|param| param.default = Some(value.literal()))
+        let default = value.literal();
+        self.edit(|param| {
+            // Without roots no file is found, and whatever has a name all the same keeps it.
+            param.default_name = T::name(&default, &Files::default()).ok();
+            param.default = Some(default);
+        })
     }
 
     /// Sets least and greatest value.
@@ -196,8 +204,12 @@ impl ParamSpec {
     /// # Errors
     /// A fault of the graph that says what is wanted and what was found.
     pub fn check(&self, literal: &Literal, files: &Files) -> Result<(), Fault> {
-        (self.parse)(literal, files)?;
-        self.check_range(literal)
+        let parsed = (self.parse)(literal, files);
+        match literal {
+            // The range that the node allows is narrower than the type's, and says more.
+            Literal::Integer(_) => self.check_range(literal).and(parsed),
+            _ => parsed.and_then(|()| self.check_range(literal)),
+        }
     }
 
     /// Checks range and step alone.
@@ -223,6 +235,18 @@ impl ParamSpec {
                     .hint(format!("{down} and {} are", down + i128::from(step))))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Returns the name of the default, if there is one.
+    ///
+    /// # Errors
+    /// A fault of the file that the default names.
+    pub fn default_name(&self, files: &Files) -> Result<Option<Fingerprint>, Fault> {
+        match (self.default_name, &self.default) {
+            (Some(name), _) => Ok(Some(name)),
+            (None, Some(default)) => self.name(default, files).map(Some),
+            (None, None) => Ok(None),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::node::{Feed, Inputs, Known, KnownInput};
 use crate::observe::Cancel;
 use crate::residency::Ledger;
-use crate::spec::Lane;
+use crate::spec::{Input, Lane};
 use crate::types::{Cost, Kind, Type};
 use crate::value::Value;
 
@@ -118,9 +118,13 @@ impl<'a, 'g> Surveyor<'a, 'g> {
     }
 
     fn begin(&mut self, index: usize, node: &'a WiredNode<'g>) {
+        if node.entry.mode == Mode::Muted {
+            return self.finish(index, None);
+        }
         self.phases[index] = Phase::Waiting;
         let route = node.spec().lane == Lane::Route && node.entry.mode == Mode::Active;
-        for (input, source) in node.spec().inputs.iter().zip(&node.inputs) {
+        // The last pushed is looked at first: what stands first in a node comes first in the plan.
+        for (input, source) in node.spec().inputs.iter().zip(&node.inputs).rev() {
             if !route || input.param.is_some() {
                 self.push(source);
             }
@@ -137,13 +141,10 @@ impl<'a, 'g> Surveyor<'a, 'g> {
 
     /// All first sources are known: finds out about the node, or chooses a route's branch.
     fn resolve(&mut self, index: usize, node: &'a WiredNode<'g>) {
-        if node.entry.mode == Mode::Muted {
-            return self.finish(index, None);
-        }
         if node.entry.mode == Mode::Bypassed {
             let first_of = |kind: Kind| {
                 node.spec().inputs.iter().zip(&node.inputs).position(|(input, source)| {
-                    matches!(source, Source::Link { .. }) && input.param.is_none() && kind.accepts(input.kind)
+                    matches!(source, Source::Link { .. } | Source::Broken) && kind.accepts(input.kind)
                 })
             };
             let finding = self.passed_on(index, node, &first_of);
@@ -187,13 +188,15 @@ impl<'a, 'g> Surveyor<'a, 'g> {
     ) -> Option<Finding> {
         let mut alias = Vec::new();
         for output in &node.spec().outputs {
-            let Some(Source::Link { node: from, output: which }) = choose(output.kind).map(|input| node.inputs[input])
-            else {
-                let fault =
-                    Fault::graph(format!("`{}` is bypassed, and no input could stand for `{}`", node.id, output.name))
-                        .hint("connect one of the same kind, or make the node active");
-                self.faults.push(node.fault(fault));
-                return None;
+            let (from, which) = match choose(output.kind).map(|input| node.inputs[input]) {
+                Some(Source::Link { node, output }) => (node, output),
+                Some(Source::Broken) => return None,
+                _ => {
+                    let message = format!("`{}` is bypassed, and no input could stand for `{}`", node.id, output.name);
+                    let hint = "connect one of the same kind, or make the node active";
+                    self.faults.push(node.fault(Fault::graph(message).hint(hint)));
+                    return None;
+                }
             };
             self.found.findings[from].as_ref()?;
             alias.push(self.found.origin(from, which));
@@ -229,7 +232,7 @@ impl<'a, 'g> Surveyor<'a, 'g> {
     /// What is known of each input; `None` behind a fault. A route's branches are left out.
     fn known_inputs(&self, node: &'a WiredNode<'g>) -> Option<Vec<KnownInput<'a>>> {
         let route = node.spec().lane == Lane::Route;
-        let known = |(input, source): (&'a crate::spec::Input, &Source<'a>)| {
+        let known = |(input, source): (&'a Input, &Source<'a>)| {
             Some(match *source {
                 Source::Literal(literal) => KnownInput { ty: None, from: None, feed: Some(Feed::Literal(literal)) },
                 Source::Default => {
@@ -290,20 +293,9 @@ impl<'a, 'g> Surveyor<'a, 'g> {
     fn name_inputs(&mut self, node: &WiredNode<'_>) -> Option<Vec<(usize, Fingerprint)>> {
         let mut names = Vec::with_capacity(node.inputs.len());
         for (index, (input, source)) in node.spec().inputs.iter().zip(&node.inputs).enumerate() {
-            let literal = match *source {
-                Source::Literal(literal) => Some(literal),
-                Source::Default => input.param.as_ref().and_then(|param| param.default.as_ref()),
-                Source::Link { node: from, output } => {
-                    let (from, output) = self.found.origin(from, output);
-                    names.push((index, self.found.findings[from].as_ref()?.names[output]));
-                    continue;
-                }
-                Source::Open => continue,
-                Source::Broken => return None,
-            };
-            let (Some(literal), Some(param)) = (literal, &input.param) else { continue };
-            match param.name(literal, self.host.files()) {
-                Ok(name) => names.push((index, name)),
+            match self.name_input(input, source) {
+                Ok(Some(name)) => names.push((index, name)),
+                Ok(None) => {}
                 Err(fault) => {
                     self.faults.push(node.fault(fault).input(input.name));
                     return None;
@@ -311,6 +303,36 @@ impl<'a, 'g> Surveyor<'a, 'g> {
             }
         }
         Some(names)
+    }
+
+    /// The name of what stands at an input, if anything does.
+    fn name_input(&self, input: &Input, source: &Source<'_>) -> Result<Option<Fingerprint>, Fault> {
+        let files = self.host.files();
+        match (*source, &input.param) {
+            (Source::Literal(literal), Some(param)) => param.name(literal, files).map(Some),
+            (Source::Default, Some(param)) => param.default_name(files),
+            (Source::Link { node, output }, param) => {
+                let (node, output) = self.found.origin(node, output);
+                let Some(finding) = &self.found.findings[node] else { return Ok(None) };
+                // A route may pass on anything: only here is it known what.
+                let found = finding.types[output].kind;
+                if !input.kind.accepts(found) {
+                    let id = self.wired.nodes[node].as_ref().map_or("", |node| node.id);
+                    return Err(Fault::graph(format!("wanted `{}`, and `{id}` gives `{found}`", input.kind))
+                        .hint("connect another node, or choose another branch"));
+                }
+                // A light value means to a parameter what a literal would: if it names a file, the file's content.
+                let literal = finding.values.as_ref().and_then(|values| values[output].literal());
+                match (literal, param) {
+                    (Some(literal), Some(param)) => {
+                        param.check(&literal, files)?;
+                        param.name(&literal, files).map(Some)
+                    }
+                    _ => Ok(Some(finding.names[output])),
+                }
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The name of a recipe: the node's type and version, the names of its inputs, and whatever of the machine shows in

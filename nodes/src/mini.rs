@@ -18,7 +18,7 @@ macro_rules! files {
     };
 }
 
-const FILES: &[File] = files![
+static FILES: &[File] = files![
     "model_index.json",
     "scheduler/scheduler_config.json",
     "text_encoder/config.json",

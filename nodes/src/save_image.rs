@@ -143,4 +143,8 @@ impl Datum for Saved {
         }
         Ok(())
     }
+
+    fn written(&self) -> Vec<PathBuf> {
+        self.paths().map(Path::to_owned).collect()
+    }
 }

@@ -3,3 +3,6 @@
 pub mod archive;
 pub mod cached;
 pub mod reference;
+
+pub mod room;
+pub mod studio;

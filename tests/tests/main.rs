@@ -1,4 +1,5 @@
 //! The one integration binary: linking candle many times is nobody's joy.
 
+mod engine;
 mod faults;
 mod parity;

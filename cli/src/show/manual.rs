@@ -26,7 +26,7 @@ pub fn manual(spec: &Spec) -> String {
     let mut text = String::new();
     let effect = if spec.effect { ", acts on the world" } else { "" };
     add(&mut text, format_args!("{} ({}, version {}{effect})\n", spec.id, spec.category, spec.version));
-    spec.doc.lines().for_each(|line| add(&mut text, format_args!("  {line}\n")));
+    write_doc(&mut text, "  ", spec.doc);
     if !spec.inputs.is_empty() {
         text.push_str("\nInputs\n");
         spec.inputs.iter().for_each(|input| describe(&mut text, input));
@@ -35,7 +35,7 @@ pub fn manual(spec: &Spec) -> String {
         text.push_str("\nOutputs\n");
         for output in &spec.outputs {
             add(&mut text, format_args!("  {}: {}\n", output.name, output.kind));
-            output.doc.lines().for_each(|line| add(&mut text, format_args!("      {line}\n")));
+            write_doc(&mut text, "      ", output.doc);
         }
     }
     text
@@ -45,7 +45,7 @@ fn describe(text: &mut String, input: &Input) {
     let facts = input.param.as_ref().map_or_else(|| wire_facts(input), |param| facts(param, input.required));
     let facts: String = facts.into_iter().map(|fact| format!(", {fact}")).collect();
     add(text, format_args!("  {}: {}{facts}\n", input.name, input.kind));
-    input.doc.lines().for_each(|line| add(text, format_args!("      {line}\n")));
+    write_doc(text, "      ", input.doc);
     let choices = input.param.as_ref().map_or(&[][..], |param| param.choices);
     let width = choices.iter().map(|choice| choice.name.len()).max().unwrap_or(0);
     for choice in choices {
@@ -77,6 +77,10 @@ fn shorten(literal: &Literal) -> String {
         Some((at, _)) => format!("{}…", &text[..at]),
         None => text,
     }
+}
+
+fn write_doc(text: &mut String, indent: &str, doc: &str) {
+    doc.lines().for_each(|line| add(text, format_args!("{}\n", format!("{indent}{line}").trim_end())));
 }
 
 fn first_sentence(doc: &str) -> &str {

@@ -81,10 +81,10 @@ mod tests {
         ];
         let report = Report { nodes, results: Vec::new(), seconds: 83.7, peak_bytes: 3 << 29 };
         let expected = [
-            "model          opened  needed",
-            "denoise    1 min 23 s  `text` changed",
-            "save           cached  nothing changed",
-            "spare               -  not needed",
+            "model        opened  needed",
+            "denoise  1 min 23 s  `text` changed",
+            "save         cached  nothing changed",
+            "spare             -  not needed",
             "1 of 4 nodes ran, 1 min 23 s, peak memory 1.5 GiB",
         ];
         assert_eq!(lines(&report), expected);

@@ -17,6 +17,8 @@ use crate::fingerprint::Fingerprint;
 use crate::spec::Output;
 use crate::value::Value;
 
+mod books;
+mod care;
 mod checkpoints;
 mod disk;
 mod entry;
@@ -149,9 +151,14 @@ impl Cache {
     /// A fault of the folder: it cannot be made or written.
     pub fn with_disk(mut self, folder: &Path, budget: u64) -> Result<Self, Fault> {
         let disk = Disk::open(folder, budget)?;
-        self.memories = disk.memories();
+        self.memories = Arc::clone(&disk.memories);
         self.disk = Some(disk);
         Ok(self)
+    }
+
+    /// Tells whether there is a tier on disk: storing and loading may then take long.
+    pub fn has_disk(&self) -> bool {
+        self.disk.is_some()
     }
 
     /// Tells where an entry lies, without reading it. Entries of other processes are seen.
@@ -232,9 +239,9 @@ impl Cache {
             memory_budget: memory.budget(),
             memory_entries: memory.len(),
             disk_bytes,
-            disk_budget: self.disk.as_ref().map_or(0, Disk::budget),
+            disk_budget: self.disk.as_ref().map_or(0, |disk| disk.budget),
             disk_entries,
-            quarantined: self.disk.as_ref().map_or(0, Disk::damaged),
+            quarantined: self.disk.as_ref().map_or(0, |disk| disk.damaged.load(Ordering::Relaxed)),
             unwritten: self.unwritten.load(Ordering::Relaxed),
         }
     }

@@ -8,7 +8,7 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Field, Graph, Link, Mode, NodeEntry};
-use crate::fault::{Fault, Faults, Located};
+use crate::fault::{Fault, FaultKind, Faults, Located};
 use crate::files::Files;
 use crate::literal::Literal;
 use crate::node::AnyNode;
@@ -74,7 +74,8 @@ pub fn wire<'g>(graph: &'g Graph, registry: &Registry, files: &Files) -> (Wired<
     let mut nodes = Vec::with_capacity(found.len());
     for ((id, entry), node) in graph.nodes.iter().zip(&found) {
         nodes.push(node.as_ref().map(|node| {
-            let wirer = Wirer { graph, found: &found, files, id, entry, spec: node.spec() };
+            let helpful = faults.0.len() < HELPFUL;
+            let wirer = Wirer { graph, found: &found, files, id, entry, spec: node.spec(), helpful };
             let inputs = wirer.inputs(&mut faults);
             WiredNode { id, entry, node: Arc::clone(node), inputs }
         }));
@@ -82,6 +83,10 @@ pub fn wire<'g>(graph: &'g Graph, registry: &Registry, files: &Files) -> (Wired<
     let order = order(graph, &nodes, &mut faults);
     (Wired { nodes, order }, faults)
 }
+
+/// So many faults get a hint that is looked for in the whole graph. A person reads no more of them, and a hundred
+/// thousand faults in a hundred thousand nodes would take hours.
+const HELPFUL: usize = 100;
 
 type Found = Option<Arc<dyn AnyNode>>;
 
@@ -113,6 +118,8 @@ struct Wirer<'a, 'g> {
     id: &'g str,
     entry: &'g NodeEntry,
     spec: &'a Spec,
+    /// Whether to look for hints in the whole graph.
+    helpful: bool,
 }
 
 impl<'g> Wirer<'_, 'g> {
@@ -142,9 +149,11 @@ impl<'g> Wirer<'_, 'g> {
     fn source(&self, input: &Input) -> Result<Source<'g>, Fault> {
         match (self.entry.fields.get(input.name), &input.param) {
             (Some(Field::Link(link)), _) => self.link(input, link),
-            (Some(Field::Literal(literal)), Some(param)) => {
-                param.check(literal, self.files).map(|()| Source::Literal(literal))
-            }
+            (Some(Field::Literal(literal)), Some(param)) => match param.check(literal, self.files) {
+                // Whether a file is there is asked of the nodes that are needed, when their inputs are named.
+                Err(fault) if fault.kind != FaultKind::File => Err(fault),
+                _ => Ok(Source::Literal(literal)),
+            },
             (Some(Field::Literal(literal)), None) => Err(Fault::graph(format!(
                 "`{}` takes a wire of kind `{}`, not {}",
                 input.name,
@@ -167,7 +176,8 @@ impl<'g> Wirer<'_, 'g> {
     fn link(&self, input: &Input, link: &Link) -> Result<Source<'g>, Fault> {
         let Some(node) = self.graph.nodes.get_index_of(&link.node) else {
             let fault = Fault::graph(format!("there is no node `{}` to take `{}` from", link.node, input.name));
-            return Err(match nearest(&link.node, self.graph.nodes.keys().map(String::as_str)) {
+            let ids = self.graph.nodes.keys().map(String::as_str);
+            return Err(match nearest(&link.node, ids.take_while(|_| self.helpful)) {
                 Some(near) => fault.hint(format!("did you mean `{near}`?")),
                 None => fault.hint(self.offer(input)),
             });
@@ -193,7 +203,7 @@ impl<'g> Wirer<'_, 'g> {
     /// Names the outputs in the graph that would fit an input.
     fn offer(&self, input: &Input) -> String {
         let mut fitting = Vec::new();
-        for (node, id) in self.found.iter().zip(self.graph.nodes.keys()) {
+        for (node, id) in self.found.iter().zip(self.graph.nodes.keys()).take_while(|_| self.helpful) {
             let Some(node) = node.as_ref().filter(|_| id != self.id) else { continue };
             let outputs = &node.spec().outputs;
             fitting.extend(outputs.iter().filter(|output| output.kind == input.kind).map(

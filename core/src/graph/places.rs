@@ -22,7 +22,7 @@ impl Places {
         Some(self.nodes.get(id)?.at)
     }
 
-    /// Returns where the name of a node's input stands.
+    /// Returns where the name of a node's input stands, or its `type`, `mode` and the like.
     pub fn field(&self, node: &str, field: &str) -> Option<Position> {
         self.nodes.get(node)?.fields.get(field).copied()
     }

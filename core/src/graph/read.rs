@@ -1,7 +1,6 @@
 //! A text to a graph, with everything that is wrong with it at once.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
@@ -198,6 +197,7 @@ impl<'t> Reader<'t> {
             }
         };
         let mut fields = self.unique(fields, |name| format!("`{}` of `{id}`", shortened(name)));
+        let places = fields.iter().map(|(name, entry)| (name.clone().into_owned(), entry.at)).collect();
         let kind = self.kind(id, entry, fields.shift_remove("type").as_ref())?;
         let (version, mode) = (fields.shift_remove("version"), fields.shift_remove("mode"));
         let (title, note) = (fields.shift_remove("title"), fields.shift_remove("note"));
@@ -209,10 +209,8 @@ impl<'t> Reader<'t> {
             note: at.part(note, "a text", text),
             ..NodeEntry::default()
         };
-        let mut places = HashMap::with_capacity(fields.len());
         for (name, entry) in fields {
             let Some(field) = at.field(&entry) else { continue };
-            places.insert(name.clone().into_owned(), entry.at);
             node.fields.insert(name.into_owned(), field);
         }
         self.places.add_node(id, entry.at, places);

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use darkroom_core::fault::{FaultKind, Faults, Position};
+use darkroom_core::files::Files;
+use darkroom_core::graph::check::wire;
 use darkroom_core::graph::{Field, read, read_file, write, write_file};
 use darkroom_core::literal::Literal;
+use darkroom_core::testing::toys;
 
 fn faults(text: &str) -> Faults {
     read(text).expect_err("this must not pass for a workflow")
@@ -45,10 +48,11 @@ fn fault_16_deep_nesting_is_refused() {
 #[test]
 fn fault_16_lists_within_lists_take_no_time() {
     let lists = format!("{}{}{}", "[".repeat(40), "1,".repeat(1_000_000), "]".repeat(40));
+    // Two seconds of work; taking each of the forty levels apart anew would be many times that.
     let start = Instant::now();
     let graph = read(&with_field(&lists)).expect("forty levels are fine").graph;
     assert_eq!(graph.nodes["a"].fields["x"], Field::Literal(Literal::Raw(lists)));
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -56,12 +60,10 @@ fn fault_17_a_huge_file_is_refused_before_it_is_read() {
     let home = tempfile::tempdir().expect("a folder");
     let path = home.path().join("huge.ron");
     let file = fs::File::create(&path).expect("a file");
-    // A hole: a gibibyte in length, nothing on disk, and seconds to read.
-    file.set_len(1 << 30).expect("a file may have holes");
-    let start = Instant::now();
+    // A hole: nothing on disk, and more than memory holds for who reads it.
+    file.set_len(1 << 38).expect("a file may have holes");
     let faults = read_file(&path).expect_err("it is too large");
-    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
-    assert_eq!(faults.0[0].fault.message, "the file has 1073741824 bytes, a workflow at most 16777216");
+    assert_eq!(faults.0[0].fault.message, "the file has 274877906944 bytes, a workflow at most 16777216");
     assert_eq!(faults.0[0].place.file.as_deref(), Some(path.as_path()));
 }
 
@@ -100,11 +102,14 @@ fn fault_17_a_pipe_does_not_hang_the_reader() {
 }
 
 #[test]
-fn fault_18_a_cycle_survives_reading() {
-    // A cycle is well-formed; `check` refuses it. Reading and writing must not run around in it.
-    let text = "(\n    darkroom: 1,\n    nodes: {\n        \"a\": (type: \"toy\", x: (from: \"b\")),\n        \
-                \"b\": (type: \"toy\", x: (from: \"a\"), y: (from: \"b\")),\n    },\n)\n";
-    assert_eq!(write(&read(text).expect("it is well-formed").graph), text);
+fn fault_18_a_cycle_is_read_and_then_refused_with_its_nodes() {
+    let text = "(\n    darkroom: 1,\n    nodes: {\n        \"c\": (type: \"grow\"),\n        \
+                \"a\": (type: \"grow\", on: (from: \"b\")),\n        \"b\": (type: \"grow\", on: (from: \"a\")),\n    },\n)\n";
+    let loaded = read(text).expect("a cycle is well-formed");
+    assert_eq!(write(&loaded.graph), text);
+    let (_, faults) = wire(&loaded.graph, &toys(), &Files::default());
+    let located = loaded.places.locate(faults).0.remove(0);
+    assert_eq!(located.to_string(), "line 5, column 9 › a (grow): these nodes wait for each other: `a`, `b`");
 }
 
 #[test]
@@ -162,6 +167,9 @@ fn fault_20_an_unknown_node_is_saved_back_unchanged() {
 "#;
     let loaded = read(text).expect("it is well-formed");
     assert_eq!(write(&loaded.graph), text);
+    let (_, faults) = wire(&loaded.graph, &toys(), &Files::default());
+    let named = loaded.places.locate(faults).to_string();
+    assert!(named.starts_with("line 5, column 13 › strange (from_the_future) › type: "), "{named}");
     let home = tempfile::tempdir().expect("a folder");
     let path = home.path().join("a.ron");
     write_file(&loaded.graph, &path).expect("the folder may be written");
@@ -222,12 +230,13 @@ fn fault_23_a_hundred_thousand_nodes_are_read_in_no_time() {
         .collect();
     // All in one line, so that finding columns is at its hardest.
     let text = format!("(darkroom: 1, nodes: {{{}}})", nodes.join(", "));
+    // Half a second of work; anything quadratic would be minutes.
     let start = Instant::now();
     let loaded = read(&text).expect("it is well-formed");
     assert_eq!(loaded.graph.nodes.len(), 100_000);
 
     let written = write(&loaded.graph);
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     assert!(read(&written).expect("it was just written").graph == loaded.graph);
     // All of them wrong: the report stays short.
     let faults = faults(&text.replace("type", "typo"));

@@ -1,5 +1,7 @@
 //! Bad inputs and bad days: each row of the list of faults is a test that carries its number.
 
 mod disk;
+mod engine;
 mod graphs;
 mod models;
+mod pictures;

@@ -1,6 +1,5 @@
 //! Toy nodes and an event log, for tests of the engine: no weights, no device, milliseconds.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -19,6 +18,10 @@ use crate::types::{Cost, Kind, Type};
 use crate::value::{Array, Codec, Datum, Made, Record};
 use crate::{Choice, Outputs};
 
+mod gauge;
+
+pub use gauge::{Bear, Creature, Letter, Meet, MeetBeside, Meeting, Paper, Tally, Tear, Torn, Weigh};
+
 /// Returns a registry of all toys.
 pub fn toys() -> Registry {
     Registry::new()
@@ -33,6 +36,13 @@ pub fn toys() -> Registry {
         .with::<Spoil>()
         .with::<Linger>()
         .with::<Sprout>()
+        .with::<Meet>()
+        .with::<MeetBeside>()
+        .with::<Bear>()
+        .with::<Letter>()
+        .with::<Tear>()
+        .with::<Weigh>()
+        .with::<Join>()
 }
 
 /// A text that is at hand while planning.
@@ -154,6 +164,29 @@ impl Node for Grow {
     fn cost(known: &Known<'_>) -> Cost {
         let size = known.param::<u32>("size").ok().flatten().unwrap_or(4);
         Cost { output: 4 * u64::from(size), workspace: 100, ..Cost::default() }
+    }
+}
+
+/// Adds numbers up; as little as work can be.
+#[derive(crate::Node)]
+#[node(id = "join", version = 1, category = "Toys", lane = "light")]
+pub struct Join {
+    /// A number.
+    #[input]
+    of: Option<i64>,
+    /// Another number.
+    #[input]
+    and: Option<i64>,
+    /// What comes on top.
+    #[param(default = 1)]
+    more: i64,
+}
+
+impl Node for Join {
+    type Output = i64;
+
+    fn run(self, _: &mut Context<'_>) -> Result<i64, Fault> {
+        Ok(self.of.unwrap_or(0) + self.and.unwrap_or(0) + self.more)
     }
 }
 
@@ -414,6 +447,9 @@ impl Node for Spoil {
 #[derive(crate::Node)]
 #[node(id = "linger", version = 1, category = "Toys", lane = "compute")]
 pub struct Linger {
+    /// What to wait for before setting out.
+    #[input]
+    after: Option<Leaf>,
     /// Steps.
     #[param(default = 10, range = 1..=100_000)]
     steps: u32,
@@ -431,6 +467,7 @@ impl Node for Linger {
     fn run(self, cx: &mut Context<'_>) -> Result<Leaf, Fault> {
         let resumed = cx.resume().and_then(|record| record.arrays.get("sum")?.to_f32());
         let mut sum = resumed.unwrap_or_default();
+        drop(self.after);
         for step in sum.len()..self.steps as usize {
             std::thread::sleep(Duration::from_millis(u64::from(self.pause)));
             sum.push(step as f32);
@@ -477,21 +514,23 @@ impl Log {
 
 impl Observer for Log {
     fn see(&self, event: &Event<'_>) {
-        let mut line = String::new();
-        let written = match event {
-            Event::Planned(plan) => write!(line, "planned {} of {}", plan.runs(), plan.steps.len()),
-            Event::Started { node, kind } => write!(line, "started {node} ({kind})"),
-            Event::Progress { node, done, of } => write!(line, "{node} {done}/{of}"),
-            Event::Preview { node, .. } => write!(line, "preview {node}"),
-            Event::Finished { node, how, .. } => write!(line, "{} {node}", how.word()),
-            Event::Wrote { node, path, .. } => {
-                write!(line, "{node} wrote {}", path.file_name().unwrap_or_default().to_string_lossy())
-            }
-            Event::Warning { node, text } => write!(line, "warning {}: {text}", node.unwrap_or("-")),
-            Event::Failed(located) => write!(line, "failed {located}"),
-        };
-        written.expect("a text takes everything");
-        self.0.lock().expect("no thread panics while it holds the log").push(line);
+        self.0.lock().expect("no thread panics while it holds the log").push(line(event));
+    }
+}
+
+/// Writes an event as a line: no times, no folders, so that a test can hold it against a snapshot.
+pub fn line(event: &Event<'_>) -> String {
+    match event {
+        Event::Planned(plan) => format!("planned {} of {}", plan.runs(), plan.steps.len()),
+        Event::Started { node, kind } => format!("started {node} ({kind})"),
+        Event::Progress { node, done, of } => format!("{node} {done}/{of}"),
+        Event::Preview { node, .. } => format!("preview {node}"),
+        Event::Finished { node, how, .. } => format!("{} {node}", how.word()),
+        Event::Wrote { node, path, .. } => {
+            format!("{node} wrote {}", path.file_name().unwrap_or_default().to_string_lossy())
+        }
+        Event::Warning { node, text } => format!("warning {}: {text}", node.unwrap_or("-")),
+        Event::Failed(located) => format!("failed {located}"),
     }
 }
 
