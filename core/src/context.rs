@@ -1,10 +1,11 @@
 //! What a node may ask for while it runs. Progress and cancel are one call, so that neither can be forgotten.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::fault::Fault;
 use crate::fingerprint::Fingerprint;
+use crate::graph::{self, Graph};
 use crate::host::Host;
 use crate::image::Picture;
 use crate::observe::{Cancel, Event, Observer};
@@ -34,8 +35,27 @@ pub struct Surroundings<'a> {
     pub host: &'a Host,
     /// Where half-done work is kept, if anywhere.
     pub checkpoints: Option<&'a dyn Checkpoints>,
-    /// The workflow as text, for pictures that carry it.
-    pub workflow: &'a str,
+    /// The workflow, for pictures that carry it.
+    pub workflow: &'a Workflow<'a>,
+}
+
+/// The workflow as text; written down when somebody first asks, because most nodes never do.
+#[derive(Debug, Default)]
+pub struct Workflow<'g> {
+    graph: Option<&'g Graph>,
+    text: OnceLock<String>,
+}
+
+impl<'g> Workflow<'g> {
+    /// Makes the text of a graph.
+    pub fn new(graph: &'g Graph) -> Self {
+        Self { graph: Some(graph), text: OnceLock::new() }
+    }
+
+    /// Returns the text; empty where no graph runs.
+    pub fn text(&self) -> &str {
+        self.text.get_or_init(|| self.graph.map(graph::write).unwrap_or_default())
+    }
 }
 
 /// What a node may ask for while it runs.
@@ -123,7 +143,7 @@ impl<'a> Context<'a> {
 
     /// Returns the workflow as text.
     pub fn workflow(&self) -> &'a str {
-        self.around.workflow
+        self.around.workflow.text()
     }
 
     /// Returns the state in which an earlier run of the same recipe was killed.

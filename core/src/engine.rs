@@ -11,7 +11,7 @@ use std::time::Instant;
 mod run;
 
 use crate::cache::Cache;
-use crate::context::Surroundings;
+use crate::context::{Surroundings, Workflow};
 use crate::fault::Faults;
 use crate::graph::Graph;
 use crate::history::{History, Past};
@@ -101,7 +101,7 @@ impl Engine {
     /// Everything that is wrong with the graph, or the fault that ended the run with its node.
     pub fn run(&self, graph: &Graph, wish: &Wish, observer: &dyn Observer, cancel: &Cancel) -> Result<Report, Faults> {
         let began = Instant::now();
-        let workflow = crate::graph::write(graph);
+        let workflow = Workflow::new(graph);
         let (mut done, mut lost) = (HashMap::new(), HashSet::new());
         loop {
             let plan = plan_without(&lost, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)?;

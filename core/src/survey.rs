@@ -4,9 +4,7 @@
 //! the way, so that their names are their content; a route is decided on the way, so that the branch not taken is never
 //! looked at.
 
-use std::collections::HashSet;
-
-use crate::context::{Context, Surroundings};
+use crate::context::{Context, Surroundings, Workflow};
 use crate::fault::{Fault, Faults};
 use crate::fingerprint::{Fingerprint, Hasher};
 use crate::graph::Mode;
@@ -59,7 +57,8 @@ impl Survey {
 /// Surveys the nodes that `goals` need, noting every fault with its place.
 pub fn survey(wired: &Wired<'_>, goals: &[usize], host: &Host, faults: &mut Faults) -> Survey {
     let count = wired.nodes.len();
-    let ordered: HashSet<usize> = wired.order.iter().copied().collect();
+    let mut ordered = vec![false; count];
+    wired.order.iter().for_each(|node| ordered[*node] = true);
     let mut surveyor = Surveyor {
         wired,
         host,
@@ -68,7 +67,7 @@ pub fn survey(wired: &Wired<'_>, goals: &[usize], host: &Host, faults: &mut Faul
         phases: vec![Phase::Unseen; count],
         stack: Vec::new(),
     };
-    for goal in goals.iter().filter(|goal| ordered.contains(goal)) {
+    for goal in goals.iter().filter(|goal| ordered[**goal]) {
         surveyor.walk(*goal);
     }
     surveyor.found
@@ -361,7 +360,7 @@ impl<'a, 'g> Surveyor<'a, 'g> {
             ledger: &ledger,
             host: self.host,
             checkpoints: None,
-            workflow: "",
+            workflow: &Workflow::default(),
         };
         let mut context = Context::new(around, node.id, recipe);
         let made = node.node.run(Inputs::new(node.spec(), self.host, feeds), &mut context)?;

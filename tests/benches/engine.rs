@@ -36,8 +36,9 @@ fn chain(nodes: usize) -> Graph {
     let mut graph = Graph::default();
     for index in 0..nodes {
         let on = index.checked_sub(1).map(|before| ("on", link(format!("node {before}"))));
-        let seed = ("seed", Field::Literal(Literal::from(index as u64)));
-        graph.nodes.insert(format!("node {index}"), entry("grow", on.into_iter().chain([seed])));
+        let own =
+            [("seed", index as u64), ("size", 1)].map(|(name, number)| (name, Field::Literal(Literal::from(number))));
+        graph.nodes.insert(format!("node {index}"), entry("grow", on.into_iter().chain(own)));
     }
     graph
 }

@@ -222,20 +222,28 @@ impl<'g> Wirer<'_, 'g> {
 }
 
 fn find_output(source: &Spec, link: &Link) -> Result<usize, Fault> {
-    let names: Vec<_> = source.outputs.iter().map(|output| output.name).collect();
+    let found = match &link.output {
+        None => (source.outputs.len() == 1).then_some(0),
+        Some(output) => source.output(output),
+    };
+    found.ok_or_else(|| no_output(source, link))
+}
+
+fn no_output(source: &Spec, link: &Link) -> Fault {
+    let names = || source.outputs.iter().map(|output| output.name);
     match &link.output {
-        None if names.len() == 1 => Ok(0),
-        None => Err(Fault::graph(format!("`{}` ({}) has several outputs", link.node, source.id)).hint(format!(
-            "name one: {}",
-            names.iter().map(|name| format!("`{}.{name}`", link.node)).collect::<Vec<_>>().join(", ")
-        ))),
-        Some(output) => source.output(output).ok_or_else(|| {
+        None => {
+            let names: Vec<_> = names().map(|name| format!("`{}.{name}`", link.node)).collect();
+            Fault::graph(format!("`{}` ({}) has several outputs", link.node, source.id))
+                .hint(format!("name one: {}", names.join(", ")))
+        }
+        Some(output) => {
             let fault = Fault::graph(format!("`{}` ({}) has no output `{output}`", link.node, source.id));
-            match names[..] {
+            match names().collect::<Vec<_>>()[..] {
                 [] => fault.hint("it has none"),
-                _ => fault.hint(format!("its outputs are {}", names.join(", "))),
+                ref names => fault.hint(format!("its outputs are {}", names.join(", "))),
             }
-        }),
+        }
     }
 }
 
