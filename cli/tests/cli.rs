@@ -229,7 +229,7 @@ fn check_shows_five_faults_at_once_with_their_places() {
     let said = desk.say(&["check", "five.ron"]).ends(2);
     assert_eq!(said.out, "");
     for expected in [
-        "error: there is no node type `lod_model`\n  at five.ron:4:9 › model (lod_model) › type\n  hint: did you mean `load_model`?",
+        "error: there is no node type `lod_model`\n  at five.ron:4:19 › model (lod_model) › type\n  hint: did you mean `load_model`?",
         "error: 0.0 is out of range\n  at five.ron:6:58 › grow (upscale) › factor\n  hint: give a number from 0.01 to 16.0",
         "error: there is no node `laod` to take `image` from\n  at five.ron:7:36 › again (upscale) › image\n  hint: did you mean `load`?",
         "error: `upscale` has no input `filer`\n  at five.ron:8:58 › soft (upscale) › filer\n  hint: did you mean `filter`?",

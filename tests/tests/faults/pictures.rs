@@ -319,7 +319,11 @@ fn fault_34_a_workflow_out_of_a_picture_is_checked_like_any_other() {
 fn fault_35_a_full_disk_leaves_no_half_picture() {
     let (home, studio) = studio();
     // Noise does not pack.
-    let noise = |i: u32| (i.wrapping_mul(2_654_435_761) >> 13 & 255) as f32 / 255.0;
+    let mut state = 1_u64;
+    let noise = |_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as f32 / 255.0
+    };
     let big: Vec<f32> = (0..256 * 256 * 3).map(noise).collect();
     let bytes = picture_file::encode(&Picture::new(256, 256, 3, big).unwrap(), Format::Png, 90, "").unwrap();
     std::fs::write(studio.input.join("big.png"), bytes).unwrap();
@@ -327,7 +331,7 @@ fn fault_35_a_full_disk_leaves_no_half_picture() {
     std::fs::write(&workflow, copy("big.png", "x")).unwrap();
     // A limit on the size of files stands in for the full disk: the write breaks off half way.
     let mut run = Command::new("bash");
-    run.args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$1\" \"$2\"", env!("CARGO_BIN_EXE_develop")]);
+    run.args(["-c", "trap '' XFSZ; ulimit -f 32; exec \"$0\" \"$1\" \"$2\"", env!("CARGO_BIN_EXE_develop")]);
     let output = run.arg(home.path()).arg(&workflow).output().unwrap();
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr);
