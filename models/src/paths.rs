@@ -21,7 +21,9 @@ pub fn inside(root: &Path, file: &Path) -> Result<PathBuf> {
 /// Returns the `blobs` folder if `root` lies in `models--owner--name/snapshots/revision`.
 fn blobs(root: &Path) -> Option<PathBuf> {
     let snapshots = root.ancestors().find(|at| at.file_name().is_some_and(|name| name == "snapshots"))?;
-    snapshots.parent()?.join("blobs").canonicalize().ok()
+    let repository = snapshots.parent()?;
+    let is_cached = repository.file_name()?.to_str()?.starts_with("models--");
+    is_cached.then(|| repository.join("blobs").canonicalize().ok())?
 }
 
 #[cfg(all(test, unix))]

@@ -110,6 +110,9 @@ mod tests {
         let shout = manual_of("shout");
         assert!(shout.contains("      - loud   All capitals.\n      - plain  As it is.\n"), "{shout}");
         let table = table(&toys.all());
-        assert!(table.starts_with("Toys\n") && table.lines().any(|line| line.ends_with("  Grows a leaf; computes")), "{table}");
+        assert!(
+            table.starts_with("Toys\n") && table.lines().any(|line| line.ends_with("  Grows a leaf; computes")),
+            "{table}"
+        );
     }
 }

@@ -21,9 +21,9 @@ const HEADER_BYTES: u64 = 64 << 20;
 /// Most outputs that are believed.
 const OUTPUTS: usize = 1024;
 /// Bytes hashed and written or read at a time: they stay in the processor's cache between the two.
-const CHUNK: usize = 1 << 20;
-/// From here on hashing is worth more than one thread.
-const SHARED_FROM: usize = 128 << 10;
+const CHUNK: usize = 256 << 10;
+/// Below this a file is put together in memory: one call to the system in place of many.
+const SMALL: u64 = 64 << 10;
 const LENGTH: usize = 8;
 const DIGEST_KEY: &str = "\"digest\":\"";
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -116,7 +116,7 @@ impl Draft {
     /// # Errors
     /// What the system says.
     pub fn write(self, mut file: &File) -> io::Result<()> {
-        if self.bytes < SHARED_FROM as u64 {
+        if self.bytes < SMALL {
             return file.write_all(&self.into_bytes());
         }
         let mut hasher = blake3::Hasher::new();
@@ -124,7 +124,7 @@ impl Draft {
         file.write_all(&self.header)?;
         for array in self.arrays {
             for chunk in array.bytes.chunks(CHUNK) {
-                hash(&mut hasher, chunk);
+                hasher.update(chunk);
                 file.write_all(chunk)?;
             }
         }
@@ -132,7 +132,6 @@ impl Draft {
         file.write_all(hasher.finalize().to_hex().as_bytes())
     }
 
-    /// A small file is put together in memory: one call to the system in place of many.
     fn into_bytes(self) -> Vec<u8> {
         let mut bytes = self.header;
         for array in self.arrays {
@@ -238,19 +237,11 @@ fn digest_place(header: &[u8]) -> Option<usize> {
     (at + ZEROS.len() <= header.len()).then_some(at)
 }
 
-fn hash(hasher: &mut blake3::Hasher, chunk: &[u8]) {
-    if chunk.len() < SHARED_FROM {
-        hasher.update(chunk)
-    } else {
-        hasher.update_rayon(chunk)
-    };
-}
-
 fn read_hashed(file: &mut &File, bytes: usize, hasher: &mut blake3::Hasher) -> Result<Vec<u8>, Wrong> {
     let mut read = vec![0; bytes];
     for chunk in read.chunks_mut(CHUNK) {
         file.read_exact(chunk)?;
-        hash(hasher, chunk);
+        hasher.update(chunk);
     }
     Ok(read)
 }
@@ -311,7 +302,7 @@ mod tests {
 
     #[test]
     fn an_entry_survives_the_disk() {
-        for bytes in [0, 3, SHARED_FROM - 1, 3 * CHUNK + 5] {
+        for bytes in [0, 3, SMALL as usize, 3 * CHUNK + 5] {
             let records = vec![record(bytes), Record::default(), record(1)];
             let (told, back) = read_back(&write(&about(3), records.clone())).expect("just written");
             assert_eq!(told, about(3));

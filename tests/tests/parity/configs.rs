@@ -125,11 +125,11 @@ fn the_reference_folders_are_recognised_and_named() {
     let names: Vec<&str> = base.files().iter().map(|file| file.name.as_str()).collect();
     assert!(names.is_sorted() && names.contains(&"unet/diffusion_pytorch_model.safetensors"), "{names:?}");
     let mut ticks = Vec::new();
-    let mut watch = |done, of| {
+    let mut hear = |done, of| {
         ticks.push((done, of));
         Ok(())
     };
-    let digest = base.digest(&mut watch).unwrap();
+    let digest = base.digest(&mut hear).unwrap();
     let total: u64 = base.files().iter().map(|file| file.bytes).sum();
     assert_eq!(ticks.last(), Some(&(total as usize, total as usize)));
     assert_eq!(digest, base.digest(&mut ()).unwrap());
