@@ -38,7 +38,7 @@ fn all_faults_of_a_graph_are_told_at_once() {
     assert_snapshot!(room.run(), @r"
     line 4, column 33 › leaf (grow) › size: 0 is out of range
       give a whole number from 1 to 1000000 numbers
-    line 5, column 9 › more (grown) › type: there is no node type `grown`
+    line 5, column 19 › more (grown) › type: there is no node type `grown`
       did you mean `grow`?
     line 6, column 57 › words (sprout) › prefx: `sprout` has no input `prefx`
       did you mean `prefix`?
