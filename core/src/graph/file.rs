@@ -18,7 +18,7 @@ pub use crate::graph::places::Places;
 pub use crate::graph::read::read;
 pub use crate::graph::write::write;
 
-/// The version of the format that [`write`] writes, and the newest that [`read`] reads.
+/// The version of the format that [`write()`] writes, and the newest that [`read`] reads.
 pub const FORMAT: u32 = 1;
 
 /// The largest file that is read, in bytes; a graph of a hundred thousand nodes fits in.

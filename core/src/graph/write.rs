@@ -12,7 +12,7 @@ const LINE: usize = 120;
 /// The longest id, in characters, that pushes the nodes of its neighbours to the right.
 const ALIGNED: usize = 24;
 
-/// Writes a workflow. What [`read`](super::read) makes of the text is the graph again, and of a text that this function
+/// Writes a workflow. What [`read`](super::read()) makes of the text is the graph again, and of a text that this function
 /// wrote, byte for byte the text again, as long as ids, sections and raw literals are such as a file can hold.
 pub fn write(graph: &Graph) -> String {
     let ids: Vec<_> = graph.nodes.keys().map(|id| quote(id)).collect();
