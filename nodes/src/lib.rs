@@ -10,6 +10,7 @@ mod mini;
 pub mod models;
 pub mod name_template;
 pub mod picture_file;
+mod resample;
 mod steps;
 pub mod wires;
 

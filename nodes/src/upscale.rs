@@ -1,30 +1,13 @@
 //! `upscale`: pictures in another size, by resampling.
 
+use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
-use darkroom_core::image::{Picture, Pictures};
+use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Kind, Type};
-use darkroom_core::{Choice, Node};
-use fast_image_resize::images::Image;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-/// How samples between pixels are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
-pub enum Filter {
-    /// Sharp; the usual choice.
-    Lanczos,
-    /// Nearly as sharp, with fewer rings.
-    Bicubic,
-    /// Between sharp and soft.
-    Mitchell,
-    /// Soft.
-    Bilinear,
-    /// Averages; for making smaller.
-    Box,
-    /// Repeats pixels.
-    Nearest,
-}
+use crate::resample::{Filter, resize};
 
 /// Brings pictures to another size.
 #[derive(Node)]
@@ -109,32 +92,6 @@ impl Wanted {
     }
 }
 
-/// Brings a picture to a size.
-///
-/// # Errors
-/// A bug: every size above zero is possible.
-fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Result<Picture, Fault> {
-    let bug = |what: &dyn std::fmt::Display| Fault::bug(format!("resampling failed: {what}"));
-    let pixel = if picture.channels() == 4 { PixelType::F32x4 } else { PixelType::F32x3 };
-    let bytes = picture.samples().iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    let source = Image::from_vec_u8(picture.width(), picture.height(), bytes, pixel).map_err(|error| bug(&error))?;
-    let mut target = Image::new(width, height, pixel);
-    let algorithm = match filter {
-        Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
-        Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
-        Filter::Mitchell => ResizeAlg::Convolution(FilterType::Mitchell),
-        Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-        Filter::Box => ResizeAlg::Convolution(FilterType::Box),
-        Filter::Nearest => ResizeAlg::Nearest,
-    };
-    let options = ResizeOptions::new().resize_alg(algorithm);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|error| bug(&error))?;
-    let samples = target.buffer().chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
-    // Sharp filters overshoot at edges.
-    let samples: Vec<_> = samples.map(|sample| sample.clamp(0.0, 1.0)).collect();
-    Picture::new(width, height, picture.channels(), samples).ok_or_else(|| bug(&"wrong number of samples"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,16 +104,5 @@ mod tests {
         assert_eq!(wanted(None, Some(40)).size(30, 20), Ok((60, 40)));
         assert_eq!(wanted(Some(7), Some(9)).size(30, 20), Ok((7, 9)));
         assert!(wanted(Some(16384), None).size(1, 20).is_err());
-    }
-
-    #[test]
-    fn a_flat_picture_stays_flat() {
-        let grey = Picture::new(5, 4, 3, vec![0.25; 60]).expect("sixty samples");
-        for filter in
-            [Filter::Lanczos, Filter::Bicubic, Filter::Mitchell, Filter::Bilinear, Filter::Box, Filter::Nearest]
-        {
-            let big = resize(&grey, 13, 9, filter).expect("a size above zero");
-            assert!(big.samples().iter().all(|sample| (sample - 0.25).abs() < 1e-5), "{filter:?}");
-        }
     }
 }
