@@ -20,6 +20,9 @@ pub trait Param: Sized + Send + 'static {
     const OPTIONAL: bool = false;
     /// Whether it seeds random draws, and may be left to chance.
     const SEED: bool = false;
+    /// Whether it names something outside the graph, as a file. Such a thing is named by its content, so that what it is
+    /// must be known before the run.
+    const OUTSIDE: bool = false;
 
     /// Reads a literal.
     ///
@@ -186,6 +189,7 @@ impl<T: Param> Param for Option<T> {
     const KIND: Kind = T::KIND;
     const NOUN: &'static str = T::NOUN;
     const OPTIONAL: bool = true;
+    const OUTSIDE: bool = T::OUTSIDE;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         T::parse(literal, files).map(Some)

@@ -93,6 +93,8 @@ pub struct ParamSpec {
     pub multiline: bool,
     /// Whether the number seeds random draws, and may be left to chance.
     pub seed: bool,
+    /// Whether it names something outside the graph, and must be known before the run.
+    pub outside: bool,
     /// What it takes, for a sentence: "a whole number".
     pub noun: &'static str,
     /// Whether the type reads the literal.
@@ -148,6 +150,7 @@ impl Input {
             unit: None,
             multiline: false,
             seed: T::SEED,
+            outside: T::OUTSIDE,
             noun: T::NOUN,
             parse: |literal, files| T::parse(literal, files).map(drop),
             name: T::name,

@@ -327,6 +327,11 @@ impl<'a, 'g> Surveyor<'a, 'g> {
                         param.check(&literal, files)?;
                         param.name(&literal, files).map(Some)
                     }
+                    (None, Some(param)) if param.outside => {
+                        let id = self.wired.nodes[node].as_ref().map_or("", |node| node.id);
+                        Err(Fault::graph(format!("wanted {}, and only a run of `{id}` could tell which", param.noun))
+                            .hint("give a literal, or a light value, as `text`"))
+                    }
                     _ => Ok(Some(finding.names[output])),
                 }
             }

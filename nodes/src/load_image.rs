@@ -25,6 +25,7 @@ pub struct InputFile {
 impl Param for InputFile {
     const KIND: Kind = Kind::TEXT;
     const NOUN: &'static str = "the name of a file";
+    const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;

@@ -44,6 +44,7 @@ pub enum ModelSource {
 impl Param for ModelSource {
     const KIND: Kind = Kind::TEXT;
     const NOUN: &'static str = "`mini` or the folder of a model";
+    const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;

@@ -146,6 +146,7 @@ pub struct Paper(PathBuf);
 impl Param for Paper {
     const KIND: Kind = Kind::TEXT;
     const NOUN: &'static str = "the name of a file";
+    const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         files.resolve_file(&String::parse(literal, files)?).map(Self)

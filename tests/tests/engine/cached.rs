@@ -279,3 +279,20 @@ fn what_the_plan_takes_is_not_pushed_out_by_what_the_run_makes() {
     ran f
     ");
 }
+
+#[test]
+fn a_file_that_only_a_run_could_name_is_refused() {
+    let room = Room::new(
+        r#"(darkroom: 1, nodes: {
+            "ink":    (type: "ink", colour: "sepia"),
+            "leaf":   (type: "grow", seed: 7),
+            "print":  (type: "stamp", ink: (from: "ink"), leaf: (from: "leaf")),
+            "letter": (type: "letter", file: (from: "print.caption")),
+            "sheet":  (type: "press", text: (from: "letter"), name: "a.txt"),
+        })"#,
+    );
+    assert_snapshot!(room.explain(), @r"
+    line 5, column 40 › letter (letter) › file: wanted the name of a file, and only a run of `print` could tell which
+      give a literal, or a light value, as `text`
+    ");
+}
