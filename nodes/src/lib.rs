@@ -6,11 +6,15 @@
 
 mod fault;
 mod host;
+pub mod latent;
 mod mini;
 pub mod models;
 pub mod name_template;
 pub mod picture_file;
+pub mod repaint;
 mod resample;
+mod sampling_conditions;
+mod sampling_run;
 mod steps;
 pub mod wires;
 
@@ -36,6 +40,7 @@ nodes! {
     encode_prompt: EncodePrompt;
     load_image: LoadImage;
     load_model: LoadModel;
+    refine: Refine;
     save_image: SaveImage;
     switch: Switch;
     upscale: Upscale;

@@ -1,7 +1,6 @@
 //! `vae_encode`: from pictures to latents.
 
-use std::sync::Arc;
-
+use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Pictures;
@@ -10,11 +9,15 @@ use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::{Choice, Node};
 use darkroom_models::nn::FeatureMap;
-use darkroom_models::sampling::{NoiseDevice, NoiseMode, NoiseSource};
-use darkroom_models::sdxl::vae::Tiling;
+use darkroom_models::sampling::{NoiseMode, NoiseSource};
+use darkroom_models::sdxl::vae::{Moments, Tiling};
 
 use crate::decode::check_tile;
+use crate::denoise::GeneratorName;
 use crate::fault::{fault, tensor_fault};
+use crate::latent::Drawn;
+use crate::models::Part;
+use crate::sampling_run::device;
 use crate::steps::Ticks;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
@@ -29,7 +32,7 @@ pub enum Pick {
 
 /// Turns pictures into latents, to be drawn on further.
 #[derive(Node)]
-#[node(id = "vae_encode", version = 1, category = "Latent", lane = "compute")]
+#[node(id = "vae_encode", version = 2, category = "Latent", lane = "compute")]
 pub struct VaeEncode {
     /// The autoencoder of the model that will draw on.
     #[input]
@@ -40,9 +43,12 @@ pub struct VaeEncode {
     /// Which of the possible latents to take.
     #[param(default = Pick::Mean)]
     pick: Pick,
-    /// What chance is, for `sample`.
+    /// What chance is, for `sample`. With the same seed `denoise` goes on drawing behind the sample.
     #[param(default = Seed(0))]
     seed: Seed,
+    /// Which generator draws the sample.
+    #[param(default = GeneratorName::Cpu)]
+    generator: GeneratorName,
     /// Edge of a tile in latent pixels; 0 encodes in one piece.
     #[param(default = 0, range = 0..=1024)]
     tile: u32,
@@ -63,17 +69,15 @@ impl Node for VaeEncode {
             edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), &mut Ticks(cx)),
         };
         let moments = moments.map_err(fault)?;
-        let x = match self.pick {
-            Pick::Mean => moments.mean(),
+        let space = self.vae.model().family(Part::Vae);
+        let blank = Latent::blank(space, width as u32, height as u32, count as u32);
+        match self.pick {
+            Pick::Mean => Ok(Latent { x: Some(moments.mean().map_err(fault)?.to_tensor()), ..blank }),
             Pick::Sample => {
-                let mut source = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, self.seed.0);
-                let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
-                FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise))
+                let (x, drawn) = sample(&moments, self.seed, self.generator)?;
+                Ok(Latent { x: Some(x), drawn: Some(drawn), ..blank })
             }
-        };
-        let x = x.map_err(fault)?.to_tensor();
-        let space: Arc<str> = self.vae.model().family().into();
-        Ok(Latent { space, width: width as u32, height: height as u32, count: count as u32, x: Some(x) })
+        }
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
@@ -100,11 +104,29 @@ impl Node for VaeEncode {
     }
 }
 
-fn check_size(width: u32, height: u32) -> Result<(), Fault> {
+/// Draws one of the latents that an autoencoder thinks possible, from the start of a seed's stream.
+///
+/// # Errors
+/// A fault of a tensor operation.
+pub fn sample(moments: &Moments, seed: Seed, generator: GeneratorName) -> Result<(Tensor, Drawn), Fault> {
+    let generator = device(generator);
+    let mut source = NoiseSource::new(NoiseMode::Diffusers, generator, seed.0);
+    let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
+    let values = noise.elem_count() as u64;
+    let x = FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise)).map_err(fault)?;
+    Ok((x.to_tensor(), Drawn { seed: seed.0, generator, values }))
+}
+
+/// Refuses pictures that no latent has the size of.
+///
+/// # Errors
+/// A fault that names the nearest size.
+pub fn check_size(width: u32, height: u32) -> Result<(), Fault> {
     if width.is_multiple_of(REDUCTION) && height.is_multiple_of(REDUCTION) {
         return Ok(());
     }
-    let (down_w, down_h) = (width - width % REDUCTION, height - height % REDUCTION);
+    let whole = |edge: u32| (edge - edge % REDUCTION).max(REDUCTION);
+    let (down_w, down_h) = (whole(width), whole(height));
     Err(Fault::graph(format!("a picture of {width}×{height} has no whole latent"))
         .hint(format!("bring it to multiples of {REDUCTION}, as {down_w}×{down_h}, with `upscale`")))
 }
