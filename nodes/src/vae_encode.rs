@@ -10,6 +10,7 @@ use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::{Choice, Node};
 use darkroom_models::nn::FeatureMap;
 use darkroom_models::sampling::{NoiseMode, NoiseSource};
+use darkroom_models::sdxl::Vae;
 use darkroom_models::sdxl::vae::{Moments, Tiling};
 
 use crate::decode::check_tile;
@@ -63,12 +64,7 @@ impl Node for VaeEncode {
         let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
         check_size(width as u32, height as u32)?;
         let vae = cx.pin(&self.vae.0)?;
-        let pixels = FeatureMap::from_tensor(&pixels).map_err(fault)?;
-        let moments = match self.tile {
-            0 => vae.encode(&pixels, &mut Ticks(cx)),
-            edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), &mut Ticks(cx)),
-        };
-        let moments = moments.map_err(fault)?;
+        let moments = encode(&vae, &pixels, self.tile, &mut Ticks(cx))?;
         let space = self.vae.model().family(Part::Vae);
         let blank = Latent::blank(space, width as u32, height as u32, count as u32);
         match self.pick {
@@ -81,27 +77,53 @@ impl Node for VaeEncode {
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
-        let image = known.wire_or_unknown("image");
-        if let (Some(width), Some(height)) = (image.width, image.height) {
-            check_size(width, height)?;
-        }
-        let ty = Type::of(Kind("latent")).size(image.width, image.height).count(image.count);
-        Ok(vec![match known.wire_or_unknown("vae").family {
-            Some(family) => ty.family(family),
-            None => ty,
-        }])
+        infer(known)
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        let image = known.wire_or_unknown("image");
-        let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
-        Cost {
-            weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
-            workspace: pixels * 4 * 3 * 128,
-            output: pixels / 64 * 16,
-            steps: 0,
-        }
+        cost(known)
     }
+}
+
+/// Says what encoding `image` with `vae` makes.
+///
+/// # Errors
+/// A fault of pictures that no latent has the size of.
+pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
+    let image = known.wire_or_unknown("image");
+    if let (Some(width), Some(height)) = (image.width, image.height) {
+        check_size(width, height)?;
+    }
+    let ty = Type::of(Kind("latent")).size(image.width, image.height).count(image.count);
+    Ok(vec![match known.wire_or_unknown("vae").family {
+        Some(family) => ty.family(family),
+        None => ty,
+    }])
+}
+
+/// Says what encoding `image` with `vae` needs.
+pub fn cost(known: &Known<'_>) -> Cost {
+    let image = known.wire_or_unknown("image");
+    let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
+    Cost {
+        weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
+        workspace: pixels * 4 * 3 * 128,
+        output: pixels / 64 * 16,
+        steps: 0,
+    }
+}
+
+/// Encodes `(pictures, 3, height, width)` in `[-1, 1]`, in one piece or in tiles of so many latent pixels.
+///
+/// # Errors
+/// A fault of the autoencoder, or that the run was stopped.
+pub fn encode(vae: &Vae, pixels: &Tensor, tile: u32, ticks: &mut Ticks<'_, '_>) -> Result<Moments, Fault> {
+    let pixels = FeatureMap::from_tensor(pixels).map_err(fault)?;
+    let moments = match tile {
+        0 => vae.encode(&pixels, ticks),
+        edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), ticks),
+    };
+    moments.map_err(fault)
 }
 
 /// Draws one of the latents that an autoencoder thinks possible, from the start of a seed's stream.
