@@ -176,7 +176,16 @@ impl Node for Denoise {
             conditions.ask(&network, x, timestep, &context.borrow()).map_err(|error| keep(&failed, fault(error)))
         };
         let guidance = Guidance { scale: self.guidance, rescale: self.guidance_rescale };
-        let calls = if guidance.is_on() { Calls::Together(&ask) } else { Calls::Positive(&ask) };
+        let ask_negative = |x: &Tensor, timestep: f64| {
+            conditions
+                .ask_negative(&network, x, timestep, &context.borrow())
+                .map_err(|error| keep(&failed, fault(error)))
+        };
+        let calls = match (guidance.is_on(), &conditions.negative) {
+            (false, _) => Calls::Positive(&ask),
+            (true, Negative::Together(_)) => Calls::Together(&ask),
+            (true, Negative::Apart(_)) => Calls::Apart { negative: &ask_negative, positive: &ask },
+        };
         let guided = Guided { calls, guidance };
         let predictor = Predictor { network: &guided, prediction: schedule.prediction };
         let mut kept_at = Instant::now();
@@ -295,9 +304,14 @@ impl Denoise {
             None => side(&self.positive.negative, &self.positive),
         };
         let count = count as usize;
+        let length = |side: &Side| side.conditioning.context.dims().1;
+        let apart = length(&negative) != length(&positive);
         let alone = ask_about(&[&positive], count).map_err(fault)?;
-        let both = ask_about(&[&negative, &positive], count).map_err(fault)?;
-        Ok(Conditions { alone, both, count })
+        let negative = match apart {
+            true => Negative::Apart(ask_about(&[&negative], count).map_err(fault)?),
+            false => Negative::Together(ask_about(&[&negative, &positive], count).map_err(fault)?),
+        };
+        Ok(Conditions { alone, negative, count })
     }
 }
 
@@ -307,24 +321,48 @@ struct Side {
     ids: Vec<f64>,
 }
 
-/// What the denoiser is told, for a batch of pictures and for twice as many.
+/// What the denoiser is told of one side or both, for all pictures.
+type Told = (Tokens, Option<Added>);
+
+/// How it is told what to keep away from.
+enum Negative {
+    /// With the positive, on twice as many pictures.
+    Together(Told),
+    /// By itself, because it has another number of tokens. A1111 does the same, and ComfyUI repeats both texts until
+    /// they are equally long, which gives the same to the last bits: nothing is padded that could be seen.
+    Apart(Told),
+}
+
+/// What the denoiser is told.
 struct Conditions {
-    alone: (Tokens, Option<Added>),
-    both: (Tokens, Option<Added>),
+    alone: Told,
+    negative: Negative,
     count: usize,
 }
 
 impl Conditions {
     fn ask(&self, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
-        let sample = FeatureMap::from_tensor(x)?;
-        let (context, added) = if sample.dims().batch == self.count { &self.alone } else { &self.both };
-        let question = Question { sample: &sample, timestep, context, added: added.as_ref() };
-        Ok(network.forward(question, &mut Listen(cx))?.to_tensor())
+        match &self.negative {
+            Negative::Together(both) if x.dim(0)? != self.count => about(both, network, x, timestep, cx),
+            _ => about(&self.alone, network, x, timestep, cx),
+        }
+    }
+
+    fn ask_negative(&self, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+        let (Negative::Together(told) | Negative::Apart(told)) = &self.negative;
+        about(told, network, x, timestep, cx)
     }
 }
 
+fn about(told: &Told, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+    let (context, added) = told;
+    let sample = FeatureMap::from_tensor(x)?;
+    let question = Question { sample: &sample, timestep, context, added: added.as_ref() };
+    Ok(network.forward(question, &mut Listen(cx))?.to_tensor())
+}
+
 /// Sets the sides of a prompt one after another, each once for every picture.
-fn ask_about(sides: &[&Side], count: usize) -> Result<(Tokens, Option<Added>), Error> {
+fn ask_about(sides: &[&Side], count: usize) -> Result<Told, Error> {
     let context: Vec<_> =
         sides.iter().map(|side| side.conditioning.context.repeat_for(count)).collect::<Result<_, _>>()?;
     let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?;

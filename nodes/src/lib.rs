@@ -34,6 +34,7 @@ nodes! {
     denoise: Denoise;
     empty_latent: EmptyLatent;
     encode_prompt: EncodePrompt;
+    load_embedding: LoadEmbedding;
     load_image: LoadImage;
     load_model: LoadModel;
     save_image: SaveImage;
