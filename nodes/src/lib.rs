@@ -42,4 +42,5 @@ nodes! {
     upscale: Upscale;
     vae_encode: VaeEncode;
     values: Integer, Number, SeedValue, Size, Text, Toggle;
+    wildcards: Wildcards;
 }
