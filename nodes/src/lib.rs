@@ -9,6 +9,7 @@ mod host;
 mod mini;
 pub mod models;
 pub mod name_template;
+pub mod parameters;
 pub mod picture_file;
 mod resample;
 mod steps;
