@@ -10,6 +10,7 @@ mod json;
 pub mod nn;
 mod paths;
 pub mod progress;
+pub mod prompt;
 pub mod rng;
 pub mod sampling;
 pub mod sdxl;

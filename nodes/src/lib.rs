@@ -11,6 +11,7 @@ mod mask;
 mod mini;
 pub mod models;
 pub mod name_template;
+pub mod parameters;
 pub mod picture_file;
 mod pillow;
 mod region;
@@ -45,6 +46,7 @@ nodes! {
     encode_prompt: EncodePrompt;
     grid: Grid;
     inpaint: Inpaint;
+    load_embedding: LoadEmbedding;
     load_image: LoadImage;
     load_model: LoadModel;
     mask_edit: MaskEdit;
@@ -59,4 +61,5 @@ nodes! {
     upscale_latent: UpscaleLatent;
     vae_encode: VaeEncode;
     values: Integer, Number, SeedValue, Size, Text, Toggle;
+    wildcards: Wildcards;
 }

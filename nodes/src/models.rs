@@ -14,8 +14,10 @@ use darkroom_core::residency::{PartId, Place, Resident};
 use darkroom_core::types::Kind;
 use darkroom_models::folder::{Component, Configs, Family, ModelFolder};
 use darkroom_models::nn::Keep;
+use darkroom_models::prompt::Inversion;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
+use darkroom_models::sdxl::text::Depth;
 use darkroom_models::sdxl::{TextEncoder, UNet, Vae};
 use darkroom_models::tokenizer::{self, Clip};
 use darkroom_models::weights::{Options, Weights};
@@ -211,6 +213,25 @@ impl Model {
         self.towers.iter().map(|(_, tokenizer)| tokenizer)
     }
 
+    /// Returns which layer of the text encoders pictures are made from.
+    pub fn depth(&self) -> Depth {
+        match self.family {
+            Family::Sd15 | Family::Sd15Inpaint => Depth::Last,
+            Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner => Depth::LastButOne,
+        }
+    }
+
+    /// Tells whether no negative prompt means zeros. The field is SDXL's; without it the encoded empty text is meant.
+    pub fn forces_zeros(&self) -> bool {
+        self.depth() == Depth::LastButOne && self.configs.index.force_zeros_for_empty_prompt
+    }
+
+    /// Returns the width and the entries of the vocabulary of each text encoder.
+    pub fn encoder_sizes(&self) -> Vec<(usize, usize)> {
+        let config = |(component, _): &(Component, Clip)| text_config(&self.configs, *component);
+        self.towers.iter().filter_map(config).map(|config| (config.hidden_size, config.vocab_size)).collect()
+    }
+
     /// Returns the bytes of a part, once loaded.
     pub fn bytes(&self, part: Part) -> u64 {
         self.bytes[part as usize]
@@ -271,6 +292,8 @@ pub struct PartOf {
     pub model: Arc<Model>,
     /// The name of its content.
     pub digest: Fingerprint,
+    /// Words of prompts that stand for trained vectors; they change what is read, not the weights.
+    pub words: Vec<Arc<Inversion>>,
 }
 
 impl PartOf {

@@ -12,10 +12,22 @@ use crate::latent::Latent;
 use crate::steps::Listen;
 use crate::wires::{Prompted, Side};
 
+/// What the denoiser is told of one side or both, for all pictures.
+type Told = (Tokens, Option<Added>);
+
+/// How it is told what to keep away from.
+enum Negative {
+    /// With the positive, on twice as many pictures.
+    Together(Told),
+    /// By itself, because it has another number of tokens. A1111 does the same, and ComfyUI repeats both texts until
+    /// they are equally long, which gives the same to the last bits: nothing is padded that could be seen.
+    Apart(Told),
+}
+
 /// What the denoiser is told, for a batch of pictures and for twice as many.
 pub struct Conditions {
-    alone: (Tokens, Option<Added>),
-    both: (Tokens, Option<Added>),
+    alone: Told,
+    negative: Negative,
     count: usize,
     /// Mask and masked picture, for denoisers that read them.
     beside: Option<Tensor>,
@@ -32,24 +44,51 @@ impl Conditions {
         latent: &Latent,
         beside: Option<Tensor>,
     ) -> Result<Self, Error> {
-        let told = |conditioning: &Conditioning, prompted: &Prompted, side| Told {
+        let words = |conditioning: &Conditioning, prompted: &Prompted, side| Words {
             conditioning: conditioning.clone(),
             ids: prompted.framing.sizes(latent.width, latent.height, side).time_ids(),
         };
         let away = match negative {
-            Some(negative) => told(&negative.positive, negative, Side::Negative),
-            None => told(&positive.negative, positive, Side::Negative),
+            Some(negative) => words(&negative.positive, negative, Side::Negative),
+            None => words(&positive.negative, positive, Side::Negative),
         };
-        let towards = told(&positive.positive, positive, Side::Positive);
+        let towards = words(&positive.positive, positive, Side::Positive);
         let count = latent.count as usize;
-        Ok(Self { alone: join(&[&towards], count)?, both: join(&[&away, &towards], count)?, count, beside })
+        let length = |words: &Words| words.conditioning.context.dims().1;
+        let negative = match length(&away) == length(&towards) {
+            true => Negative::Together(join(&[&away, &towards], count)?),
+            false => Negative::Apart(join(&[&away], count)?),
+        };
+        Ok(Self { alone: join(&[&towards], count)?, negative, count, beside })
     }
 
-    /// Asks the network about a batch of pictures, or about twice as many: first away from, then towards.
+    /// Tells whether both sides can be asked about in one call.
+    pub fn are_together(&self) -> bool {
+        matches!(self.negative, Negative::Together(_))
+    }
+
+    /// Asks the network about a batch of pictures, or, if both sides go together, about twice as many: first away from,
+    /// then towards.
     ///
     /// # Errors
     /// An error of the network, or that it was stopped.
     pub fn ask(&self, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+        match &self.negative {
+            Negative::Together(both) if x.dim(0)? != self.count => self.about(both, network, x, timestep, cx),
+            _ => self.about(&self.alone, network, x, timestep, cx),
+        }
+    }
+
+    /// Asks the network about a batch of pictures, away from the negative.
+    ///
+    /// # Errors
+    /// An error of the network, or that it was stopped.
+    pub fn ask_negative(&self, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+        let (Negative::Together(told) | Negative::Apart(told)) = &self.negative;
+        self.about(told, network, x, timestep, cx)
+    }
+
+    fn about(&self, told: &Told, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
         let twice = x.dim(0)? != self.count;
         let sample = match &self.beside {
             Some(beside) if twice => Tensor::cat(&[x, &Tensor::cat(&[beside, beside], 0)?], 1)?,
@@ -57,20 +96,20 @@ impl Conditions {
             None => x.clone(),
         };
         let sample = FeatureMap::from_tensor(&sample)?;
-        let (context, added) = if twice { &self.both } else { &self.alone };
+        let (context, added) = told;
         let question = Question { sample: &sample, timestep, context, added: added.as_ref() };
         Ok(network.forward(question, &mut Listen(cx))?.to_tensor())
     }
 }
 
 /// One side of a prompt, with the sizes that the denoiser is told.
-struct Told {
+struct Words {
     conditioning: Conditioning,
     ids: Vec<f64>,
 }
 
 /// Sets the sides of a prompt one after another, each once for every picture.
-fn join(sides: &[&Told], count: usize) -> Result<(Tokens, Option<Added>), Error> {
+fn join(sides: &[&Words], count: usize) -> Result<Told, Error> {
     let context: Vec<_> =
         sides.iter().map(|side| side.conditioning.context.repeat_for(count)).collect::<Result<_, _>>()?;
     let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?;

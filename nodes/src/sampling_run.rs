@@ -164,8 +164,15 @@ impl Walk<'_> {
         let ask = |x: &Tensor, timestep: f64| {
             conditions.ask(&network, x, timestep, &context.borrow()).map_err(|error| note(&failed, fault(error)))
         };
+        let ask_negative = |x: &Tensor, timestep: f64| {
+            conditions.ask_negative(&network, x, timestep, &context.borrow()).map_err(|error| note(&failed, fault(error)))
+        };
         let guidance = settings.guidance;
-        let calls = if guidance.is_on() { Calls::Together(&ask) } else { Calls::Positive(&ask) };
+        let calls = match (guidance.is_on(), conditions.are_together()) {
+            (false, _) => Calls::Positive(&ask),
+            (true, true) => Calls::Together(&ask),
+            (true, false) => Calls::Apart { negative: &ask_negative, positive: &ask },
+        };
         let guided = Guided { calls, guidance };
         let predictor = Predictor { network: &guided, prediction: schedule.prediction };
         let mut kept_at = Instant::now();

@@ -10,10 +10,11 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::{Array, Codec, Datum, Made, Record, Value};
 use darkroom_core::{Choice, Outputs};
 use darkroom_models::nn::Tokens;
+use darkroom_models::prompt::{Inversion, Words};
 use darkroom_models::sdxl::Conditioning;
 use darkroom_models::sdxl::conditioning::{Ending, Size, Sizes};
 
-use crate::fault::tensor_fault;
+use crate::fault::{fault, tensor_fault};
 pub use crate::latent::Latent;
 use crate::models::{Autoencoder, Denoiser, Encoder, Model, Part, PartOf};
 
@@ -193,7 +194,7 @@ macro_rules! handle {
         impl $name {
             /// Makes the handle of a model's part; `digest` names the model's content.
             pub fn new(model: Arc<Model>, digest: Fingerprint) -> Self {
-                Self(Handle::new($resident(PartOf { model, digest })))
+                Self(Handle::new($resident(PartOf { model, digest, words: Vec::new() })))
             }
 
             /// Describes the part of a model before it is opened.
@@ -238,6 +239,27 @@ handle! {
 handle! {
     /// A promise of an autoencoder.
     VaeHandle, "vae", Autoencoder, Part::Vae
+}
+
+impl EncoderHandle {
+    /// Returns the same encoders that know one more word.
+    #[must_use]
+    pub fn with_word(&self, word: Inversion) -> Self {
+        let PartOf { model, digest, words } = &self.0.0;
+        let words = words.iter().cloned().chain([Arc::new(word)]).collect();
+        Self(Handle::new(Encoder(PartOf { model: model.clone(), digest: *digest, words })))
+    }
+
+    /// Returns the trained words that each text encoder knows.
+    ///
+    /// # Errors
+    /// A bug: words are checked when they are read.
+    pub fn words(&self) -> Result<Vec<Words>, Fault> {
+        let of = |(tower, (_, vocab_size)): (usize, (usize, usize))| {
+            Words::new(self.0.0.words.iter().map(Arc::as_ref), tower, vocab_size).map_err(fault)
+        };
+        self.model().encoder_sizes().into_iter().enumerate().map(of).collect()
+    }
 }
 
 /// The parts of a model.

@@ -177,6 +177,11 @@ impl Weights {
         convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)
     }
 
+    /// Lists the names of this scope, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.scoped().map(|(name, _)| &name[self.prefix.len()..])
+    }
+
     /// Tells whether this scope holds the tensor `name`.
     pub fn contains(&self, name: &str) -> bool {
         self.set.tensors.contains_key(&self.full(name))

@@ -4,6 +4,7 @@
 use candle_core::Tensor;
 use darkroom_models::folder::{Component, ModelFolder};
 use darkroom_models::nn::{FeatureMap, Keep, Tokens};
+use darkroom_models::prompt::Words;
 use darkroom_models::sampling::{
     Calls, Done, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig, State,
     Table, sampler,
@@ -62,14 +63,19 @@ impl Model {
     fn encode(&self, call: &Value) -> (Conditioning, Conditioning) {
         let tokenizers =
             [Component::Tokenizer, Component::Tokenizer2].map(|component| self.folder.tokenizer(component).unwrap());
-        let towers: Vec<_> =
-            tokenizers.iter().zip(&self.encoders).map(|(tokenizer, encoder)| Tower { tokenizer, encoder }).collect();
+        let words = Words::default();
+        let towers: Vec<_> = tokenizers
+            .iter()
+            .zip(&self.encoders)
+            .map(|(tokenizer, encoder)| Tower { tokenizer, encoder, words: &words })
+            .collect();
         let negative = prompts(call, "negative_prompt");
         let request = Request {
             positive: &prompts(call, "prompt").unwrap(),
             negative: negative.as_deref(),
             clip_skip: call["clip_skip"].as_u64().unwrap_or(0) as usize,
             force_zeros: self.folder.configs().index.force_zeros_for_empty_prompt,
+            ..Request::default()
         };
         encode_prompt(&towers, request, &mut ()).unwrap()
     }
