@@ -15,7 +15,7 @@ pub struct Embedding {
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        Ok(Self { table: Storage::of(w.get("weight", (words, channels))?), words })
+        Ok(Self { table: Storage::of_layer(w.get("weight", (words, channels))?, w), words })
     }
 
     /// Looks up rows of words, all of one length.
@@ -30,7 +30,10 @@ impl Embedding {
             let what = format!("word {id} is not in a table of {} words", self.words);
             return Err(Error::Shape(what));
         }
-        let (Storage::Dense(table) | Storage::Widened(table)) = &self.table;
+        let table = match &self.table {
+            Storage::Dense(table) | Storage::Widened(table) => table.clone(),
+            changed @ Storage::Patched(..) => changed.widened()?,
+        };
         let ids = Tensor::from_vec(ids, rows.len() * length, table.device())?;
         let vectors = table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
         let channels = table.dim(1)?;

@@ -40,7 +40,7 @@ impl Linear {
             Bias::Yes => Some(small(w, "bias", outputs)?),
             Bias::No => None,
         };
-        let weight = Storage::of(weight);
+        let weight = Storage::of_layer(weight, w);
         Ok(Self { weight, bias })
     }
 

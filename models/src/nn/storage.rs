@@ -3,15 +3,17 @@
 use candle_core::{CpuStorage, DType, Device, Storage as Raw, Tensor};
 use rayon::prelude::*;
 
-use crate::{Result, Weights};
+use crate::{Result, Weights, lora::Patch};
 
-/// A big weight: as it is computed with, or kept small and widened at each use.
+/// A big weight: as it is computed with, or kept small and widened at each use, or changed at each use.
 #[derive(Clone, Debug)]
 pub enum Storage {
     /// f32, used as it lies.
     Dense(Tensor),
     /// f16 or bf16: half the memory, widened to f32 each time. Norms, biases and tables are never kept so.
     Widened(Tensor),
+    /// A weight that is shared, and what is changed about it.
+    Patched(Box<Storage>, Vec<Patch>),
 }
 
 impl Storage {
@@ -23,18 +25,33 @@ impl Storage {
         }
     }
 
+    /// Takes the weight of the layer whose scope `w` is, with the changes made to that layer.
+    pub fn of_layer(weight: Tensor, w: &Weights) -> Self {
+        match w.patches() {
+            [] => Self::of(weight),
+            patches => Storage::Patched(Box::new(Self::of(weight)), patches.to_vec()),
+        }
+    }
+
     /// Returns the weight in f32.
     pub fn widened(&self) -> Result<Tensor> {
         match self {
             Storage::Dense(weight) => Ok(weight.clone()),
             Storage::Widened(weight) => widened(weight),
+            Storage::Patched(base, patches) => {
+                patches.iter().try_fold(base.widened()?, |weight, patch| patch.weight(&weight))
+            }
         }
     }
 }
 
-/// Loads a vector that is small enough to be f32 always: a norm's gain, a bias.
+/// Loads a vector that is small enough to be f32 always: a norm's gain, a bias. Changes are made to it once.
 pub fn small(w: &Weights, name: &str, length: usize) -> Result<Tensor> {
-    w.clone().with_precision(DType::F32).get(name, length)
+    let x = w.clone().with_precision(DType::F32).get(name, length)?;
+    w.patches().iter().try_fold(x, |x, patch| match name {
+        "bias" => patch.bias(&x),
+        _ => patch.weight(&x),
+    })
 }
 
 /// Widens f16 or bf16 to f32, on all threads where it lies in memory in order.
