@@ -163,7 +163,7 @@ impl Node for Denoise {
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
         let schedule = self.make_schedule()?;
-        let network = cx.pin(&self.denoiser.0)?;
+        let network = self.denoiser.0.pin(cx)?;
         let (start, mut noise) = match self.resume(cx) {
             Some(resumed) => resumed,
             None => self.start(&schedule, network.config().out_channels)?,

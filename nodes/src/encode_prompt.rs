@@ -62,7 +62,7 @@ impl Node for EncodePrompt {
         let model = self.encoder.model().clone();
         self.warn_if_cut(cx)?;
         let framing = self.framing()?;
-        let encoders = cx.pin(&self.encoder.0)?;
+        let encoders = self.encoder.0.pin(cx)?;
         let towers: Vec<_> =
             model.tokenizers().zip(encoders.iter()).map(|(tokenizer, encoder)| Tower { tokenizer, encoder }).collect();
         let positive = [Prompt { text: &self.text, second: self.text_2.as_deref() }];

@@ -4,6 +4,7 @@
 //! between nodes is in [`wires`], what several nodes share of the machine in [`models`].
 #![warn(missing_docs)]
 
+mod adapters;
 mod fault;
 mod host;
 mod mini;
@@ -35,6 +36,7 @@ nodes! {
     empty_latent: EmptyLatent;
     encode_prompt: EncodePrompt;
     load_image: LoadImage;
+    load_lora: LoadLora;
     load_model: LoadModel;
     save_image: SaveImage;
     switch: Switch;

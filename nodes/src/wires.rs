@@ -13,6 +13,7 @@ use darkroom_models::nn::Tokens;
 use darkroom_models::sdxl::Conditioning;
 use darkroom_models::sdxl::conditioning::{Ending, Size, Sizes};
 
+use crate::adapters::{Adapter, Worn};
 use crate::fault::tensor_fault;
 use crate::models::{Autoencoder, Denoiser, Encoder, Model, Part, PartOf};
 
@@ -219,15 +220,15 @@ fn decode_prompted(record: &Record) -> Option<Made> {
 }
 
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $resident:ident, $part:expr) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $holder:ident, $resident:ident, $part:expr) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(pub Handle<$resident>);
+        pub struct $name(pub $holder<$resident>);
 
         impl $name {
             /// Makes the handle of a model's part; `digest` names the model's content.
             pub fn new(model: Arc<Model>, digest: Fingerprint) -> Self {
-                Self(Handle::new($resident(PartOf { model, digest })))
+                Self($holder::new($resident(PartOf { model, digest })))
             }
 
             /// Describes the part of a model before it is opened.
@@ -249,7 +250,8 @@ macro_rules! handle {
             }
 
             fn describe(&self) -> Type {
-                Self::type_of(self.model())
+                let ty = Self::type_of(self.model());
+                Type { weights: ty.weights.map(|bytes| bytes + self.added_bytes()), ..ty }
             }
 
             fn part(&self) -> Option<PartId> {
@@ -259,19 +261,52 @@ macro_rules! handle {
     };
 }
 
+macro_rules! wears {
+    ($name:ident) => {
+        impl $name {
+            /// Returns a handle with one more LoRA; this one stays as it is.
+            #[must_use]
+            pub fn with(&self, adapter: Adapter) -> Self {
+                Self(self.0.with(adapter))
+            }
+
+            fn added_bytes(&self) -> u64 {
+                self.0.added_bytes()
+            }
+        }
+    };
+}
+
 handle! {
     /// A promise of a denoiser.
-    DenoiserHandle, "denoiser", Denoiser, Part::Denoiser
+    DenoiserHandle, "denoiser", Worn, Denoiser, Part::Denoiser
+}
+
+wears! { DenoiserHandle }
+
+impl DenoiserHandle {
+    /// Returns the text encoders of the same model, without any LoRA.
+    pub fn sibling(&self) -> EncoderHandle {
+        EncoderHandle::new(Arc::clone(self.model()), self.0.0.digest)
+    }
 }
 
 handle! {
     /// A promise of text encoders.
-    EncoderHandle, "encoder", Encoder, Part::Encoder
+    EncoderHandle, "encoder", Worn, Encoder, Part::Encoder
 }
+
+wears! { EncoderHandle }
 
 handle! {
     /// A promise of an autoencoder.
-    VaeHandle, "vae", Autoencoder, Part::Vae
+    VaeHandle, "vae", Handle, Autoencoder, Part::Vae
+}
+
+impl VaeHandle {
+    fn added_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// The parts of a model.
