@@ -3,6 +3,7 @@
 mod comfyui;
 mod configs;
 mod encode_prompt;
+mod lora;
 mod manifests;
 mod pictures;
 mod pipelines;
