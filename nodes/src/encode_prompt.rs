@@ -8,6 +8,7 @@ use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_models::sdxl::conditioning::{Prompt, Request, Tower, encode_prompt};
 
 use crate::fault::fault;
+use crate::models::Part;
 use crate::steps::Ticks;
 use crate::wires::{EncoderHandle, Framing, Prompted};
 
@@ -53,6 +54,12 @@ pub struct EncodePrompt {
     /// Height that was wanted, as the model is told; the picture's own if left out.
     #[param(range = Some(1)..=Some(65536), unit = "px")]
     target_height: Option<u32>,
+    /// How well the picture is to be liked, about 1 to 10. Refiners alone hear it.
+    #[param(default = 6.0, range = 0.0..=10.0)]
+    aesthetic: f64,
+    /// How well what to keep away from was liked. Refiners alone hear it.
+    #[param(default = 2.5, range = 0.0..=10.0)]
+    negative_aesthetic: f64,
 }
 
 impl Node for EncodePrompt {
@@ -74,7 +81,7 @@ impl Node for EncodePrompt {
             force_zeros: model.configs().index.force_zeros_for_empty_prompt,
         };
         let (positive, negative) = encode_prompt(&towers, request, &mut Ticks(cx)).map_err(fault)?;
-        Ok(Prompted { family: model.family().into(), positive, negative, framing })
+        Ok(Prompted { family: model.family(Part::Encoder).into(), positive, negative, framing })
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
@@ -96,6 +103,11 @@ impl EncodePrompt {
     fn warn_if_cut(&self, cx: &mut Context<'_>) -> Result<(), Fault> {
         let texts = [Some(&self.text), self.text_2.as_ref(), self.negative.as_ref(), self.negative_2.as_ref()];
         let Some(tokenizer) = self.encoder.model().tokenizers().next() else { return Ok(()) };
+        let second =
+            [&self.text_2, &self.negative_2].iter().any(|text| text.as_ref().is_some_and(|text| !text.is_empty()));
+        if second && self.encoder.model().tokenizers().count() < 2 {
+            cx.warn("this model has one text encoder: `text_2` and `negative_2` are not read");
+        }
         for text in texts.into_iter().flatten() {
             let tokens = tokenizer.encode(text).map_err(fault)?;
             if tokens.truncated {
@@ -118,6 +130,7 @@ impl EncodePrompt {
             original: pair("original", self.original_width, self.original_height)?,
             crop: (self.crop_top, self.crop_left),
             target: pair("target", self.target_width, self.target_height)?,
+            aesthetic: self.encoder.model().is_refiner().then_some((self.aesthetic, self.negative_aesthetic)),
         })
     }
 }

@@ -7,11 +7,18 @@
 mod adapters;
 mod fault;
 mod host;
+pub mod latent;
+mod mask;
 mod mini;
 pub mod models;
 pub mod name_template;
 pub mod picture_file;
+mod pillow;
+mod region;
+pub mod repaint;
 mod resample;
+mod sampling_conditions;
+mod sampling_run;
 mod steps;
 pub mod wires;
 
@@ -31,16 +38,27 @@ macro_rules! nodes {
 }
 
 nodes! {
+    crop_to_mask: CropToMask;
     decode: VaeDecode;
     denoise: Denoise;
+    draw_mask: DrawMask;
     empty_latent: EmptyLatent;
     encode_prompt: EncodePrompt;
+    grid: Grid;
+    inpaint: Inpaint;
     load_image: LoadImage;
     load_lora: LoadLora;
     load_model: LoadModel;
+    mask_edit: MaskEdit;
+    mask_from_alpha: MaskFromAlpha;
+    pad_image: PadImage;
+    refine: Refine;
+    repeat_latent: RepeatLatent;
     save_image: SaveImage;
+    stitch: Stitch;
     switch: Switch;
     upscale: Upscale;
+    upscale_latent: UpscaleLatent;
     vae_encode: VaeEncode;
     values: Integer, Number, SeedValue, Size, Text, Toggle;
 }

@@ -150,11 +150,13 @@ fn text_config(configs: &Configs, component: Component) -> Option<&TextEncoderCo
     }
 }
 
-/// The word for whose latents a family draws: an encoder, a denoiser and an autoencoder of one word go together.
-fn latents_of(family: Family) -> &'static str {
+/// The words for what a family reads prompts and denoises with, and for whose latents it draws: parts of one word go
+/// together. A refiner draws on the base's latents, and reads prompts in its own way.
+fn words_of(family: Family) -> (&'static str, &'static str) {
     match family {
-        Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner => "sdxl",
-        Family::Sd15 | Family::Sd15Inpaint => "sd15",
+        Family::Sdxl | Family::SdxlInpaint => ("sdxl", "sdxl"),
+        Family::SdxlRefiner => ("sdxl-refiner", "sdxl"),
+        Family::Sd15 | Family::Sd15Inpaint => ("sd15", "sd15"),
     }
 }
 
@@ -185,9 +187,15 @@ impl Model {
         Ok(Self { source, configs, family, scheduler, towers, bytes })
     }
 
-    /// Returns the word for the family and its latents.
-    pub fn family(&self) -> &'static str {
-        latents_of(self.family)
+    /// Returns the word for the family of a part; that of an autoencoder is that of its latents.
+    pub fn family(&self, part: Part) -> &'static str {
+        let (prompts, latents) = words_of(self.family);
+        if part == Part::Vae { latents } else { prompts }
+    }
+
+    /// Tells whether the model finishes what another began, and wants to hear how well a picture is to be liked.
+    pub fn is_refiner(&self) -> bool {
+        self.family == Family::SdxlRefiner
     }
 
     /// Returns the configurations.
@@ -302,7 +310,7 @@ impl PartOf {
     }
 
     fn title(&self, part: Part) -> String {
-        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family())
+        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family(part))
     }
 }
 

@@ -127,6 +127,14 @@ impl Schedule {
         all - ((all as f64 * strength) as usize).min(all)
     }
 
+    /// Returns the first step of a latent in which a sigma of noise was left: that of the nearest point from below.
+    #[must_use]
+    pub fn at_sigma(&self, sigma: f64) -> usize {
+        // The points of two schedules that mean the same may differ in their last bits.
+        let above = |point: &&Point| point.sigma > sigma * (1.0 + 1e-5);
+        self.points[..self.len()].iter().take_while(above).count()
+    }
+
     /// Returns the first step of the second of two experts who share the way at a fraction between 0 and 1:
     /// the first takes the timesteps from round(trained · (1 − fraction)) up.
     #[must_use]
@@ -169,6 +177,15 @@ mod tests {
         assert_eq!(ten_steps().handover(0.8), 8);
         assert_eq!(ten_steps().handover(0.0), 0);
         assert_eq!(ten_steps().handover(1.0), 10);
+    }
+
+    #[test]
+    fn a_latent_is_gone_on_with_where_it_was_left() {
+        let schedule = ten_steps();
+        for (index, point) in schedule.points.iter().enumerate() {
+            assert_eq!(schedule.at_sigma(point.sigma), index);
+        }
+        assert_eq!(schedule.at_sigma(1e9), 0);
     }
 
     #[test]

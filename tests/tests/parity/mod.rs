@@ -2,6 +2,7 @@
 
 mod comfyui;
 mod configs;
+mod craft;
 mod encode_prompt;
 mod lora;
 mod manifests;
