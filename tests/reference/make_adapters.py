@@ -4,7 +4,7 @@
 
 LoHa, LoKr and DoRA are computed by peft on the living network; LoCon with a middle convolution, full differences and
 differences of biases by torch, by the operations themselves and not by merged weights. The files are spelt as LyCORIS
-and kohya spell them. Needs torch, diffusers, peft and safetensors (versions in requirements of golden/PROVENANCE.json).
+and kohya spell them. Made with torch 2.15.0, diffusers 0.42.1 and peft 0.21.2.
 """
 import copy
 import math

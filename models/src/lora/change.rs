@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
 
+use super::form::{Factor, Form, flat, wide};
 use super::pieces::Piece;
 use crate::Result;
 
@@ -17,27 +18,6 @@ pub struct Change {
     forms: Vec<(Form, f64)>,
     magnitude: Option<Magnitude>,
     bias: Option<Tensor>,
-}
-
-/// A difference, taken apart.
-#[derive(Debug)]
-enum Form {
-    One(Factor),
-    Hadamard(Factor, Factor),
-    Kronecker(Factor, Factor),
-}
-
-/// A matrix or a convolution, whole or as a product.
-#[derive(Debug)]
-enum Factor {
-    Whole(Tensor),
-    /// `a` (outputs, rank) times `b` (rank, inputs …); with a core (rank, rank, kernel, kernel) between them it is a
-    /// convolution.
-    Product {
-        a: Tensor,
-        b: Tensor,
-        core: Option<Tensor>,
-    },
 }
 
 /// The length of each row, or of each column.
@@ -190,85 +170,6 @@ impl Take<'_> {
     }
 }
 
-impl Form {
-    fn shape(&self) -> Result<(usize, usize), String> {
-        match self {
-            Form::One(one) => one.shape(),
-            Form::Hadamard(one, two) if one.shape()? == two.shape()? => one.shape(),
-            Form::Hadamard(one, two) => Err(format!("factors of {:?} and {:?}", one.shape()?, two.shape()?)),
-            Form::Kronecker(one, two) => {
-                let ((a, b), (c, d)) = (one.shape()?, two.shape()?);
-                Ok((a * c, b * d))
-            }
-        }
-    }
-
-    fn value(&self) -> Result<Tensor> {
-        match self {
-            Form::One(one) => one.value(),
-            Form::Hadamard(one, two) => {
-                let one = one.value()?;
-                Ok((two.value()?.reshape(one.dims())? * one)?)
-            }
-            Form::Kronecker(one, two) => kronecker(&one.value()?, &two.value()?),
-        }
-    }
-}
-
-impl Factor {
-    /// Stands `a` upright in a product with a core.
-    fn turned(self) -> Result<Self, String> {
-        match self {
-            Factor::Product { a, b, core: Some(core) } => {
-                let a = a.t().map_err(|_| format!("a matrix wanted, found {:?}", a.dims()))?;
-                Ok(Factor::Product { a, b, core: Some(core) })
-            }
-            other => Ok(other),
-        }
-    }
-
-    /// Outputs, and numbers for each of them.
-    fn shape(&self) -> Result<(usize, usize), String> {
-        match self {
-            Factor::Whole(x) => Ok(flat(x)),
-            Factor::Product { a, b, core } => {
-                let ((outputs, left), right) = (flat(a), b.dims().first().copied().unwrap_or(0));
-                let (fits, window) = match core.as_ref().map(Tensor::dims) {
-                    None => (left == right, 1),
-                    Some([p, q, height, width]) => ((*p, *q) == (left, right), height * width),
-                    Some(_) => (false, 0),
-                };
-                let core = core.as_ref().map(|core| format!(" around {:?}", core.dims())).unwrap_or_default();
-                match fits {
-                    true => Ok((outputs, flat(b).1 * window)),
-                    false => Err(format!("{:?} times {:?}{core}", a.dims(), b.dims())),
-                }
-            }
-        }
-    }
-
-    fn value(&self) -> Result<Tensor> {
-        match self {
-            Factor::Whole(x) => wide(x),
-            Factor::Product { a, b, core: None } => {
-                let product = wide(a)?.flatten_from(1)?.matmul(&wide(b)?.flatten_from(1)?)?;
-                let shape: Vec<usize> = [&[product.dim(0)?], &b.dims()[1..]].concat();
-                Ok(product.reshape(shape)?)
-            }
-            Factor::Product { a, b, core: Some(core) } => {
-                let (p, q, height, width) = core.dims4()?;
-                let (a, b) = (wide(a)?.flatten_from(1)?.contiguous()?, wide(b)?.flatten_from(1)?);
-                let outputs = a.dim(0)?;
-                let x = a.matmul(&wide(core)?.reshape((p, q * height * width))?)?;
-                let x = x.reshape((outputs, q, height * width))?; // o q k
-                let x = x.transpose(1, 2)?.reshape((outputs * height * width, q))?.matmul(&b)?; // (o k) i
-                let x = x.reshape((outputs, height * width, b.dim(1)?))?; // o k i
-                Ok(x.transpose(1, 2)?.reshape((outputs, b.dim(1)?, height, width))?) // o i kh kw
-            }
-        }
-    }
-}
-
 impl Magnitude {
     fn new(pieces: &mut Pieces) -> Option<Self> {
         if let Some(rows) = pieces.remove(&Piece::Magnitude) {
@@ -311,29 +212,66 @@ impl Magnitude {
     }
 }
 
-/// Rows, and numbers in each.
-fn flat(x: &Tensor) -> (usize, usize) {
-    let dims = x.dims();
-    (dims.first().copied().unwrap_or(1), dims.iter().skip(1).product())
-}
-
-/// Every number of `one` (outputs, inputs) times all of `two` (outputs, inputs …).
-fn kronecker(one: &Tensor, two: &Tensor) -> Result<Tensor> {
-    let (a, b) = flat(one);
-    let (c, d) = (two.dim(0)?, two.dim(1)?);
-    let window: usize = two.dims()[2..].iter().product();
-    let one = one.reshape((a, 1, b, 1, 1))?;
-    let two = two.reshape((1, c, 1, d, window))?;
-    let product = one.broadcast_mul(&two)?; // a c b d k
-    Ok(product.reshape((a * c, b * d * window))?)
-}
-
-fn wide(x: &Tensor) -> Result<Tensor> {
-    Ok(x.to_dtype(DType::F32)?)
-}
-
 fn number(x: &Tensor) -> Result<f64, String> {
     let first = x.flatten_all().and_then(|x| x.to_dtype(DType::F64)?.to_vec1::<f64>());
     let first = first.ok().and_then(|all| all.first().copied());
     first.filter(|alpha| alpha.is_finite()).ok_or_else(|| "an `alpha` that is no number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn tensor(shape: &[usize]) -> Tensor {
+        let count: usize = shape.iter().product();
+        let values: Vec<f32> = (0..count).map(|i| (i * 7919 % 101) as f32 / 50.0 - 0.9).collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    fn values(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn lycoris_gives_columns_their_length_over_outputs_and_window() {
+        let lengths = Tensor::new(&[2.0_f32, 0.5, 3.0], &Device::Cpu).unwrap();
+        let pieces = [
+            (Piece::Up, tensor(&[4, 2, 1, 1])),
+            (Piece::Down, tensor(&[2, 3, 3, 3])),
+            (Piece::Dora, lengths.reshape((1, 3, 1, 1)).unwrap()),
+        ];
+        let change = Change::new(Pieces::from(pieces)).unwrap();
+        assert_eq!(change.shape(), Ok(Some((4, 27))));
+        let weight = tensor(&[4, 3, 3, 3]);
+        let changed = change.weight(&weight, 1.0).unwrap();
+        let found = changed.sqr().unwrap().sum((0, 2, 3)).unwrap().sqrt().unwrap();
+        for (found, wanted) in values(&found).iter().zip(values(&lengths)) {
+            assert!((found - wanted).abs() < 1e-5, "{found} is not {wanted}");
+        }
+        let half = change.weight(&weight, 0.5).unwrap();
+        let between = ((&weight + &changed).unwrap() * 0.5).unwrap();
+        assert!(values(&half).iter().zip(values(&between)).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    #[test]
+    fn pieces_that_do_not_go_together_are_no_change() {
+        let told = |pieces: &[(Piece, Tensor)]| {
+            let change = Change::new(pieces.iter().cloned().collect());
+            change.and_then(|change| change.shape()).unwrap_err()
+        };
+        let up = (Piece::Up, tensor(&[4, 2]));
+        assert_eq!(told(&[up.clone(), (Piece::Down, tensor(&[3, 5]))]), "[4, 2] times [3, 5]");
+        assert_eq!(told(&[(Piece::Kron1, tensor(&[2, 2]))]), "only one of the factors `lokr_w1` and `lokr_w2`");
+        assert_eq!(told(&[(Piece::Alpha, tensor(&[]))]), "nothing but a factor");
+        assert_eq!(
+            told(&[(Piece::Alpha, Tensor::new(f32::NAN, &Device::Cpu).unwrap())]),
+            "an `alpha` that is no number"
+        );
+        let down = (Piece::Down, tensor(&[2, 5]));
+        let dora = (Piece::Dora, tensor(&[7, 1]));
+        assert_eq!(told(&[up.clone(), down.clone(), dora]), "7 lengths for a weight of (4, 5)");
+        assert_eq!(told(&[up, down, (Piece::Mid, tensor(&[3, 2, 3, 3]))]), "[4, 2] times [2, 5] around [3, 2, 3, 3]");
+    }
 }

@@ -35,11 +35,7 @@ impl Lora {
     /// # Errors
     /// An error of the file, or of a layer whose pieces are no change.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::new(Weights::open_with(path, Options::default())?)
-    }
-
-    /// Takes weights that are open already.
-    pub fn new(w: Weights) -> Result<Self> {
+        let w = Weights::open_with(path, Options::default())?;
         let (mut layers, mut unknown) = (BTreeMap::<String, BTreeMap<Piece, String>>::new(), Vec::new());
         for tensor in w.names() {
             match take_apart(&tensor) {

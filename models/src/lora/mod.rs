@@ -11,6 +11,7 @@ mod change;
 mod family;
 mod file;
 mod fit;
+mod form;
 mod names;
 mod patch;
 mod pieces;

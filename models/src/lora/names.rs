@@ -100,11 +100,6 @@ impl Names {
         self.places.contains(&place)
     }
 
-    /// Returns the layers.
-    pub fn modules(&self) -> &[Module] {
-        &self.modules
-    }
-
     fn add(&mut self, module: Module, spelt: Vec<String>) {
         let index = self.modules.len();
         self.places.insert(module.place);

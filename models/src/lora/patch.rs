@@ -41,14 +41,4 @@ impl Patches {
     pub fn of(&self, layer: &str) -> &[Patch] {
         self.0.get(layer).map_or(&[], Vec::as_slice)
     }
-
-    /// Returns how many layers are changed.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Tells whether nothing is changed.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }

@@ -2,20 +2,26 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Storage, Tokens, host};
+use super::{Tokens, host};
 use crate::{Error, Result, Weights};
 
 /// A table with a vector per word.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    table: Storage,
+    /// (words, channels), in the precision that it was handed out in.
+    table: Tensor,
     words: usize,
 }
 
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        Ok(Self { table: Storage::of_layer(w.get("weight", (words, channels))?, w), words })
+        let table = w.get("weight", (words, channels))?;
+        let table = match w.patches() {
+            [] => table,
+            patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,
+        };
+        Ok(Self { table, words })
     }
 
     /// Looks up rows of words, all of one length.
@@ -30,13 +36,9 @@ impl Embedding {
             let what = format!("word {id} is not in a table of {} words", self.words);
             return Err(Error::Shape(what));
         }
-        let table = match &self.table {
-            Storage::Dense(table) | Storage::Widened(table) => table.clone(),
-            changed @ Storage::Patched(..) => changed.widened()?,
-        };
-        let ids = Tensor::from_vec(ids, rows.len() * length, table.device())?;
-        let vectors = table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
-        let channels = table.dim(1)?;
+        let ids = Tensor::from_vec(ids, rows.len() * length, self.table.device())?;
+        let vectors = self.table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
+        let channels = self.table.dim(1)?;
         Tokens::from_tensor(&vectors.reshape((rows.len(), length, channels))?)
     }
 }

@@ -1,6 +1,6 @@
 //! How the numbers of a big weight lie in memory.
 
-use candle_core::{CpuStorage, DType, Device, Storage as Raw, Tensor};
+use candle_core::{CpuStorage, DType, Device, Shape, Storage as Raw, Tensor};
 use rayon::prelude::*;
 
 use crate::{Result, Weights, lora::Patch};
@@ -17,19 +17,29 @@ pub enum Storage {
 }
 
 impl Storage {
+    /// Loads the weight of a layer in the precision that `w` hands out, with the changes made to that layer.
+    pub fn load(w: &Weights, name: &str, shape: impl Into<Shape>) -> Result<Self> {
+        let base = Self::of(w.get(name, shape)?);
+        Ok(match w.patches() {
+            [] => base,
+            patches => Storage::Patched(Box::new(base), patches.to_vec()),
+        })
+    }
+
+    /// Leaves out the window of a convolution of one point: (a, b, 1, 1) becomes (a, b).
+    pub fn squeezed(self) -> Result<Self> {
+        Ok(match self {
+            Storage::Dense(weight) => Storage::Dense(weight.squeeze(3)?.squeeze(2)?),
+            Storage::Widened(weight) => Storage::Widened(weight.squeeze(3)?.squeeze(2)?),
+            Storage::Patched(base, patches) => Storage::Patched(Box::new(base.squeezed()?), patches),
+        })
+    }
+
     /// Takes a weight in the precision that it was handed out in.
     pub fn of(weight: Tensor) -> Self {
         match weight.dtype() {
             DType::F16 | DType::BF16 => Storage::Widened(weight),
             _ => Storage::Dense(weight),
-        }
-    }
-
-    /// Takes the weight of the layer whose scope `w` is, with the changes made to that layer.
-    pub fn of_layer(weight: Tensor, w: &Weights) -> Self {
-        match w.patches() {
-            [] => Self::of(weight),
-            patches => Storage::Patched(Box::new(Self::of(weight)), patches.to_vec()),
         }
     }
 

@@ -151,6 +151,19 @@ fn what_has_no_place_is_told_and_a_wrong_block_is_refused() {
 }
 
 #[test]
+fn the_built_in_model_takes_its_lora_whole() {
+    let (_home, studio) = studio();
+    let graphs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../graphs");
+    copy_folder(&graphs.join("loras"), &studio.input.join("loras"));
+    let text = std::fs::read_to_string(graphs.join("cyanotype.ron")).unwrap();
+    let (loaded, engine, heard) = (graph::read(&text).unwrap(), studio.engine(), Heard::default());
+    engine.plan(&loaded.graph, &Wish::default()).unwrap();
+    let wish = Wish { goal: Goal::Node("style".to_owned()), ..Wish::default() };
+    engine.run(&loaded.graph, &wish, &heard, &Cancel::new()).unwrap();
+    assert_eq!(heard.0.into_inner().unwrap(), [""; 0], "every tensor has its place");
+}
+
+#[test]
 fn a_lora_of_another_family_is_refused_before_anything_runs() {
     let (_home, studio) = studio();
     let layer = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k";
