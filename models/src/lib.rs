@@ -7,6 +7,7 @@
 pub mod error;
 pub mod folder;
 mod json;
+pub mod lora;
 pub mod nn;
 mod paths;
 pub mod progress;

@@ -102,7 +102,7 @@ impl Node for EncodePrompt {
         let words = self.encoder.words()?;
         self.warn_if_cut(&words, cx)?;
         let framing = self.framing()?;
-        let encoders = cx.pin(&self.encoder.0)?;
+        let encoders = self.encoder.0.pin(cx)?;
         let towers = model.tokenizers().zip(encoders.iter()).zip(&words);
         let towers: Vec<_> = towers.map(|((tokenizer, encoder), words)| Tower { tokenizer, encoder, words }).collect();
         let positive = [Prompt { text: &self.text, second: self.text_2.as_deref() }];

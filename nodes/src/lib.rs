@@ -4,6 +4,7 @@
 //! between nodes is in [`wires`], what several nodes share of the machine in [`models`].
 #![warn(missing_docs)]
 
+mod adapters;
 mod fault;
 mod host;
 pub mod latent;
@@ -48,6 +49,7 @@ nodes! {
     inpaint: Inpaint;
     load_embedding: LoadEmbedding;
     load_image: LoadImage;
+    load_lora: LoadLora;
     load_model: LoadModel;
     mask_edit: MaskEdit;
     mask_from_alpha: MaskFromAlpha;

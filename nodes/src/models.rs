@@ -13,6 +13,7 @@ use darkroom_core::param::Param;
 use darkroom_core::residency::{PartId, Place, Resident};
 use darkroom_core::types::Kind;
 use darkroom_models::folder::{Component, Configs, Family, ModelFolder};
+use darkroom_models::lora::Names;
 use darkroom_models::nn::Keep;
 use darkroom_models::prompt::Inversion;
 use darkroom_models::sampling::SchedulerConfig;
@@ -23,6 +24,7 @@ use darkroom_models::tokenizer::{self, Clip};
 use darkroom_models::weights::{Options, Weights};
 use darkroom_models::{Error, Result};
 
+use crate::adapters::{Kept, Wearer};
 use crate::fault::fault;
 use crate::mini;
 
@@ -232,6 +234,35 @@ impl Model {
         self.towers.iter().filter_map(config).map(|config| (config.hidden_size, config.vocab_size)).collect()
     }
 
+    /// Adds the layers of the denoiser, or those of the text encoders.
+    ///
+    /// # Errors
+    /// An error of the weights' headers.
+    pub fn spell(&self, part: Part, names: &mut Names) -> Result<()> {
+        for component in self.components(part) {
+            let weights = self.source.weights(component)?;
+            match part {
+                Part::Encoder => names.add_text_encoder(&weights, component),
+                _ => names.add_unet(&weights),
+            }
+        }
+        Ok(())
+    }
+
+    fn components(&self, part: Part) -> Vec<Component> {
+        match part {
+            Part::Denoiser => vec![Component::UNet],
+            Part::Encoder => self.towers.iter().map(|(encoder, _)| *encoder).collect(),
+            Part::Vae => vec![Component::Vae],
+        }
+    }
+
+    fn kept<R: Wearer>(&self, wearer: &R, part: Part) -> Result<Kept<R::Network>> {
+        let weights = |component| Ok((component, self.source.weights(component)?));
+        let weights = self.components(part).into_iter().map(weights).collect::<Result<Vec<_>>>()?;
+        Kept::build(weights, |weights| wearer.network(weights))
+    }
+
     /// Returns the bytes of a part, once loaded.
     pub fn bytes(&self, part: Part) -> u64 {
         self.bytes[part as usize]
@@ -317,7 +348,7 @@ impl Model {
 }
 
 macro_rules! resident {
-    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$of:ident, $cancel:ident| $load:expr) => {
+    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident| $load:expr) => {
         $(#[$doc])*
         pub struct $name(pub PartOf);
 
@@ -336,9 +367,9 @@ macro_rules! resident {
                 self.0.model.bytes($part)
             }
 
-            fn load(&self, _: Place, $cancel: &Cancel) -> Result<$loaded, Fault> {
-                $cancel.check()?;
-                let $of = &*self.0.model;
+            fn load(&self, _: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
+                cancel.check()?;
+                let ($this, $model) = (self, &*self.0.model);
                 $load.map_err(fault)
             }
         }
@@ -347,23 +378,38 @@ macro_rules! resident {
 
 resident! {
     /// The denoiser of a model.
-    Denoiser, Part::Denoiser, UNet, |model, cancel|
-    model.source.weights(Component::UNet).and_then(|weights| UNet::load(&model.configs.unet, &weights, Keep::All))
+    Denoiser, Part::Denoiser, Kept<UNet>, |this, model| model.kept(this, Part::Denoiser)
+}
+
+impl Wearer for Denoiser {
+    type Network = UNet;
+
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<UNet> {
+        let [(_, weights)] = weights else { unreachable!("a denoiser is one component") };
+        UNet::load(&self.0.model.configs.unet, weights, Keep::All)
+    }
 }
 
 resident! {
     /// The text encoders of a model.
-    Encoder, Part::Encoder, Vec<TextEncoder>, |model, cancel| {
-        let tower = |(component, _): &(Component, Clip)| {
-            let config = text_config(&model.configs, *component).expect("a tower is a component with a configuration");
-            TextEncoder::load(config, &model.source.weights(*component)?, Keep::All)
+    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model| model.kept(this, Part::Encoder)
+}
+
+impl Wearer for Encoder {
+    type Network = Vec<TextEncoder>;
+
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<Vec<TextEncoder>> {
+        let tower = |(component, weights): &(Component, Weights)| {
+            let config = text_config(&self.0.model.configs, *component);
+            let config = config.expect("a tower is a component with a configuration");
+            TextEncoder::load(config, weights, Keep::All)
         };
-        model.towers.iter().map(tower).collect::<Result<Vec<_>>>()
+        weights.iter().map(tower).collect()
     }
 }
 
 resident! {
     /// The autoencoder of a model.
-    Autoencoder, Part::Vae, Vae, |model, cancel|
+    Autoencoder, Part::Vae, Vae, |_this, model|
     model.source.weights(Component::Vae).and_then(|weights| Vae::load(&model.configs.vae, &weights, Keep::All))
 }

@@ -152,7 +152,7 @@ impl Walk<'_> {
         if self.begin.first == First::Kept && self.begin.index >= self.schedule.stop {
             return Ok(self.latent.clone());
         }
-        let network = cx.pin(&self.denoiser.0)?;
+        let network = self.denoiser.0.pin(cx)?;
         if let Some(resumed) = resume(cx) {
             (state, noise) = resumed;
         }

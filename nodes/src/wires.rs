@@ -14,6 +14,7 @@ use darkroom_models::prompt::{Inversion, Words};
 use darkroom_models::sdxl::Conditioning;
 use darkroom_models::sdxl::conditioning::{Ending, Size, Sizes};
 
+use crate::adapters::{Adapter, Worn};
 use crate::fault::{fault, tensor_fault};
 pub use crate::latent::Latent;
 use crate::models::{Autoencoder, Denoiser, Encoder, Model, Part, PartOf};
@@ -186,15 +187,15 @@ fn decode_prompted(record: &Record) -> Option<Made> {
 }
 
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $resident:ident, $part:expr) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $holder:ident, $resident:ident, $part:expr) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(pub Handle<$resident>);
+        pub struct $name(pub $holder<$resident>);
 
         impl $name {
             /// Makes the handle of a model's part; `digest` names the model's content.
             pub fn new(model: Arc<Model>, digest: Fingerprint) -> Self {
-                Self(Handle::new($resident(PartOf { model, digest, words: Vec::new() })))
+                Self($holder::new($resident(PartOf { model, digest, words: Vec::new() })))
             }
 
             /// Describes the part of a model before it is opened.
@@ -216,7 +217,8 @@ macro_rules! handle {
             }
 
             fn describe(&self) -> Type {
-                Self::type_of(self.model())
+                let ty = Self::type_of(self.model());
+                Type { weights: ty.weights.map(|bytes| bytes + self.added_bytes()), ..ty }
             }
 
             fn part(&self) -> Option<PartId> {
@@ -226,19 +228,52 @@ macro_rules! handle {
     };
 }
 
+macro_rules! wears {
+    ($name:ident) => {
+        impl $name {
+            /// Returns a handle with one more LoRA; this one stays as it is.
+            #[must_use]
+            pub fn with(&self, adapter: Adapter) -> Self {
+                Self(self.0.with(adapter))
+            }
+
+            fn added_bytes(&self) -> u64 {
+                self.0.added_bytes()
+            }
+        }
+    };
+}
+
 handle! {
     /// A promise of a denoiser.
-    DenoiserHandle, "denoiser", Denoiser, Part::Denoiser
+    DenoiserHandle, "denoiser", Worn, Denoiser, Part::Denoiser
+}
+
+wears! { DenoiserHandle }
+
+impl DenoiserHandle {
+    /// Returns the text encoders of the same model, without any LoRA.
+    pub fn sibling(&self) -> EncoderHandle {
+        EncoderHandle::new(Arc::clone(self.model()), self.0.0.digest)
+    }
 }
 
 handle! {
     /// A promise of text encoders.
-    EncoderHandle, "encoder", Encoder, Part::Encoder
+    EncoderHandle, "encoder", Worn, Encoder, Part::Encoder
 }
+
+wears! { EncoderHandle }
 
 handle! {
     /// A promise of an autoencoder.
-    VaeHandle, "vae", Autoencoder, Part::Vae
+    VaeHandle, "vae", Handle, Autoencoder, Part::Vae
+}
+
+impl VaeHandle {
+    fn added_bytes(&self) -> u64 {
+        0
+    }
 }
 
 impl EncoderHandle {
@@ -247,7 +282,7 @@ impl EncoderHandle {
     pub fn with_word(&self, word: Inversion) -> Self {
         let PartOf { model, digest, words } = &self.0.0;
         let words = words.iter().cloned().chain([Arc::new(word)]).collect();
-        Self(Handle::new(Encoder(PartOf { model: model.clone(), digest: *digest, words })))
+        Self(self.0.over(Encoder(PartOf { model: model.clone(), digest: *digest, words })))
     }
 
     /// Returns the trained words that each text encoder knows.

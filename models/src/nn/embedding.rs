@@ -2,20 +2,26 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Storage, Tokens, host};
+use super::{Tokens, host};
 use crate::{Error, Result, Weights};
 
 /// A table with a vector per word.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    table: Storage,
+    /// (words, channels), in the precision that it was handed out in.
+    table: Tensor,
     words: usize,
 }
 
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        Ok(Self { table: Storage::of(w.get("weight", (words, channels))?), words })
+        let table = w.get("weight", (words, channels))?;
+        let table = match w.patches() {
+            [] => table,
+            patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,
+        };
+        Ok(Self { table, words })
     }
 
     /// Looks up rows of words, all of one length.
@@ -36,7 +42,7 @@ impl Embedding {
             let what = format!("word {id} is not in a table of {words} words");
             return Err(Error::Shape(what));
         }
-        let (Storage::Dense(table) | Storage::Widened(table)) = &self.table;
+        let table = &self.table;
         let channels = table.dim(1)?;
         let within: Vec<u32> = ids.iter().map(|id| if (*id as usize) < self.words { *id } else { 0 }).collect();
         let within = Tensor::from_vec(within, rows.len() * length, table.device())?;
