@@ -329,7 +329,7 @@ enum Negative {
     /// With the positive, on twice as many pictures.
     Together(Told),
     /// By itself, because it has another number of tokens. A1111 does the same, and ComfyUI repeats both texts until
-    /// they are equally long, which gives the same to the last bits: nothing is padded that could be seen.
+    /// they are equally long, which gives the same but for rounding: nothing is padded that could be seen.
     Apart(Told),
 }
 
