@@ -11,7 +11,7 @@ use crate::{Error, Result, tokenizer::Clip};
 
 /// The most chunks of a prompt.
 pub const MAX_CHUNKS: usize = 100;
-/// So many tokens may follow a comma and still move to the next chunk.
+/// A comma among so many last tokens of a chunk lets what follows it move to the next.
 const BACKTRACK: usize = 20;
 /// From so many tokens on ComfyUI parts a word.
 const LARGE: usize = 8;

@@ -179,6 +179,11 @@ fn fault_28_a_zip_bomb_in_the_metadata_is_not_unpacked() {
     assert!(refused.message.contains("more than"), "{refused}");
     // Its pixels are fine.
     studio.run(&copy("bomb.png", "x")).unwrap();
+    let text = [b"parameters\0\0".to_vec(), deflate(&vec![b'x'; 64 << 20])].concat();
+    let pixels = deflate(&[0, 1, 2, 3]);
+    std::fs::write(&path, png(1, 1, 8, 2, &[(b"zTXt", text), (b"IDAT", pixels)])).unwrap();
+    let refused = picture_file::making(&path).expect_err("the parameters are too long");
+    assert!(refused.message.contains("`parameters` has more than"), "{refused}");
 }
 
 #[test]

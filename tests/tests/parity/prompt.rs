@@ -41,12 +41,21 @@ fn brackets_are_read_as_the_reference_reads_them() {
     for case in cases {
         let text = case[0].as_str().unwrap();
         let wanted = pieces(&case[1]);
-        assert_eq!(parse(text, Weighting::A1111).unwrap(), wanted, "{text}");
+        assert_same(&parse(text, Weighting::A1111).unwrap(), &wanted, text);
         // A case with a note says where ComfyUI differs; those are in the unit tests of its parser.
         if case[2].is_null() {
-            assert_eq!(parse(text, Weighting::Comfyui).unwrap(), wanted, "{text}");
+            assert_same(&parse(text, Weighting::Comfyui).unwrap(), &wanted, text);
         }
     }
+}
+
+/// Holds pieces against each other; a weight out of JSON may be off in its last bit.
+fn assert_same(got: &[Piece], wanted: &[Piece], text: &str) {
+    let same = |(got, wanted): (&Piece, &Piece)| match (got, wanted) {
+        (Piece::Text(got, weight), Piece::Text(text, wanted)) => got == text && (weight - wanted).abs() < 1e-12,
+        (got, wanted) => got == wanted,
+    };
+    assert!(got.len() == wanted.len() && got.iter().zip(wanted).all(same), "{text}: {got:?}, not {wanted:?}");
 }
 
 /// Writes pieces as a prompt of which both dialects make these pieces.
@@ -178,9 +187,9 @@ fn a1111_moves_what_follows_a_late_comma() {
     // The comma is the 61st token: 14 dogs follow in this chunk, which is few enough to move.
     assert_eq!(lengths(&read(&text(60, 20), Weighting::A1111)), [61, 20]);
     assert_eq!(lengths(&read(&text(60, 20), Weighting::None)), [75, 6]);
-    // The comma is the 55th token: 20 dogs follow, still few enough; one place earlier it stays.
-    assert_eq!(lengths(&read(&text(54, 30), Weighting::A1111)), [55, 30]);
-    assert_eq!(lengths(&read(&text(53, 30), Weighting::A1111)), [75, 9]);
+    // The comma is the first of the last 20 tokens, so what follows it moves; one place earlier it stays.
+    assert_eq!(lengths(&read(&text(55, 30), Weighting::A1111)), [56, 30]);
+    assert_eq!(lengths(&read(&text(54, 30), Weighting::A1111)), [75, 10]);
     assert_eq!(lengths(&read("cat BREAK dog", Weighting::A1111)), [1, 1]);
     assert_eq!(lengths(&read("", Weighting::A1111)), [0]);
 }
