@@ -4,6 +4,7 @@
 //! between nodes is in [`wires`], what several nodes share of the machine in [`models`].
 #![warn(missing_docs)]
 
+mod course;
 mod fault;
 mod host;
 pub mod latent;
@@ -16,6 +17,7 @@ mod pillow;
 mod region;
 pub mod repaint;
 mod resample;
+mod sampler_names;
 mod sampling_conditions;
 mod sampling_run;
 mod steps;

@@ -25,10 +25,8 @@ pub fn er_sde(
         let (from, to) = (ratio(hand.now()), ratio(hand.next()));
         let alpha = schedule.alpha(hand.next());
         let kept = scaled(to) / scaled(from);
-        let mut terms = vec![
-            (alpha / schedule.alpha(hand.now()) * kept, state.x.clone()),
-            (alpha * (1.0 - kept), clean.clone()),
-        ];
+        let mut terms =
+            vec![(alpha / schedule.alpha(hand.now()) * kept, state.x.clone()), (alpha * (1.0 - kept), clean.clone())];
         let mut memory = vec![clean.clone()];
         if let Some(past) = state.history.first() {
             let (whole, moment) = integrals(from, to);
