@@ -132,7 +132,7 @@ mod tests {
     }
 
     fn blank() -> Latent {
-        Latent::blank("sdxl".into(), 64, 64, 1)
+        Latent::blank(std::sync::Arc::from("sdxl"), 64, 64, 1)
     }
 
     #[test]

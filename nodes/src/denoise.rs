@@ -70,6 +70,7 @@ pub struct Denoise {
     #[param(default = StrengthName::Diffusers)]
     strength_by: StrengthName,
     /// Sigmas to walk over in place of `schedule` and `steps`: falling numbers such as `14.6, 7.1, 2.9, 0.6, 0`.
+    #[param]
     sigmas: Option<String>,
     /// The first step to take, counted from 0; in place of `strength`.
     #[param(range = Some(0)..=Some(1000))]

@@ -322,7 +322,6 @@ fn solvers_of_higher_order_gain_more_from_more_steps() {
         ("seeds_2", 2),
         ("dpmpp_3m_sde", 2),
         ("seeds_3", 3),
-        ("er_sde", 2),
         ("sa_solver", 2),
         ("unipc", 2),
         ("gradient_estimation", 1),
