@@ -33,10 +33,10 @@ pub struct DrawMask {
     shape: Shape,
     /// Where its box begins.
     #[param(default = 256, range = -8192..=8192, unit = "px")]
-    left: i32,
+    left: i64,
     /// Where its box begins.
     #[param(default = 256, range = -8192..=8192, unit = "px")]
-    top: i32,
+    top: i64,
     /// Width of its box.
     #[param(default = 512, range = 0..=16384, unit = "px")]
     box_width: u32,
@@ -50,7 +50,7 @@ impl Node for DrawMask {
 
     fn run(self, _: &mut Context<'_>) -> Result<Pictures, Fault> {
         let (half_w, half_h) = (f64::from(self.box_width) / 2.0, f64::from(self.box_height) / 2.0);
-        let middle = (f64::from(self.left) + half_w, f64::from(self.top) + half_h);
+        let middle = (self.left as f64 + half_w, self.top as f64 + half_h);
         let inside = |x: usize, y: usize| {
             // From -1 to 1 over the box, at the middle of the pixel.
             let across = (x as f64 + 0.5 - middle.0) / half_w;

@@ -70,7 +70,7 @@ impl Mask {
 
     /// Grows what is white by a disk of `pixels`; below zero shrinks it. Beyond the edge nothing is known.
     #[must_use]
-    pub fn grown(&self, pixels: i32) -> Self {
+    pub fn grown(&self, pixels: i64) -> Self {
         match pixels {
             0 => self.clone(),
             1.. => self.dilated(pixels.unsigned_abs() as usize),

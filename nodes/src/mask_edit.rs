@@ -21,7 +21,7 @@ pub struct MaskEdit {
     invert: bool,
     /// By how much what is white grows; below 0 it shrinks.
     #[param(default = 0, range = -256..=256, unit = "px")]
-    grow: i32,
+    grow: i64,
     /// How far the edge fades to either side. A mask fades for blending; `inpaint` cuts it at middle grey.
     #[param(default = 0, range = 0..=256, unit = "px")]
     feather: u32,

@@ -74,7 +74,7 @@ impl Node for PadImage {
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let image = known.wire_or_unknown("image");
         let more = |one, other| Ok::<_, Fault>(known.param::<u32>(one)?.zip(known.param::<u32>(other)?));
-        let edge = |edge: Option<u32>, more: Option<(u32, u32)>| Some(padded(edge?, more?)).transpose();
+        let edge = |edge: Option<u32>, more| edge.zip(more).map(|(edge, more)| padded(edge, more)).transpose();
         let width = edge(image.width, more("left", "right")?)?;
         let height = edge(image.height, more("top", "bottom")?)?;
         let ty = Type::of(Kind::IMAGE).size(width, height);
