@@ -1,90 +1,19 @@
 //! `denoise`: from noise to a latent, along a schedule.
 
+use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Type};
-use darkroom_core::{Choice, Node};
 use darkroom_models::sampling::Guidance;
 
-use crate::sampling_run::{self, Begin, Settings, Walk};
+use crate::course::Course;
+use crate::sampler_names::{
+    AddNoise, GeneratorName, LeftoverName, NoiseName, PredictionName, SamplerName, ScheduleName, StrengthName,
+};
+use crate::sampling_run::{self, Settings, Walk};
 use crate::wires::{DenoiserHandle, Latent, Prompted};
-
-macro_rules! choices {
-    ($(#[$doc:meta])* $name:ident { $($(#[$entry:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
-        pub enum $name {
-            $($(#[$entry])* #[choice(name = $word)] $variant),*
-        }
-    };
-}
-
-choices! {
-    /// How the way from noise to picture is walked.
-    SamplerName {
-        /// Straight steps; the one SDXL was published with.
-        Euler = "euler",
-        /// Steps a little too far and puts fresh noise back; livelier, and every number of steps is another picture.
-        EulerAncestral = "euler_ancestral",
-        /// The classic; with eta above 0 it adds fresh noise.
-        Ddim = "ddim",
-        /// Looks ahead and averages; twice the work a step, fewer steps needed.
-        Heun = "heun",
-        /// Remembers the step before; sharp in 20 steps.
-        Dpmpp2m = "dpmpp_2m",
-        /// As `dpmpp_2m`, with fresh noise in every step.
-        Dpmpp2mSde = "dpmpp_2m_sde",
-    }
-}
-
-choices! {
-    /// How the steps are spread between noise and picture.
-    ScheduleName {
-        /// The steps the model was published with.
-        Model = "model",
-        /// More steps where the picture is nearly clean; crisp detail.
-        Karras = "karras",
-        /// Still more steps near the clean end.
-        Exponential = "exponential",
-        /// Starts at the noisiest timestep; for few steps and distilled models.
-        Trailing = "trailing",
-        /// From the noisiest timestep to the cleanest, evenly.
-        Linspace = "linspace",
-        /// ComfyUI's `sgm_uniform`.
-        SgmUniform = "sgm_uniform",
-        /// ComfyUI's `normal`.
-        Normal = "normal",
-        /// ComfyUI's `simple`.
-        Simple = "simple",
-        /// ComfyUI's `karras`.
-        ComfyuiKarras = "comfyui_karras",
-        /// ComfyUI's `exponential`.
-        ComfyuiExponential = "comfyui_exponential",
-    }
-}
-
-choices! {
-    /// Whose noise is drawn.
-    NoiseName {
-        /// One generator for the whole batch, as diffusers draws it: the same seed gives the same picture there.
-        Diffusers = "diffusers",
-        /// As ComfyUI draws it: the first noise from the seed, that of the steps from the seed after it.
-        Comfyui = "comfyui",
-        /// Every picture has its own seed, counted up from the given one: batches of any size agree.
-        PerImage = "per_image",
-    }
-}
-
-/// Which generator draws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
-pub enum GeneratorName {
-    /// PyTorch's generator on the processor.
-    Cpu,
-    /// PyTorch's generator on an NVIDIA card.
-    Philox,
-}
 
 /// Takes the noise out of a latent, step by step, under the guidance of a prompt.
 ///
@@ -95,7 +24,7 @@ pub enum GeneratorName {
 /// With the seed of the node that encoded a sample, the noise is drawn behind that sample, as diffusers draws it: one
 /// seed for both gives the picture that it gives there.
 #[derive(Node)]
-#[node(id = "denoise", version = 2, category = "Latent", lane = "compute")]
+#[node(id = "denoise", version = 3, category = "Latent", lane = "compute")]
 pub struct Denoise {
     /// The denoiser of the model.
     #[input]
@@ -137,6 +66,27 @@ pub struct Denoise {
     /// Where to stop, as a share of the way: below 1 the rest of the noise is left for a `refine` to take out.
     #[param(default = 1.0, range = 0.0..=1.0)]
     end: f64,
+    /// How `strength` counts steps.
+    #[param(default = StrengthName::Diffusers)]
+    strength_by: StrengthName,
+    /// Sigmas to walk over in place of `schedule` and `steps`: falling numbers such as `14.6, 7.1, 2.9, 0.6, 0`.
+    #[param]
+    sigmas: Option<String>,
+    /// The first step to take, counted from 0; in place of `strength`.
+    #[param(range = Some(0)..=Some(1000))]
+    start_step: Option<u32>,
+    /// The step to stop before; in place of `end`.
+    #[param(range = Some(1)..=Some(10_000))]
+    end_step: Option<u32>,
+    /// What becomes of noise that is left at `end_step`.
+    #[param(default = LeftoverName::Keep)]
+    leftover: LeftoverName,
+    /// Whether noise is put on the latent first.
+    #[param(default = AddNoise::Enable)]
+    add_noise: AddNoise,
+    /// What the network is taken to predict, where the model's configuration does not say it right.
+    #[param(default = PredictionName::Model)]
+    prediction: PredictionName,
     /// Whose noise is drawn.
     #[param(default = NoiseName::Diffusers)]
     noise: NoiseName,
@@ -158,17 +108,26 @@ impl Node for Denoise {
             eta: self.eta,
             noise: self.noise,
             generator: self.generator,
+            prediction: self.prediction,
         };
-        let schedule = settings.schedule(&self.denoiser)?;
-        let stop = schedule.handover(self.end);
-        let begin = Begin::of(&self.latent, &schedule, self.strength);
+        let course = Course {
+            strength: self.strength,
+            strength_by: self.strength_by,
+            end: self.end,
+            sigmas: self.sigmas.as_deref(),
+            start_step: self.start_step,
+            end_step: self.end_step,
+            leftover: self.leftover,
+            add_noise: self.add_noise,
+        };
+        let (schedule, begin) = course.lay(&settings, &self.denoiser, &self.latent)?;
         let walk = Walk {
             denoiser: &self.denoiser,
             positive: &self.positive,
             negative: self.negative.as_ref(),
             latent: &self.latent,
             settings,
-            schedule: schedule.stopping_at(stop),
+            schedule,
             begin,
         };
         walk.run(cx)
@@ -180,23 +139,5 @@ impl Node for Denoise {
 
     fn cost(known: &Known<'_>) -> Cost {
         sampling_run::cost(known)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use darkroom_core::param::ChoiceParam;
-    use darkroom_models::sampling;
-
-    use super::*;
-
-    #[test]
-    fn every_sampler_and_schedule_is_offered() {
-        let words =
-            |choices: &[darkroom_core::spec::Choice]| choices.iter().map(|choice| choice.name).collect::<Vec<_>>();
-        let samplers: Vec<_> = sampling::SAMPLERS.iter().map(|sampler| sampler.name).collect();
-        let tables: Vec<_> = sampling::TABLES.iter().map(|(name, ..)| *name).collect();
-        assert_eq!(words(SamplerName::CHOICES), samplers);
-        assert_eq!(words(ScheduleName::CHOICES), tables);
     }
 }

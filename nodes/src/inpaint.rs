@@ -13,11 +13,11 @@ use darkroom_models::sdxl::Vae;
 use darkroom_models::sdxl::vae::Moments;
 
 use crate::decode::check_tile;
-use crate::denoise::GeneratorName;
 use crate::fault::{fault, tensor_fault};
 use crate::mask::{Mask, paired};
 use crate::models::Part;
 use crate::repaint::Repaint;
+use crate::sampler_names::GeneratorName;
 use crate::steps::Ticks;
 use crate::vae_encode::{self, Pick, check_size, encode, sample};
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};

@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 mod adapters;
+mod course;
 mod fault;
 mod host;
 pub mod latent;
@@ -18,6 +19,7 @@ mod pillow;
 mod region;
 pub mod repaint;
 mod resample;
+mod sampler_names;
 mod sampling_conditions;
 mod sampling_run;
 mod steps;

@@ -8,7 +8,7 @@ use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Type};
 use darkroom_models::sampling::{Guidance, Schedule};
 
-use crate::denoise::{GeneratorName, NoiseName, SamplerName, ScheduleName};
+use crate::sampler_names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
 use crate::sampling_run::{self, Begin, First, Settings, Walk};
 use crate::wires::{DenoiserHandle, Latent, Prompted};
 
@@ -80,6 +80,7 @@ impl Node for Refine {
             eta: self.eta,
             noise: self.noise,
             generator: self.generator,
+            prediction: PredictionName::Model,
         };
         let schedule = settings.schedule(&self.denoiser)?;
         let begin = self.begin(&schedule)?;

@@ -15,13 +15,14 @@ use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::value::Record;
 use darkroom_models::TensorError;
 use darkroom_models::sampling::{
-    self, Calls, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, SamplerInfo, Schedule, State, Table,
+    self, Calls, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Prediction, Predictor, Rules, SamplerInfo,
+    Schedule, ScheduleSpec, Snr, State, Table,
 };
 
-use crate::denoise::{GeneratorName, NoiseName, SamplerName, ScheduleName};
 use crate::fault::{fault, tensor_fault};
 use crate::latent::Latent;
 use crate::repaint::{Keep, beside};
+use crate::sampler_names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
 use crate::sampling_conditions::Conditions;
 use crate::wires::{DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
 
@@ -38,6 +39,7 @@ pub struct Settings {
     pub eta: Option<f64>,
     pub noise: NoiseName,
     pub generator: GeneratorName,
+    pub prediction: PredictionName,
 }
 
 impl Settings {
@@ -54,9 +56,32 @@ impl Settings {
     /// # Errors
     /// A fault of settings that do not go together.
     pub fn schedule(&self, denoiser: &DenoiserHandle) -> Result<Schedule, Fault> {
-        let table = Table::named(ChoiceParam::word(self.schedule)).map_err(unsupported)?;
-        let (config, rules) = (denoiser.model().scheduler(), self.sampler()?.rules);
-        Schedule::from_config(config, rules, table, self.steps as usize).map_err(unsupported)
+        let spec = self.spec(denoiser)?;
+        self.sampler()?.schedule(&spec, self.table()?, self.steps as usize).map_err(unsupported)
+    }
+
+    /// Finds the table of the schedule.
+    ///
+    /// # Errors
+    /// A fault of a name that the models do not know.
+    pub fn table(&self) -> Result<Table, Fault> {
+        Table::named(ChoiceParam::word(self.schedule)).map_err(unsupported)
+    }
+
+    /// Says what schedules of a denoiser are made from.
+    ///
+    /// # Errors
+    /// A fault of a configuration that we cannot follow.
+    pub fn spec(&self, denoiser: &DenoiserHandle) -> Result<ScheduleSpec, Fault> {
+        let (model, rules) = (denoiser.model().scheduler(), self.sampler()?.rules);
+        let config = match self.prediction {
+            PredictionName::Model => model.clone(),
+            PredictionName::Epsilon => model.predicting(Prediction::Epsilon, Snr::Trained),
+            PredictionName::V => model.predicting(Prediction::V, Snr::Trained),
+            PredictionName::VZeroSnr => model.predicting(Prediction::V, Snr::Zero),
+            PredictionName::Sample => model.predicting(Prediction::Sample, Snr::Trained),
+        };
+        config.spec(rules).map_err(unsupported)
     }
 
     /// Opens the stream of the seed, behind what encoding the latent drew from it.
@@ -81,8 +106,9 @@ pub fn device(generator: GeneratorName) -> NoiseDevice {
     }
 }
 
-fn unsupported(error: sampling::Unsupported) -> Fault {
-    Fault::graph(error.to_string())
+/// Makes a fault of settings that sampling cannot follow.
+pub fn unsupported(error: sampling::Unsupported) -> Fault {
+    Fault::graph(error.to_string()).hint("change that setting, or choose a sampler and a schedule that need it not")
 }
 
 /// Where a walk begins.
@@ -213,7 +239,9 @@ impl Walk<'_> {
             repaint.as_ref().map(|repaint| repaint.pick_masked(&mut noise)).transpose().map_err(tensor_fault)?;
         let Begin { index, first } = self.begin;
         let state = match (x, first) {
-            (None, _) | (_, First::Noise) => self.schedule.initial(&fresh),
+            (None, _) | (_, First::Noise) if index == 0 => self.schedule.initial(&fresh),
+            // Begun in the middle of the way, there is less of it.
+            (None, _) | (_, First::Noise) => fresh.zeros_like().and_then(|x| self.schedule.noised(&x, &fresh, index)),
             (Some(x), First::Noised) => self.schedule.noised(x, &fresh, index),
             (Some(x), First::Kept) => Ok(x.clone()),
         };
@@ -243,7 +271,9 @@ impl Walk<'_> {
 
     fn finish(&self, state: &State, keep: Option<&Keep>) -> Result<Latent, TensorError> {
         let mut x = self.schedule.finish(&state.x)?;
-        let early = state.index < self.schedule.len();
+        // A way of ComfyUI's may be cut, or written down, to end in noise.
+        let noise_left = self.schedule.points[state.index].sigma;
+        let early = state.index < self.schedule.len() || (self.schedule.rules == Rules::Comfyui && noise_left > 0.0);
         if let Some(keep) = keep.filter(|_| !early) {
             x = keep.finish(&x)?;
         }
@@ -253,7 +283,6 @@ impl Walk<'_> {
             return Ok(made);
         }
         // Who goes on needs the mask still.
-        let noise_left = self.schedule.points[state.index].sigma;
         Ok(Latent { noise_left, repaint: self.latent.repaint.clone(), ..made })
     }
 }

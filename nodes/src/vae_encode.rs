@@ -14,10 +14,10 @@ use darkroom_models::sdxl::Vae;
 use darkroom_models::sdxl::vae::{Moments, Tiling};
 
 use crate::decode::check_tile;
-use crate::denoise::GeneratorName;
 use crate::fault::{fault, tensor_fault};
 use crate::latent::Drawn;
 use crate::models::Part;
+use crate::sampler_names::GeneratorName;
 use crate::sampling_run::device;
 use crate::steps::Ticks;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};

@@ -43,14 +43,6 @@ impl Clock {
         Self(Kind::Flow { shift, trained: flow.trained })
     }
 
-    /// The trained sigmas, if it is no flow.
-    pub(super) fn table(&self) -> Option<&SigmaTable> {
-        match &self.0 {
-            Kind::Trained { table, .. } => Some(table),
-            Kind::Flow { .. } => None,
-        }
-    }
-
     /// Returns the point of a sigma.
     #[must_use]
     pub fn point(&self, sigma: f64) -> Point {

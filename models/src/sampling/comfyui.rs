@@ -47,7 +47,11 @@ fn curved(clock: &Clock, curve: Curve, steps: usize) -> Vec<f64> {
     let at = |share: f64| match curve {
         Curve::Karras => even_root(largest, smallest, share),
         // Evenly in the angle: Sabour et al., arXiv 2404.14507, equation 12. One step is not defined there.
-        Curve::KlOptimal => (share * smallest.atan() + (1.0 - share) * largest.atan()).tan(),
+        // The angle is rounded as there: close to a right angle the tangent feels it.
+        Curve::KlOptimal => {
+            let angle = (share * smallest.atan()) as f32 + ((1.0 - share) * largest.atan()) as f32;
+            f64::from(angle).tan()
+        }
         _ => (largest.ln() + share * (smallest.ln() - largest.ln())).exp(),
     };
     (0..steps).map(|i| at(share(i))).collect()

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::spec::{BetaCurve, Betas, Curve, FinalSigma, Rules, ScheduleSpec, Spacing, Trained};
-use super::{Flow, Growth, Prediction, Shift, Unsupported};
+use super::{Prediction, Unsupported};
 
 /// A scheduler configuration of diffusers; what is not listed is ignored, what is missing takes the class's default.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -103,82 +103,21 @@ pub struct SchedulerConfig {
     pub stochastic_sampling: Option<bool>,
 }
 
+/// What is left of the picture at the noisiest timestep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Snr {
+    /// As much as the betas leave.
+    Trained,
+    /// Nothing.
+    Zero,
+}
+
 impl SchedulerConfig {
     /// Reads the text of a `scheduler_config.json`.
     pub fn from_json(text: &str) -> Result<Self, Unsupported> {
         let malformed = |error: serde_json::Error| Unsupported::Malformed(error.to_string());
         let fields: Map<String, Value> = serde_json::from_str(&without_infinities(text)).map_err(malformed)?;
         Self::deserialize(Value::Object(fields)).map_err(malformed)
-    }
-
-    /// Returns the name of our sampler for the configured class and its solver's options; Euler where no class is named.
-    ///
-    /// Fails for classes and options that we do not have.
-    pub fn sampler(&self) -> Result<&'static str, Unsupported> {
-        match self.class.as_deref() {
-            Some("DPMSolverMultistepScheduler") => self.multistep(),
-            Some("UniPCMultistepScheduler") => self.uni_pc(),
-            Some("DPMSolverSinglestepScheduler") => {
-                choice("algorithm_type", self.algorithm_type.as_deref(), "dpmsolver++", &[("dpmsolver++", ())])?;
-                choice("solver_type", self.solver_type.as_deref(), "midpoint", &[("midpoint", ())])?;
-                self.order(2, &[2]).map(|_| "dpmpp_2s")
-            }
-            Some("PNDMScheduler") if self.skip_prk_steps != Some(true) => {
-                Err(Unsupported::word("skip_prk_steps", "false", ["true"]))
-            }
-            class => {
-                let known: Vec<_> = CLASSES.iter().map(|(class, name)| (*class, *name)).collect();
-                choice("_class_name", class, "EulerDiscreteScheduler", &known)
-            }
-        }
-    }
-
-    fn multistep(&self) -> Result<&'static str, Unsupported> {
-        let algorithms = [("dpmsolver++", false), ("sde-dpmsolver++", true)];
-        let noisy = choice("algorithm_type", self.algorithm_type.as_deref(), "dpmsolver++", &algorithms)?;
-        let heun = choice("solver_type", self.solver_type.as_deref(), "midpoint", &[("midpoint", false), ("heun", true)])?;
-        let order = self.order(2, if noisy || heun { &[2] } else { &[2, 3] })?;
-        // Down to 0 the last step is of first order anyway.
-        let ends_noisy = self.final_sigmas_type.as_deref() == Some("sigma_min");
-        if self.euler_at_final == Some(true) && ends_noisy {
-            return Err(Unsupported::word("euler_at_final", "true", ["false"]));
-        }
-        if self.lower_order_final == Some(false) && (ends_noisy || order == 3) {
-            return Err(Unsupported::word("lower_order_final", "false", ["true"]));
-        }
-        match (noisy, heun, order) {
-            (false, false, 3) => Ok("dpmpp_3m"),
-            (false, false, _) => Ok("dpmpp_2m"),
-            (true, false, _) => Ok("dpmpp_2m_sde"),
-            (true, true, _) => Ok("dpmpp_2m_sde_heun"),
-            (false, true, _) => Err(Unsupported::word("solver_type", "heun", ["midpoint"])),
-        }
-    }
-
-    fn uni_pc(&self) -> Result<&'static str, Unsupported> {
-        let refused = [
-            ("predict_x0", self.predict_x0 == Some(false), "true"),
-            ("lower_order_final", self.lower_order_final == Some(false), "true"),
-            ("disable_corrector", self.disable_corrector.as_ref().is_some_and(|steps| !steps.is_empty()), "[]"),
-        ];
-        if let Some((field, _, known)) = refused.into_iter().find(|(_, refused, _)| *refused) {
-            return Err(Unsupported::word(field, "set", [known]));
-        }
-        let first = choice("solver_type", self.solver_type.as_deref(), "bh2", &[("bh1", true), ("bh2", false)])?;
-        match (self.order(2, if first { &[3] } else { &[2, 3] })?, first) {
-            (2, _) => Ok("unipc"),
-            (_, true) => Ok("uni_pc"),
-            (_, false) => Ok("uni_pc_bh2"),
-        }
-    }
-
-    fn order(&self, usual: i64, known: &[i64]) -> Result<i64, Unsupported> {
-        let order = self.solver_order.unwrap_or(usual);
-        if known.contains(&order) {
-            return Ok(order);
-        }
-        let known: Vec<_> = known.iter().map(ToString::to_string).collect();
-        Err(Unsupported::number("solver_order", order as f64, known.join(" or ")))
     }
 
     /// Returns what schedules are made from, under the rules of a sampler (see [`super::SamplerInfo`]); a flow keeps its own.
@@ -200,50 +139,21 @@ impl SchedulerConfig {
         })
     }
 
-    fn is_flow(&self) -> bool {
-        self.class.as_deref().is_some_and(|class| class.starts_with("FlowMatch"))
+    /// Returns the same configuration with another word on what the network predicts; a flow stays one.
+    #[must_use]
+    pub fn predicting(&self, prediction: Prediction, end: Snr) -> Self {
+        let word = match prediction {
+            Prediction::Epsilon => "epsilon",
+            Prediction::V => "v_prediction",
+            Prediction::Sample => "sample",
+            Prediction::Flow => return self.clone(),
+        };
+        let (prediction_type, zero) = (Some(word.to_owned()), Some(end == Snr::Zero));
+        Self { prediction_type, rescale_betas_zero_snr: zero, ..self.clone() }
     }
 
-    fn flow_spec(&self) -> Result<ScheduleSpec, Unsupported> {
-        choice("_class_name", self.class.as_deref(), "", &[("FlowMatchEulerDiscreteScheduler", ())])?;
-        let switches = [
-            ("invert_sigmas", self.invert_sigmas),
-            ("stochastic_sampling", self.stochastic_sampling),
-            ("use_karras_sigmas", self.use_karras_sigmas),
-            ("use_exponential_sigmas", self.use_exponential_sigmas),
-            ("use_beta_sigmas", self.use_beta_sigmas),
-        ];
-        refuse_any(&switches.map(|(field, on)| (field, on == Some(true))))?;
-        let positive = |field, value: Option<f64>, usual: f64| match value.unwrap_or(usual) {
-            value if value > 0.0 && value.is_finite() => Ok(value),
-            value => Err(Unsupported::number(field, value, "above 0")),
-        };
-        let growths = [("exponential", Growth::Exponential), ("linear", Growth::Linear)];
-        let growth = choice("time_shift_type", self.time_shift_type.as_deref(), "exponential", &growths)?;
-        let shift = if self.use_dynamic_shifting == Some(true) {
-            let small = positive("base_image_seq_len", self.base_image_seq_len, 256.0)?;
-            let large = positive("max_image_seq_len", self.max_image_seq_len, 4096.0)?;
-            if large <= small {
-                return Err(Unsupported::number("max_image_seq_len", large, format!("above `base_image_seq_len`, {small}")));
-            }
-            let small = (small, positive("base_shift", self.base_shift, 0.5)?);
-            Shift::ByTokens { small, large: (large, positive("max_shift", self.max_shift, 1.15)?), growth }
-        } else {
-            Shift::Fixed(positive("shift", self.shift, 1.0)?)
-        };
-        let terminal = self.shift_terminal.filter(|terminal| *terminal != 0.0);
-        if let Some(terminal) = terminal.filter(|terminal| !(*terminal > 0.0 && *terminal < 1.0)) {
-            return Err(Unsupported::number("shift_terminal", terminal, "between 0 and 1"));
-        }
-        Ok(ScheduleSpec {
-            trained: Trained::Flow(Flow { shift, trained: self.count()?, terminal }),
-            spacing: Spacing::Linspace,
-            curve: Curve::Model,
-            end: FinalSigma::Zero,
-            rules: Rules::Flow,
-            prediction: Prediction::Flow,
-            curve_ends: (None, None),
-        })
+    fn is_flow(&self) -> bool {
+        self.class.as_deref().is_some_and(|class| class.starts_with("FlowMatch"))
     }
 
     fn refuse_what_we_lack(&self, rules: Rules) -> Result<(), Unsupported> {
@@ -275,7 +185,7 @@ impl SchedulerConfig {
         choice("interpolation_type", self.interpolation_type.as_deref(), "linear", &[("linear", ())])
     }
 
-    fn count(&self) -> Result<usize, Unsupported> {
+    pub(super) fn count(&self) -> Result<usize, Unsupported> {
         let count = self.num_train_timesteps.unwrap_or(1000);
         let impossible = || Unsupported::number("num_train_timesteps", count as f64, "1 to 1000000");
         usize::try_from(count).ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(impossible)
@@ -374,24 +284,8 @@ impl SchedulerConfig {
     }
 }
 
-/// diffusers' classes whose sampler follows from the class alone.
-const CLASSES: &[(&str, &str)] = &[
-    ("EulerDiscreteScheduler", "euler"),
-    ("EulerAncestralDiscreteScheduler", "euler_ancestral"),
-    ("FlowMatchEulerDiscreteScheduler", "euler"),
-    ("DDIMScheduler", "ddim"),
-    ("DDPMScheduler", "ddpm"),
-    ("HeunDiscreteScheduler", "heun"),
-    ("KDPM2DiscreteScheduler", "dpm_2"),
-    ("KDPM2AncestralDiscreteScheduler", "dpm_2_ancestral"),
-    ("LMSDiscreteScheduler", "lms"),
-    ("PNDMScheduler", "pndm"),
-    ("LCMScheduler", "lcm"),
-    ("TCDScheduler", "tcd"),
-];
-
 /// Refuses the first switch that is on.
-fn refuse_any(switches: &[(&'static str, bool)]) -> Result<(), Unsupported> {
+pub(super) fn refuse_any(switches: &[(&'static str, bool)]) -> Result<(), Unsupported> {
     match switches.iter().find(|(_, on)| *on) {
         Some((field, _)) => Err(Unsupported::word(field, "true", ["false"])),
         None => Ok(()),
@@ -416,7 +310,7 @@ fn without_infinities(text: &str) -> String {
 }
 
 /// Finds a named choice, or the usual one where nothing is said.
-fn choice<T: Copy>(
+pub(super) fn choice<T: Copy>(
     field: &'static str,
     said: Option<&str>,
     usual: &str,
@@ -449,40 +343,6 @@ mod tests {
     }
 
     #[test]
-    fn every_class_of_ours_names_a_sampler_of_ours() {
-        let solvers = ["DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler"];
-        for class in CLASSES.iter().map(|(class, _)| *class).chain(solvers) {
-            let skip_prk_steps = Some(true);
-            let config = SchedulerConfig { class: Some(class.to_owned()), skip_prk_steps, ..Default::default() };
-            assert!(super::super::sampler(config.sampler().unwrap()).is_ok(), "{class}");
-        }
-    }
-
-    #[test]
-    fn options_of_a_solver_are_followed_or_refused() {
-        let sampler = |text: &str| {
-            let text = text.replace('#', r#"{"_class_name": "DPMSolverMultistepScheduler""#);
-            SchedulerConfig::from_json(&text).unwrap().sampler().map_err(|fault| fault.to_string())
-        };
-        assert_eq!(sampler(r#"#, "solver_order": 3}"#), Ok("dpmpp_3m"));
-        assert_eq!(sampler(r#"#, "algorithm_type": "sde-dpmsolver++", "solver_type": "heun"}"#), Ok("dpmpp_2m_sde_heun"));
-        assert_eq!(sampler(r#"#, "euler_at_final": true}"#), Ok("dpmpp_2m"));
-        assert_eq!(sampler(r#"{"_class_name": "UniPCMultistepScheduler", "solver_order": 3}"#), Ok("uni_pc_bh2"));
-        for (text, wanted) in [
-            (r#"#, "solver_order": 1}"#, "`solver_order` is 1, but must be 2 or 3"),
-            (r#"#, "solver_type": "heun"}"#, "use `midpoint`"),
-            (r#"#, "algorithm_type": "dpmsolver"}"#, "`algorithm_type` is `dpmsolver`"),
-            (r#"#, "euler_at_final": true, "final_sigmas_type": "sigma_min"}"#, "euler_at_final"),
-            (r#"#, "solver_order": 3, "lower_order_final": false}"#, "lower_order_final"),
-            (r#"{"_class_name": "PNDMScheduler"}"#, "`skip_prk_steps` is `false`"),
-            (r#"{"_class_name": "UniPCMultistepScheduler", "predict_x0": false}"#, "predict_x0"),
-            (r#"{"_class_name": "ScoreSdeVeScheduler"}"#, "`_class_name` is `ScoreSdeVeScheduler`"),
-        ] {
-            assert!(sampler(text).unwrap_err().contains(wanted), "{text}");
-        }
-    }
-
-    #[test]
     fn options_of_a_schedule_that_we_lack_are_refused_where_they_count() {
         for (text, rules, field) in [
             (r#"{"use_lu_lambdas": true}"#, Rules::Dpm, "use_lu_lambdas"),
@@ -494,7 +354,11 @@ mod tests {
             (r#"{"timestep_scaling": 1}"#, Rules::Lcm, "timestep_scaling"),
             (r#"{"original_inference_steps": 0}"#, Rules::Tcd, "original_inference_steps"),
             (r#"{"_class_name": "HeunDiscreteScheduler", "clip_sample": true}"#, Rules::Euler, "clip_sample"),
-            (r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "invert_sigmas": true}"#, Rules::Euler, "invert_sigmas"),
+            (
+                r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "invert_sigmas": true}"#,
+                Rules::Euler,
+                "invert_sigmas",
+            ),
             (r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 0}"#, Rules::Euler, "shift"),
             (r#"{"_class_name": "FlowMatchHeunDiscreteScheduler"}"#, Rules::Euler, "_class_name"),
         ] {

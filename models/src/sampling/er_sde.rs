@@ -7,7 +7,8 @@ use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
 /// Places at which the integrals are summed, as in the authors' code.
 const PLACES: usize = 200;
 
-/// Walks by this clean latent and the first and second difference to earlier ones.
+/// Walks by this clean latent and the first and second difference to earlier ones. Its steps count on all of their noise:
+/// a smaller share is not taken.
 pub fn er_sde(
     model: &dyn Denoiser,
     state: State,
@@ -25,10 +26,8 @@ pub fn er_sde(
         let (from, to) = (ratio(hand.now()), ratio(hand.next()));
         let alpha = schedule.alpha(hand.next());
         let kept = scaled(to) / scaled(from);
-        let mut terms = vec![
-            (alpha / schedule.alpha(hand.now()) * kept, state.x.clone()),
-            (alpha * (1.0 - kept), clean.clone()),
-        ];
+        let mut terms =
+            vec![(alpha / schedule.alpha(hand.now()) * kept, state.x.clone()), (alpha * (1.0 - kept), clean.clone())];
         let mut memory = vec![clean.clone()];
         if let Some(past) = state.history.first() {
             let (whole, moment) = integrals(from, to);
@@ -42,7 +41,7 @@ pub fn er_sde(
             memory.push(slope);
         }
         let terms: Vec<_> = terms.iter().map(|(factor, tensor)| (*factor, tensor)).collect();
-        let up = (to * to - (from * kept).powi(2)).max(0.0).sqrt() * hand.eta_or(1.0);
+        let up = (to * to - (from * kept).powi(2)).max(0.0).sqrt();
         state.x = hand.noised(combine(&terms)?, alpha * up)?;
         state.history = memory;
         Ok(())

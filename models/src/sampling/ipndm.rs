@@ -28,9 +28,7 @@ pub fn ipndm_v(
     noise: &mut NoiseSource,
     on_step: &mut OnStep<'_>,
 ) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
-        adams(hand, state, clean, 4, uneven_weights)
-    })
+    each_step(model, state, schedule, noise, on_step, |hand, state, clean| adams(hand, state, clean, 4, uneven_weights))
 }
 
 /// ComfyUI's weights for uneven steps: each order adds a term of the step lengths to those of the order below. From

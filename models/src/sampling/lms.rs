@@ -12,9 +12,7 @@ pub fn lms(
     noise: &mut NoiseSource,
     on_step: &mut OnStep<'_>,
 ) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
-        adams(hand, state, clean, 4, weights)
-    })
+    each_step(model, state, schedule, noise, on_step, |hand, state, clean| adams(hand, state, clean, 4, weights))
 }
 
 /// The integrals of the slopes' polynomials over the step. They are cubic at most, for which two places suffice (Gauss).

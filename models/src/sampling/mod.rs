@@ -15,6 +15,8 @@ mod betas;
 mod clock;
 mod comfyui;
 mod config;
+mod config_flow;
+mod config_sampler;
 mod ddim;
 mod ddpm;
 mod deis;
@@ -49,13 +51,13 @@ mod sigma_list;
 mod spec;
 mod state;
 mod tcd;
-mod uni_pc;
-mod walk;
 #[cfg(test)]
 mod tests;
+mod uni_pc;
+mod walk;
 
 pub use clock::Clock;
-pub use config::SchedulerConfig;
+pub use config::{SchedulerConfig, Snr};
 pub use ddim::ddim;
 pub use ddpm::ddpm;
 pub use deis::deis;
@@ -227,7 +229,11 @@ impl SamplerInfo {
         let of_noise = matches!(self.rules, Rules::Ddim | Rules::Tcd | Rules::Dpm) && !FLOWS.contains(&self.name);
         if of_noise && matches!(spec.trained, Trained::Flow(_)) {
             let known = SAMPLERS.iter().filter(|info| !matches!(info.rules, Rules::Ddim | Rules::Tcd | Rules::Dpm));
-            return Err(Unsupported::word("sampler", self.name, known.map(|info| info.name).chain(FLOWS.iter().copied())));
+            return Err(Unsupported::word(
+                "sampler",
+                self.name,
+                known.map(|info| info.name).chain(FLOWS.iter().copied()),
+            ));
         }
         Ok(())
     }

@@ -14,9 +14,8 @@ pub fn sigmas_from_text(text: &str) -> Result<Vec<f64>, Unsupported> {
         return Err(Unsupported::number("sigmas", words.len() as f64, format!("at most {MOST} numbers")));
     }
     let number = |word: &&str| word.parse::<f64>().ok().filter(|sigma| sigma.is_finite());
-    let read = |word: &&str| {
-        number(word).ok_or_else(|| Unsupported::word("sigmas", word, ["numbers such as 14.6, 7.1, 0"]))
-    };
+    let read =
+        |word: &&str| number(word).ok_or_else(|| Unsupported::word("sigmas", word, ["numbers such as 14.6, 7.1, 0"]));
     words.iter().map(read).collect()
 }
 

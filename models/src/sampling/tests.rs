@@ -296,3 +296,38 @@ fn written_sigmas_are_walked_as_they_are() {
     let flow = SchedulerConfig::from_json(FLOW).unwrap().spec(Rules::Euler).unwrap();
     assert!(flow.schedule_over(&[1.5, 0.0]).unwrap_err().to_string().contains("at most 1"));
 }
+
+// Methods that remember begin with steps of lower order, and never quite make up for them.
+#[test]
+fn solvers_of_higher_order_gain_more_from_more_steps() {
+    let gap = |name: &str, steps: usize| {
+        let info = sampler(name).unwrap();
+        let spec = spec(Rules::Euler);
+        // Even in lambda and left before the end, so that every step counts alike.
+        let schedule = info.schedule(&spec, Table::ComfyuiExponential, steps).unwrap();
+        let schedule = schedule.part(0, steps - 1, Leftover::Kept).unwrap();
+        let (first, last) = (schedule.points[0].sigma, schedule.points.last().unwrap().sigma);
+        let x = Tensor::new(&[3.0_f64], &Device::Cpu).unwrap();
+        let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, 0).with_eta(0.0);
+        let end = (info.run)(&Normal { spread: 0.8 }, State::new(x, 0), &schedule, &mut noise, &mut |_| Ok(()));
+        let exact = 3.0 * ((last * last + 0.64) / (first * first + 0.64)).sqrt();
+        (end.unwrap().x.to_vec1::<f64>().unwrap()[0] / exact - 1.0).abs()
+    };
+    for (name, order) in [
+        ("euler", 1),
+        ("heun", 2),
+        ("dpm_2_ancestral", 2),
+        ("dpmpp_2m_sde", 2),
+        ("dpmpp_sde", 2),
+        ("seeds_2", 2),
+        ("dpmpp_3m_sde", 2),
+        ("seeds_3", 3),
+        ("sa_solver", 2),
+        ("unipc", 2),
+        ("gradient_estimation", 1),
+    ] {
+        let gain = gap(name, 41) / gap(name, 81);
+        let least = 0.8 * f64::from(1 << order);
+        assert!(gain > least, "{name}: twice the steps, {gain:.2} times as near");
+    }
+}

@@ -136,7 +136,12 @@ fn the_network_is_shown_what_diffusers_shows_it() {
             &format!("{}, timesteps", run.key),
             &timesteps,
             &wanted,
-            if run.variant.curved() || run.variant.looks_half_way() { 1e-5 } else { 0.0 },
+            // Between trained timesteps logarithms of single precision tell them.
+            match (run.variant.looks_half_way(), run.variant.curved()) {
+                (true, _) => 1e-4,
+                (_, true) => 1e-6,
+                _ => 0.0,
+            },
         );
     });
 }
