@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::spec::{BetaCurve, Betas, Curve, FinalSigma, Rules, ScheduleSpec, Spacing};
-use super::{Prediction, Unsupported};
+use super::spec::{BetaCurve, Betas, Curve, FinalSigma, Rules, ScheduleSpec, Spacing, Trained};
+use super::{Flow, Growth, Prediction, Shift, Unsupported};
 
 /// A scheduler configuration of diffusers; what is not listed is ignored, what is missing takes the class's default.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -23,7 +23,7 @@ pub struct SchedulerConfig {
     pub trained_betas: Option<Vec<f64>>,
     /// How many timesteps the network was trained on.
     pub num_train_timesteps: Option<i64>,
-    /// What the network predicts: `epsilon` or `v_prediction`.
+    /// What the network predicts: `epsilon`, `v_prediction` or `sample`.
     pub prediction_type: Option<String>,
     /// `leading`, `trailing` or `linspace`.
     pub timestep_spacing: Option<String>,
@@ -33,7 +33,7 @@ pub struct SchedulerConfig {
     pub use_karras_sigmas: Option<bool>,
     /// Whether sigmas are even in their logarithm.
     pub use_exponential_sigmas: Option<bool>,
-    /// Whether sigmas follow a beta distribution; not supported.
+    /// Whether sigmas follow a beta distribution.
     pub use_beta_sigmas: Option<bool>,
     /// Whether the last timestep is stretched to pure noise.
     pub rescale_betas_zero_snr: Option<bool>,
@@ -49,10 +49,58 @@ pub struct SchedulerConfig {
     pub interpolation_type: Option<String>,
     /// Whether DDIM clips the clean latent, which is for pictures, not latents; not supported.
     pub clip_sample: Option<bool>,
-    /// Whether DDIM and DPM-Solver squeeze the clean latent, likewise; not supported.
+    /// Whether DDIM, DPM-Solver and their like squeeze the clean latent, likewise; not supported.
     pub thresholding: Option<bool>,
     /// DPM-Solver: `dpmsolver++` or `sde-dpmsolver++`.
     pub algorithm_type: Option<String>,
+    /// DPM-Solver and UniPC: how many steps they remember.
+    pub solver_order: Option<i64>,
+    /// DPM-Solver: `midpoint` or `heun`; UniPC: `bh1` or `bh2`.
+    pub solver_type: Option<String>,
+    /// DPM-Solver: whether the last step is of first order, whatever its sigma.
+    pub euler_at_final: Option<bool>,
+    /// DPM-Solver and UniPC: whether the last steps are of lower order.
+    pub lower_order_final: Option<bool>,
+    /// DPM-Solver: sigmas of Lu et al.; not supported.
+    pub use_lu_lambdas: Option<bool>,
+    /// Sigmas of a flow in a class of noise; not supported.
+    pub use_flow_sigmas: Option<bool>,
+    /// DPM-Solver: leaves the noisiest timesteps out; not supported.
+    pub lambda_min_clipped: Option<f64>,
+    /// DDPM: `fixed_small`; others are not supported, nor is a variance that the network predicts.
+    pub variance_type: Option<String>,
+    /// Euler: `discrete`; others are not supported.
+    pub timestep_type: Option<String>,
+    /// PNDM: whether the Runge-Kutta start is left out; without it not supported.
+    pub skip_prk_steps: Option<bool>,
+    /// LCM and TCD: steps of the distillation.
+    pub original_inference_steps: Option<usize>,
+    /// LCM: the scale of timesteps in its boundary condition; 10 alone is supported.
+    pub timestep_scaling: Option<f64>,
+    /// UniPC: whether it works on clean latents; without it not supported.
+    pub predict_x0: Option<bool>,
+    /// UniPC: steps that are not corrected; not supported.
+    pub disable_corrector: Option<Vec<i64>>,
+    /// Flows: the fixed shift.
+    pub shift: Option<f64>,
+    /// Flows: whether the shift follows from the size of the picture.
+    pub use_dynamic_shifting: Option<bool>,
+    /// Flows: mu of a small picture.
+    pub base_shift: Option<f64>,
+    /// Flows: mu of a large picture.
+    pub max_shift: Option<f64>,
+    /// Flows: tokens of a small picture.
+    pub base_image_seq_len: Option<f64>,
+    /// Flows: tokens of a large picture.
+    pub max_image_seq_len: Option<f64>,
+    /// Flows: the last sigma above 0.
+    pub shift_terminal: Option<f64>,
+    /// Flows: `exponential` or `linear`.
+    pub time_shift_type: Option<String>,
+    /// Flows: whether sigma runs the other way; not supported.
+    pub invert_sigmas: Option<bool>,
+    /// Flows: whether steps draw noise; not supported.
+    pub stochastic_sampling: Option<bool>,
 }
 
 impl SchedulerConfig {
@@ -63,69 +111,203 @@ impl SchedulerConfig {
         Self::deserialize(Value::Object(fields)).map_err(malformed)
     }
 
-    /// Returns the name of our sampler for the configured class; Euler for classes we do not have.
-    #[must_use]
-    pub fn sampler(&self) -> &'static str {
+    /// Returns the name of our sampler for the configured class and its solver's options; Euler where no class is named.
+    ///
+    /// Fails for classes and options that we do not have.
+    pub fn sampler(&self) -> Result<&'static str, Unsupported> {
         match self.class.as_deref() {
-            Some("EulerAncestralDiscreteScheduler") => "euler_ancestral",
-            Some("DDIMScheduler") => "ddim",
-            Some("HeunDiscreteScheduler") => "heun",
-            Some("DPMSolverMultistepScheduler") => match self.algorithm_type.as_deref() {
-                Some("sde-dpmsolver++") => "dpmpp_2m_sde",
-                _ => "dpmpp_2m",
-            },
-            _ => "euler",
+            Some("DPMSolverMultistepScheduler") => self.multistep(),
+            Some("UniPCMultistepScheduler") => self.uni_pc(),
+            Some("DPMSolverSinglestepScheduler") => {
+                choice("algorithm_type", self.algorithm_type.as_deref(), "dpmsolver++", &[("dpmsolver++", ())])?;
+                choice("solver_type", self.solver_type.as_deref(), "midpoint", &[("midpoint", ())])?;
+                self.order(2, &[2]).map(|_| "dpmpp_2s")
+            }
+            Some("PNDMScheduler") if self.skip_prk_steps != Some(true) => {
+                Err(Unsupported::word("skip_prk_steps", "false", ["true"]))
+            }
+            class => {
+                let known: Vec<_> = CLASSES.iter().map(|(class, name)| (*class, *name)).collect();
+                choice("_class_name", class, "EulerDiscreteScheduler", &known)
+            }
         }
     }
 
-    /// Returns what schedules are made from, under the rules of a sampler (see [`super::SamplerInfo`]).
+    fn multistep(&self) -> Result<&'static str, Unsupported> {
+        let algorithms = [("dpmsolver++", false), ("sde-dpmsolver++", true)];
+        let noisy = choice("algorithm_type", self.algorithm_type.as_deref(), "dpmsolver++", &algorithms)?;
+        let heun = choice("solver_type", self.solver_type.as_deref(), "midpoint", &[("midpoint", false), ("heun", true)])?;
+        let order = self.order(2, if noisy || heun { &[2] } else { &[2, 3] })?;
+        // Down to 0 the last step is of first order anyway.
+        let ends_noisy = self.final_sigmas_type.as_deref() == Some("sigma_min");
+        if self.euler_at_final == Some(true) && ends_noisy {
+            return Err(Unsupported::word("euler_at_final", "true", ["false"]));
+        }
+        if self.lower_order_final == Some(false) && (ends_noisy || order == 3) {
+            return Err(Unsupported::word("lower_order_final", "false", ["true"]));
+        }
+        match (noisy, heun, order) {
+            (false, false, 3) => Ok("dpmpp_3m"),
+            (false, false, _) => Ok("dpmpp_2m"),
+            (true, false, _) => Ok("dpmpp_2m_sde"),
+            (true, true, _) => Ok("dpmpp_2m_sde_heun"),
+            (false, true, _) => Err(Unsupported::word("solver_type", "heun", ["midpoint"])),
+        }
+    }
+
+    fn uni_pc(&self) -> Result<&'static str, Unsupported> {
+        let refused = [
+            ("predict_x0", self.predict_x0 == Some(false), "true"),
+            ("lower_order_final", self.lower_order_final == Some(false), "true"),
+            ("disable_corrector", self.disable_corrector.as_ref().is_some_and(|steps| !steps.is_empty()), "[]"),
+        ];
+        if let Some((field, _, known)) = refused.into_iter().find(|(_, refused, _)| *refused) {
+            return Err(Unsupported::word(field, "set", [known]));
+        }
+        let first = choice("solver_type", self.solver_type.as_deref(), "bh2", &[("bh1", true), ("bh2", false)])?;
+        match (self.order(2, if first { &[3] } else { &[2, 3] })?, first) {
+            (2, _) => Ok("unipc"),
+            (_, true) => Ok("uni_pc"),
+            (_, false) => Ok("uni_pc_bh2"),
+        }
+    }
+
+    fn order(&self, usual: i64, known: &[i64]) -> Result<i64, Unsupported> {
+        let order = self.solver_order.unwrap_or(usual);
+        if known.contains(&order) {
+            return Ok(order);
+        }
+        let known: Vec<_> = known.iter().map(ToString::to_string).collect();
+        Err(Unsupported::number("solver_order", order as f64, known.join(" or ")))
+    }
+
+    /// Returns what schedules are made from, under the rules of a sampler (see [`super::SamplerInfo`]); a flow keeps its own.
     pub fn spec(&self, rules: Rules) -> Result<ScheduleSpec, Unsupported> {
+        if self.is_flow() {
+            return self.flow_spec();
+        }
         self.refuse_what_we_lack(rules)?;
-        let spec = ScheduleSpec {
-            betas: self.betas()?,
+        let betas = self.betas()?;
+        betas.check()?;
+        Ok(ScheduleSpec {
+            trained: Trained::Betas(betas),
             spacing: self.spacing(rules)?,
             curve: self.curve()?,
             end: self.end(rules)?,
             rules,
             prediction: self.prediction()?,
             curve_ends: self.curve_ends()?,
+        })
+    }
+
+    fn is_flow(&self) -> bool {
+        self.class.as_deref().is_some_and(|class| class.starts_with("FlowMatch"))
+    }
+
+    fn flow_spec(&self) -> Result<ScheduleSpec, Unsupported> {
+        choice("_class_name", self.class.as_deref(), "", &[("FlowMatchEulerDiscreteScheduler", ())])?;
+        let switches = [
+            ("invert_sigmas", self.invert_sigmas),
+            ("stochastic_sampling", self.stochastic_sampling),
+            ("use_karras_sigmas", self.use_karras_sigmas),
+            ("use_exponential_sigmas", self.use_exponential_sigmas),
+            ("use_beta_sigmas", self.use_beta_sigmas),
+        ];
+        refuse_any(&switches.map(|(field, on)| (field, on == Some(true))))?;
+        let positive = |field, value: Option<f64>, usual: f64| match value.unwrap_or(usual) {
+            value if value > 0.0 && value.is_finite() => Ok(value),
+            value => Err(Unsupported::number(field, value, "above 0")),
         };
-        spec.betas.check()?;
-        Ok(spec)
+        let growths = [("exponential", Growth::Exponential), ("linear", Growth::Linear)];
+        let growth = choice("time_shift_type", self.time_shift_type.as_deref(), "exponential", &growths)?;
+        let shift = if self.use_dynamic_shifting == Some(true) {
+            let small = positive("base_image_seq_len", self.base_image_seq_len, 256.0)?;
+            let large = positive("max_image_seq_len", self.max_image_seq_len, 4096.0)?;
+            if large <= small {
+                return Err(Unsupported::number("max_image_seq_len", large, format!("above `base_image_seq_len`, {small}")));
+            }
+            let small = (small, positive("base_shift", self.base_shift, 0.5)?);
+            Shift::ByTokens { small, large: (large, positive("max_shift", self.max_shift, 1.15)?), growth }
+        } else {
+            Shift::Fixed(positive("shift", self.shift, 1.0)?)
+        };
+        let terminal = self.shift_terminal.filter(|terminal| *terminal != 0.0);
+        if let Some(terminal) = terminal.filter(|terminal| !(*terminal > 0.0 && *terminal < 1.0)) {
+            return Err(Unsupported::number("shift_terminal", terminal, "between 0 and 1"));
+        }
+        Ok(ScheduleSpec {
+            trained: Trained::Flow(Flow { shift, trained: self.count()?, terminal }),
+            spacing: Spacing::Linspace,
+            curve: Curve::Model,
+            end: FinalSigma::Zero,
+            rules: Rules::Flow,
+            prediction: Prediction::Flow,
+            curve_ends: (None, None),
+        })
     }
 
     fn refuse_what_we_lack(&self, rules: Rules) -> Result<(), Unsupported> {
         if self.trained_betas.is_some() {
             return Err(Unsupported::word("trained_betas", "a list", ["null"]));
         }
-        let preserving = matches!(rules, Rules::Ddim | Rules::Dpm);
-        let switches = [
-            ("use_beta_sigmas", self.use_beta_sigmas == Some(true)),
-            ("clip_sample", rules == Rules::Ddim && self.clip_sample == Some(true)),
-            ("thresholding", preserving && self.thresholding == Some(true)),
-        ];
-        if let Some((field, _)) = switches.into_iter().find(|(_, on)| *on) {
-            return Err(Unsupported::word(field, "true", ["false"]));
+        let distilled = matches!(rules, Rules::Lcm | Rules::Tcd);
+        let clips = distilled || matches!(rules, Rules::Ddim | Rules::Ddpm);
+        let clips = clips || self.class.as_deref() == Some("HeunDiscreteScheduler");
+        let on = |switch: Option<bool>| switch == Some(true);
+        refuse_any(&[
+            ("clip_sample", clips && on(self.clip_sample)),
+            ("thresholding", (distilled || clips || rules == Rules::Dpm) && on(self.thresholding)),
+            ("use_lu_lambdas", rules == Rules::Dpm && on(self.use_lu_lambdas)),
+            ("use_flow_sigmas", on(self.use_flow_sigmas)),
+        ])?;
+        if let (Rules::Dpm, Some(clipped)) = (rules, self.lambda_min_clipped) {
+            return Err(Unsupported::number("lambda_min_clipped", clipped, "-Infinity"));
+        }
+        if let (Rules::Lcm, Some(scaling)) = (rules, self.timestep_scaling.filter(|scaling| *scaling != 10.0)) {
+            return Err(Unsupported::number("timestep_scaling", scaling, "10"));
+        }
+        if rules == Rules::Ddpm {
+            choice("variance_type", self.variance_type.as_deref(), "fixed_small", &[("fixed_small", ())])?;
+        }
+        if rules == Rules::Euler {
+            choice("timestep_type", self.timestep_type.as_deref(), "discrete", &[("discrete", ())])?;
         }
         choice("interpolation_type", self.interpolation_type.as_deref(), "linear", &[("linear", ())])
     }
 
-    fn betas(&self) -> Result<Betas, Unsupported> {
-        let heun = self.class.as_deref() == Some("HeunDiscreteScheduler");
-        let (start, end) = if heun { (0.00085, 0.012) } else { (0.0001, 0.02) };
-        let curves = [("linear", BetaCurve::Linear), ("scaled_linear", BetaCurve::ScaledLinear)];
+    fn count(&self) -> Result<usize, Unsupported> {
         let count = self.num_train_timesteps.unwrap_or(1000);
-        let negative = |_| Unsupported::number("num_train_timesteps", count as f64, "1 to 1000000");
+        let impossible = || Unsupported::number("num_train_timesteps", count as f64, "1 to 1000000");
+        usize::try_from(count).ok().filter(|count| (1..=1_000_000).contains(count)).ok_or_else(impossible)
+    }
+
+    fn betas(&self) -> Result<Betas, Unsupported> {
+        // The defaults of diffusers' classes.
+        let (curve, start, end) = match self.class.as_deref() {
+            Some("LCMScheduler" | "TCDScheduler") => ("scaled_linear", 0.00085, 0.012),
+            Some("HeunDiscreteScheduler" | "KDPM2DiscreteScheduler" | "KDPM2AncestralDiscreteScheduler") => {
+                ("linear", 0.00085, 0.012)
+            }
+            _ => ("linear", 0.0001, 0.02),
+        };
+        let curves = [("linear", BetaCurve::Linear), ("scaled_linear", BetaCurve::ScaledLinear)];
         Ok(Betas {
-            curve: choice("beta_schedule", self.beta_schedule.as_deref(), "linear", &curves)?,
+            curve: choice("beta_schedule", self.beta_schedule.as_deref(), curve, &curves)?,
             start: self.beta_start.unwrap_or(start),
             end: self.beta_end.unwrap_or(end),
-            count: usize::try_from(count).map_err(negative)?,
+            count: self.count()?,
             zero_snr: self.rescale_betas_zero_snr.unwrap_or(false),
         })
     }
 
     fn spacing(&self, rules: Rules) -> Result<Spacing, Unsupported> {
+        if matches!(rules, Rules::Lcm | Rules::Tcd) {
+            let (steps, count) = (self.original_inference_steps.unwrap_or(50), self.count()?);
+            if !(1..=count).contains(&steps) {
+                return Err(Unsupported::number("original_inference_steps", steps as f64, format!("1 to {count}")));
+            }
+            return Ok(Spacing::Distilled { steps });
+        }
         let count = self.num_train_timesteps.unwrap_or(1000);
         let offset = self.steps_offset.unwrap_or(0);
         if !(0..=count).contains(&offset) {
@@ -135,34 +317,45 @@ impl SchedulerConfig {
         let spacings = [("leading", leading), ("trailing", Spacing::Trailing), ("linspace", Spacing::Linspace)];
         // The defaults of diffusers' classes; PNDM's is leading too, and SD1.5 is published with it.
         let usual = match (rules, self.class.as_deref()) {
-            (Rules::Ddim, _) | (_, Some("PNDMScheduler")) => "leading",
+            (Rules::Ddim | Rules::Ddpm, _) | (_, Some("PNDMScheduler")) => "leading",
             _ => "linspace",
         };
         choice("timestep_spacing", self.timestep_spacing.as_deref(), usual, &spacings)
     }
 
     fn curve(&self) -> Result<Curve, Unsupported> {
-        match (self.use_karras_sigmas.unwrap_or(false), self.use_exponential_sigmas.unwrap_or(false)) {
-            (false, false) => Ok(Curve::Model),
-            (true, false) => Ok(Curve::Karras),
-            (false, true) => Ok(Curve::Exponential),
-            (true, true) => Err(Unsupported::Together(
-                "`use_karras_sigmas` and `use_exponential_sigmas` are both true; keep one".to_owned(),
-            )),
+        let curves = [
+            ("use_karras_sigmas", self.use_karras_sigmas, Curve::Karras),
+            ("use_exponential_sigmas", self.use_exponential_sigmas, Curve::Exponential),
+            ("use_beta_sigmas", self.use_beta_sigmas, Curve::Beta),
+        ];
+        let mut chosen = curves.iter().filter(|(_, on, _)| *on == Some(true));
+        match (chosen.next(), chosen.next()) {
+            (None, _) => Ok(Curve::Model),
+            (Some((.., curve)), None) => Ok(*curve),
+            (Some((first, ..)), Some((second, ..))) => {
+                Err(Unsupported::Together(format!("`{first}` and `{second}` are both true; keep one")))
+            }
         }
     }
 
     fn end(&self, rules: Rules) -> Result<FinalSigma, Unsupported> {
-        if rules == Rules::Ddim {
-            let to_one = self.set_alpha_to_one.unwrap_or(true);
-            return Ok(if to_one { FinalSigma::Zero } else { FinalSigma::SigmaMin });
+        match rules {
+            Rules::Ddim => {
+                let usual = self.class.as_deref() != Some("PNDMScheduler");
+                let to_one = self.set_alpha_to_one.unwrap_or(usual);
+                return Ok(if to_one { FinalSigma::Zero } else { FinalSigma::SigmaMin });
+            }
+            Rules::Ddpm | Rules::Lcm => return Ok(FinalSigma::Zero),
+            Rules::Tcd => return Ok(FinalSigma::SigmaMin),
+            _ => {}
         }
         let ends = [("zero", FinalSigma::Zero), ("sigma_min", FinalSigma::SigmaMin)];
         choice("final_sigmas_type", self.final_sigmas_type.as_deref(), "zero", &ends)
     }
 
     fn prediction(&self) -> Result<Prediction, Unsupported> {
-        let known = [("epsilon", Prediction::Epsilon), ("v_prediction", Prediction::V)];
+        let known = [("epsilon", Prediction::Epsilon), ("v_prediction", Prediction::V), ("sample", Prediction::Sample)];
         choice("prediction_type", self.prediction_type.as_deref(), "epsilon", &known)
     }
 
@@ -178,6 +371,30 @@ impl SchedulerConfig {
             }
             ends => Ok(ends),
         }
+    }
+}
+
+/// diffusers' classes whose sampler follows from the class alone.
+const CLASSES: &[(&str, &str)] = &[
+    ("EulerDiscreteScheduler", "euler"),
+    ("EulerAncestralDiscreteScheduler", "euler_ancestral"),
+    ("FlowMatchEulerDiscreteScheduler", "euler"),
+    ("DDIMScheduler", "ddim"),
+    ("DDPMScheduler", "ddpm"),
+    ("HeunDiscreteScheduler", "heun"),
+    ("KDPM2DiscreteScheduler", "dpm_2"),
+    ("KDPM2AncestralDiscreteScheduler", "dpm_2_ancestral"),
+    ("LMSDiscreteScheduler", "lms"),
+    ("PNDMScheduler", "pndm"),
+    ("LCMScheduler", "lcm"),
+    ("TCDScheduler", "tcd"),
+];
+
+/// Refuses the first switch that is on.
+fn refuse_any(switches: &[(&'static str, bool)]) -> Result<(), Unsupported> {
+    match switches.iter().find(|(_, on)| *on) {
+        Some((field, _)) => Err(Unsupported::word(field, "true", ["false"])),
+        None => Ok(()),
     }
 }
 
@@ -222,19 +439,67 @@ mod tests {
     fn the_published_configuration_of_sdxl_is_read() {
         let config = SchedulerConfig::from_json(SDXL).unwrap();
         let spec = config.spec(Rules::Euler).unwrap();
-        assert_eq!(config.sampler(), "euler");
+        assert_eq!(config.sampler(), Ok("euler"));
         assert_eq!(
             (spec.spacing, spec.curve, spec.end),
             (Spacing::Leading { offset: 1 }, Curve::Model, FinalSigma::Zero)
         );
-        assert_eq!((spec.betas.curve, spec.betas.count), (BetaCurve::ScaledLinear, 1000));
+        let Trained::Betas(betas) = spec.trained else { panic!("no betas") };
+        assert_eq!((betas.curve, betas.count), (BetaCurve::ScaledLinear, 1000));
     }
 
     #[test]
     fn every_class_of_ours_names_a_sampler_of_ours() {
-        for class in ["EulerDiscrete", "EulerAncestralDiscrete", "DDIM", "HeunDiscrete", "DPMSolverMultistep", "PNDM"] {
-            let config = SchedulerConfig { class: Some(format!("{class}Scheduler")), ..Default::default() };
-            assert!(super::super::sampler(config.sampler()).is_ok(), "{class}");
+        let solvers = ["DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler"];
+        for class in CLASSES.iter().map(|(class, _)| *class).chain(solvers) {
+            let skip_prk_steps = Some(true);
+            let config = SchedulerConfig { class: Some(class.to_owned()), skip_prk_steps, ..Default::default() };
+            assert!(super::super::sampler(config.sampler().unwrap()).is_ok(), "{class}");
+        }
+    }
+
+    #[test]
+    fn options_of_a_solver_are_followed_or_refused() {
+        let sampler = |text: &str| {
+            let text = text.replace('#', r#"{"_class_name": "DPMSolverMultistepScheduler""#);
+            SchedulerConfig::from_json(&text).unwrap().sampler().map_err(|fault| fault.to_string())
+        };
+        assert_eq!(sampler(r#"#, "solver_order": 3}"#), Ok("dpmpp_3m"));
+        assert_eq!(sampler(r#"#, "algorithm_type": "sde-dpmsolver++", "solver_type": "heun"}"#), Ok("dpmpp_2m_sde_heun"));
+        assert_eq!(sampler(r#"#, "euler_at_final": true}"#), Ok("dpmpp_2m"));
+        assert_eq!(sampler(r#"{"_class_name": "UniPCMultistepScheduler", "solver_order": 3}"#), Ok("uni_pc_bh2"));
+        for (text, wanted) in [
+            (r#"#, "solver_order": 1}"#, "`solver_order` is 1, but must be 2 or 3"),
+            (r#"#, "solver_type": "heun"}"#, "use `midpoint`"),
+            (r#"#, "algorithm_type": "dpmsolver"}"#, "`algorithm_type` is `dpmsolver`"),
+            (r#"#, "euler_at_final": true, "final_sigmas_type": "sigma_min"}"#, "euler_at_final"),
+            (r#"#, "solver_order": 3, "lower_order_final": false}"#, "lower_order_final"),
+            (r#"{"_class_name": "PNDMScheduler"}"#, "`skip_prk_steps` is `false`"),
+            (r#"{"_class_name": "UniPCMultistepScheduler", "predict_x0": false}"#, "predict_x0"),
+            (r#"{"_class_name": "ScoreSdeVeScheduler"}"#, "`_class_name` is `ScoreSdeVeScheduler`"),
+        ] {
+            assert!(sampler(text).unwrap_err().contains(wanted), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_of_a_schedule_that_we_lack_are_refused_where_they_count() {
+        for (text, rules, field) in [
+            (r#"{"use_lu_lambdas": true}"#, Rules::Dpm, "use_lu_lambdas"),
+            (r#"{"use_flow_sigmas": true}"#, Rules::Dpm, "use_flow_sigmas"),
+            (r#"{"thresholding": true}"#, Rules::Lcm, "thresholding"),
+            (r#"{"lambda_min_clipped": -5.1}"#, Rules::Dpm, "lambda_min_clipped"),
+            (r#"{"variance_type": "learned"}"#, Rules::Ddpm, "variance_type"),
+            (r#"{"timestep_type": "continuous"}"#, Rules::Euler, "timestep_type"),
+            (r#"{"timestep_scaling": 1}"#, Rules::Lcm, "timestep_scaling"),
+            (r#"{"original_inference_steps": 0}"#, Rules::Tcd, "original_inference_steps"),
+            (r#"{"_class_name": "HeunDiscreteScheduler", "clip_sample": true}"#, Rules::Euler, "clip_sample"),
+            (r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "invert_sigmas": true}"#, Rules::Euler, "invert_sigmas"),
+            (r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 0}"#, Rules::Euler, "shift"),
+            (r#"{"_class_name": "FlowMatchHeunDiscreteScheduler"}"#, Rules::Euler, "_class_name"),
+        ] {
+            let fault = SchedulerConfig::from_json(text).unwrap().spec(rules).unwrap_err().to_string();
+            assert!(fault.starts_with(&format!("`{field}` is ")), "{text}: {fault}");
         }
     }
 
@@ -249,8 +514,8 @@ mod tests {
             (r#"{"steps_offset": -1}"#, "`steps_offset` is -1"),
             (r#"{"beta_schedule": "squaredcos_cap_v2"}"#, "use `linear`, `scaled_linear`"),
             (r#"{"timestep_spacing": "random"}"#, "use `leading`, `trailing`, `linspace`"),
-            (r#"{"prediction_type": "sample"}"#, "`prediction_type` is `sample`"),
-            (r#"{"use_beta_sigmas": true}"#, "`use_beta_sigmas` is `true`"),
+            (r#"{"prediction_type": "flow_prediction"}"#, "`prediction_type` is `flow_prediction`"),
+            (r#"{"use_beta_sigmas": true, "use_karras_sigmas": true}"#, "both true"),
             (r#"{"trained_betas": [0.1]}"#, "trained_betas"),
             (r#"{"interpolation_type": "log_linear"}"#, "interpolation_type"),
             (r#"{"final_sigmas_type": "one"}"#, "use `zero`, `sigma_min`"),

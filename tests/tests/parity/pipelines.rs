@@ -152,7 +152,7 @@ fn run(model: &Model, case: &Case) {
     let (name, call, want) = (&case.name, &case.facts["call"], &case.want);
     let steps = call["num_inference_steps"].as_u64().unwrap() as usize;
     let config: SchedulerConfig = serde_json::from_value(case.facts["scheduler"].clone()).unwrap();
-    let info = sampler(config.sampler()).unwrap();
+    let info = config.sampler().and_then(sampler).unwrap();
     let schedule = Schedule::from_config(&config, info.rules, Table::Model, steps).unwrap();
     let first = want.get("latents.0");
     let (batch, channels, height, width) = first.dims4().unwrap();
