@@ -108,7 +108,7 @@ fn decode(record: &Record) -> Option<Made> {
         height: number("height")?,
         count: number("count")?,
         x: whole(tensor("x"))?,
-        noise_left: record.words.get("noise_left")?.parse().ok()?,
+        noise_left: record.words.get("noise_left").map_or(Some(0.0), |left| left.parse().ok())?,
         repaint: whole(Repaint::from_tensors(tensor))?,
         drawn: whole(record.words.get("drawn").map(|words| drawn(words)))?,
     }))

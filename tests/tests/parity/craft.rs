@@ -96,6 +96,13 @@ fn develop(workflow: &str, node: &str, models: &Path) -> Result<Report, Faults> 
     engine.run(&graph, &Wish { goal: Goal::Node(node.to_owned()), fresh: false }, &(), &Cancel::new())
 }
 
+/// What a run that must fail says, with the way out.
+fn words(result: Result<Report, Faults>) -> String {
+    let faults = result.err().expect("this must not run");
+    let each = faults.0.iter().map(|located| format!("{located}; {}", located.fault.hint.as_deref().unwrap_or("")));
+    each.collect::<Vec<_>>().join("\n")
+}
+
 fn latent(report: &Report) -> Latent {
     report.results[0].1[0].get::<Latent>().unwrap().clone()
 }
@@ -250,8 +257,7 @@ fn an_inpaint_denoiser_without_a_mask_says_what_it_wants() {
         case.head("tiny"),
         case.walk()
     );
-    let faults = develop(&format!("(darkroom: 1, nodes: {{ {nodes} }})"), "draw", inpaint.path()).expect_err("no mask");
-    let words = faults.to_string();
+    let words = words(develop(&format!("(darkroom: 1, nodes: {{ {nodes} }})"), "draw", inpaint.path()));
     assert!(words.contains("draws a part of a picture anew") && words.contains("`inpaint`"), "{words}");
 }
 
@@ -355,6 +361,60 @@ fn strength_0_hands_a_latent_on_and_a_finished_one_has_no_start() {
     let untouched = latent(&develop(&workflow("strength: 0.0,"), "draw", &models()).unwrap());
     let clean = latent(&develop(&workflow("strength: 0.0,"), "clean", &models()).unwrap());
     assert_eq!(reference::values(&untouched.x.unwrap()), reference::values(&clean.x.unwrap()));
-    let words = develop(&workflow("start: 0.8,"), "draw", &models()).expect_err("nothing was left").to_string();
+    let words = words(develop(&workflow("start: 0.8,"), "draw", &models()));
     assert!(words.contains("this latent is finished") && words.contains("`end`"), "{words}");
+}
+
+#[test]
+fn pictures_and_masks_are_brought_to_size_as_by_the_reference() {
+    const TOPIC: &str = "sdxl/image_processing";
+    let want = reference::tensors(TOPIC);
+    let given = |node: &str, name: &str| format!(r#""{node}": (type: "given", topic: "{TOPIC}", name: "{name}"),"#);
+    let run = |nodes: &str, node: &str| {
+        let workflow =
+            format!("(darkroom: 1, nodes: {{ {} {} {nodes} }})", given("photo", "rgb_u8"), given("mask", "mask_u8"));
+        pictures(&develop(&workflow, node, &models()).unwrap())
+    };
+    let stretched = |to: &str, node: &str| {
+        let (_, channels, height, width) = want.get(to).dims4().unwrap();
+        let nodes = format!(
+            r#""sized": (type: "upscale", image: (from: "{node}"), width: {width}, height: {height}, filter: "pillow"),"#
+        );
+        run(&nodes, "sized").narrow(1, 0, channels).unwrap()
+    };
+    // Whole bytes: one level more or less would be 0.008.
+    for name in ["preprocessed_64x96", "preprocessed_default"] {
+        let got = stretched(name, "photo").affine(2.0, -1.0).unwrap();
+        assert_close(name, &got, want.get(name), 1e-6);
+    }
+    let grey = stretched("mask_preprocessed_64x96", "mask");
+    let white = reference::values(&grey).into_iter().map(|value| f64::from(u8::from(value >= 0.5)));
+    assert_eq!(white.collect::<Vec<_>>(), reference::values(want.get("mask_preprocessed_64x96")));
+
+    let (_, _, height, width) = want.get("crop_fill_64x96").dims4().unwrap();
+    let crop = format!(
+        r#""part": (type: "crop_to_mask", image: (from: "photo"), mask: (from: "mask"), padding: 4, width: {width}, height: {height}),"#
+    );
+    let part = run(&crop, "part").affine(2.0, -1.0).unwrap();
+    assert_close("crop_fill_64x96", &part, want.get("crop_fill_64x96"), 1e-6);
+}
+
+#[test]
+fn a_mask_reaches_the_latent_as_by_the_reference() {
+    let want = reference::tensors("sdxl/image_processing");
+    let (_, _, height, width) = want.get("mask_latent").dims4().unwrap();
+    let workflow = format!(
+        r#"(darkroom: 1, nodes: {{
+            "model": (type: "load_model", source: "tiny-sdxl-base"),
+            "photo": (type: "given", topic: "sdxl/image_processing", name: "rgb_u8"),
+            "mask": (type: "given", topic: "sdxl/image_processing", name: "mask_u8"),
+            "sized": (type: "upscale", image: (from: "photo"), width: {}, height: {}),
+            "part": (type: "inpaint", vae: (from: "model.vae"), image: (from: "sized"), mask: (from: "mask")),
+        }})"#,
+        8 * width,
+        8 * height
+    );
+    let made = latent(&develop(&workflow, "part", &models()).unwrap());
+    let mask = made.repaint.expect("it has a mask").mask;
+    assert_eq!(reference::values(&mask), reference::values(want.get("mask_latent")));
 }

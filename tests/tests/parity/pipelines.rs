@@ -136,7 +136,7 @@ fn cases() -> Vec<Case> {
         let class = facts["scheduler"]["class"].as_str().unwrap();
         let (_, preserving) = BUILT.iter().find(|(built, _)| *built == class)?;
         let call = &facts["call"];
-        // Masks and the refiner's half are not built yet.
+        // Masks and refiners are what nodes do together: see `craft`.
         let built = call["mask_image"].is_null() && call["denoising_start"].is_null() && !name.contains("refiner");
         built.then(|| Case { want: reference::tensors(&topic), name, preserving: *preserving, facts: facts.clone() })
     };
