@@ -3,6 +3,7 @@
 mod comfyui;
 mod configs;
 mod encode_prompt;
+mod esrgan;
 mod manifests;
 mod pictures;
 mod pipelines;
