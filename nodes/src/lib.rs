@@ -12,6 +12,7 @@ pub mod name_template;
 pub mod picture_file;
 mod resample;
 mod steps;
+pub mod upscalers;
 pub mod wires;
 
 pub use host::host;
@@ -36,9 +37,11 @@ nodes! {
     encode_prompt: EncodePrompt;
     load_image: LoadImage;
     load_model: LoadModel;
+    load_upscaler: LoadUpscaler;
     save_image: SaveImage;
     switch: Switch;
     upscale: Upscale;
+    upscale_with_model: UpscaleWithModel;
     vae_encode: VaeEncode;
     values: Integer, Number, SeedValue, Size, Text, Toggle;
 }

@@ -5,3 +5,4 @@ mod engine;
 mod graphs;
 mod models;
 mod pictures;
+mod upscalers;
