@@ -5,6 +5,7 @@
 //! latent from noise to picture and knows no network; [`rng`] draws the noise.
 
 pub mod error;
+pub mod esrgan;
 pub mod folder;
 mod json;
 pub mod lora;

@@ -23,6 +23,7 @@ mod sampler_names;
 mod sampling_conditions;
 mod sampling_run;
 mod steps;
+pub mod upscalers;
 pub mod wires;
 
 pub use host::host;
@@ -53,6 +54,7 @@ nodes! {
     load_image: LoadImage;
     load_lora: LoadLora;
     load_model: LoadModel;
+    load_upscaler: LoadUpscaler;
     mask_edit: MaskEdit;
     mask_from_alpha: MaskFromAlpha;
     pad_image: PadImage;
@@ -63,6 +65,7 @@ nodes! {
     switch: Switch;
     upscale: Upscale;
     upscale_latent: UpscaleLatent;
+    upscale_with_model: UpscaleWithModel;
     vae_encode: VaeEncode;
     values: Integer, Number, SeedValue, Size, Text, Toggle;
     wildcards: Wildcards;

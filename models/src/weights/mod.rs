@@ -269,6 +269,11 @@ impl Weights {
         Some(self.set.tensors.get(&self.full(name))?.shape.clone())
     }
 
+    /// Returns the file or folder, or the name of an embedded one.
+    pub fn path(&self) -> &Path {
+        &self.set.path
+    }
+
     /// Tells whether there are shapes only.
     pub fn is_dry(&self) -> bool {
         self.set.dry || self.hollow

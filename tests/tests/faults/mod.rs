@@ -6,3 +6,4 @@ mod graphs;
 mod models;
 mod pictures;
 mod prompts;
+mod upscalers;

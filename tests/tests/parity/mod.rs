@@ -4,6 +4,7 @@ mod comfyui;
 mod configs;
 mod craft;
 mod encode_prompt;
+mod esrgan;
 mod lora;
 mod manifests;
 mod pictures;
