@@ -2,20 +2,21 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Storage, Tokens, host};
+use super::{Tokens, host};
 use crate::{Error, Result, Weights};
 
 /// A table with a vector per word.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    table: Storage,
+    /// (words, channels), in the precision that it was handed out in.
+    table: Tensor,
     words: usize,
 }
 
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        Ok(Self { table: Storage::of(w.get("weight", (words, channels))?), words })
+        Ok(Self { table: w.get("weight", (words, channels))?, words })
     }
 
     /// Looks up rows of words, all of one length.
@@ -30,10 +31,9 @@ impl Embedding {
             let what = format!("word {id} is not in a table of {} words", self.words);
             return Err(Error::Shape(what));
         }
-        let (Storage::Dense(table) | Storage::Widened(table)) = &self.table;
-        let ids = Tensor::from_vec(ids, rows.len() * length, table.device())?;
-        let vectors = table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
-        let channels = table.dim(1)?;
+        let ids = Tensor::from_vec(ids, rows.len() * length, self.table.device())?;
+        let vectors = self.table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
+        let channels = self.table.dim(1)?;
         Tokens::from_tensor(&vectors.reshape((rows.len(), length, channels))?)
     }
 }

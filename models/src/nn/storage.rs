@@ -1,9 +1,9 @@
 //! How the numbers of a big weight lie in memory.
 
-use candle_core::{CpuStorage, DType, Device, Storage as Raw, Tensor};
+use candle_core::{CpuStorage, DType, Device, Shape, Storage as Raw, Tensor};
 use rayon::prelude::*;
 
-use crate::{Result, Weights};
+use crate::{Result, Weights, weights::Packed};
 
 /// A big weight: as it is computed with, or kept small and widened at each use.
 #[derive(Clone, Debug)]
@@ -12,9 +12,32 @@ pub enum Storage {
     Dense(Tensor),
     /// f16 or bf16: half the memory, widened to f32 each time. Norms, biases and tables are never kept so.
     Widened(Tensor),
+    /// Eight-bit floats or blocks, as the file has them, widened to f32 each time.
+    Packed(Packed),
 }
 
 impl Storage {
+    /// Loads a weight in the precision that `w` hands out, or as the file has it where that is smaller.
+    pub fn load(w: &Weights, name: &str, shape: impl Into<Shape>) -> Result<Self> {
+        let shape = shape.into();
+        match w.packed(name, shape.clone())? {
+            Some(packed) => Ok(Storage::Packed(packed)),
+            None => Ok(Self::of(w.get(name, shape)?)),
+        }
+    }
+
+    /// Leaves out the window of a convolution of one point: (a, b, 1, 1) becomes (a, b).
+    pub fn squeezed(self) -> Result<Self> {
+        Ok(match self {
+            Storage::Dense(weight) => Storage::Dense(weight.squeeze(3)?.squeeze(2)?),
+            Storage::Widened(weight) => Storage::Widened(weight.squeeze(3)?.squeeze(2)?),
+            Storage::Packed(weight) => {
+                let matrix = weight.shape()[..2].to_vec();
+                Storage::Packed(weight.reshaped(&matrix))
+            }
+        })
+    }
+
     /// Takes a weight in the precision that it was handed out in.
     pub fn of(weight: Tensor) -> Self {
         match weight.dtype() {
@@ -28,6 +51,7 @@ impl Storage {
         match self {
             Storage::Dense(weight) => Ok(weight.clone()),
             Storage::Widened(weight) => widened(weight),
+            Storage::Packed(weight) => weight.widened(),
         }
     }
 }
