@@ -12,6 +12,7 @@ pub mod name_template;
 pub mod picture_file;
 mod resample;
 mod steps;
+mod weights_file;
 pub mod wires;
 
 pub use host::host;

@@ -8,6 +8,7 @@ mod pictures;
 mod pipelines;
 mod rng;
 mod schedulers;
+mod single_files;
 mod text_encoders;
 mod tokenizer;
 mod unet;
