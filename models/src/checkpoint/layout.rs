@@ -34,8 +34,9 @@ pub struct Place {
 /// A name that shows that a component is there, and whose names it then has.
 type Probe = (&'static str, Naming);
 
+/// A ControlNet has the way down of a UNet, and no way up.
 const UNET: [Probe; 2] =
-    [("input_blocks.0.0.weight", Naming::Ldm), ("down_blocks.0.resnets.0.time_emb_proj.weight", Naming::Diffusers)];
+    [("input_blocks.0.0.weight", Naming::Ldm), ("up_blocks.0.resnets.0.time_emb_proj.weight", Naming::Diffusers)];
 const UNET_PREFIXES: [&str; 5] = ["model.diffusion_model.", "diffusion_model.", "model.", "unet.", ""];
 
 const VAE: [Probe; 2] = [

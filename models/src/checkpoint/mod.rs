@@ -4,6 +4,7 @@
 //! tensors alone: every family looks at the header and claims it or says why not. What a file does not carry
 //! (configurations, vocabulary, schedule) is what its family was published with.
 
+mod describe;
 mod embedded;
 pub mod layout;
 mod recognise;
@@ -11,6 +12,7 @@ mod single;
 
 use std::{fmt, path::Path};
 
+pub use describe::{Description, Role, describe};
 pub use recognise::{FAMILIES, Header};
 pub use single::{Blueprint, Files};
 

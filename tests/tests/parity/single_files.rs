@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor, quantized::GgmlDType};
 use darkroom_core::{graph, plan::Wish};
 use darkroom_models::{
     Weights,
-    checkpoint::{Blueprint, Checkpoint, layout},
+    checkpoint::{Blueprint, Checkpoint, Role, describe, layout},
     folder::{Component, Configs, Family, ModelFolder},
     nn::{FeatureMap, Keep, Tokens},
     sampling::SchedulerConfig,
@@ -369,4 +369,39 @@ fn a_file_that_is_no_model_is_a_fault_of_the_node_that_names_it() {
     let workflow = landscape(64, "", "").replace("\"mini\"", "\"model.safetensors\"");
     let told = studio.run(&workflow).unwrap_err();
     assert!(told.0[0].to_string().contains("this file has 7"), "{told:?}");
+}
+
+#[test]
+fn what_a_file_is_good_for_shows_in_its_header() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.safetensors");
+    let whole = |name: &str| {
+        single::save_sparse(name, &path);
+        describe(&path).unwrap()
+    };
+    for (name, family) in PUBLISHED {
+        let told = whole(name);
+        assert_eq!((told.role, told.family, told.precision.as_deref()), (Role::Checkpoint, Some(family), Some("F16")));
+        assert_eq!(told.bytes, std::fs::metadata(&path).unwrap().len());
+    }
+    let of = |tensors: Vec<(String, Vec<usize>)>| {
+        single::save_shapes(tensors, &path);
+        let told = describe(&path).unwrap();
+        (told.role, told.family)
+    };
+    let manifest = |name: &str| of(archive::manifest(name).into_iter().collect());
+    assert_eq!(manifest("sdxl-base-unet"), (Role::UNet, Some(Family::Sdxl)));
+    assert_eq!(manifest("sd15-inpaint-unet"), (Role::UNet, Some(Family::Sd15Inpaint)));
+    assert_eq!(manifest("sdxl-vae"), (Role::Vae, None));
+    assert_eq!(manifest("sdxl-text-encoder-clip-l"), (Role::TextEncoder, None));
+    let with = |names: &[&str]| of(names.iter().map(|name| ((*name).to_owned(), vec![1])).collect()).0;
+    let down = "down_blocks.0.resnets.0.time_emb_proj.weight";
+    assert_eq!(with(&["controlnet_cond_embedding.conv_in.weight", down, "conv_in.weight"]), Role::ControlNet);
+    assert_eq!(with(&["lora_unet_input_blocks_1_0.lora_down.weight", "lora_unet_input_blocks_1_0.alpha"]), Role::Lora);
+    assert_eq!(with(&["unet.down_blocks.1.attentions.0.proj_in.lora_A.weight"]), Role::Lora);
+    assert_eq!(with(&["conv_first.weight", "body.0.rdb1.conv1.weight"]), Role::Upscaler);
+    assert_eq!(with(&["clip_l", "clip_g"]), Role::Embedding);
+    assert_eq!(with(&["a.b"]), Role::Unknown);
+    std::fs::write(&path, b"PK\x03\x04\0\0\0\0archive/data.pkl").unwrap();
+    assert!(describe(&path).unwrap_err().to_string().contains("pickle"));
 }
