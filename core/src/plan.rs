@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::cache::{Cache, Gone, Tier};
 use crate::fault::{Fault, Faults, Located};
+use crate::files::{Files, Names};
 use crate::fingerprint::Fingerprint;
 use crate::graph::check::{Source, Wired, WiredNode, wire};
 use crate::graph::{Graph, Mode};
@@ -173,7 +174,7 @@ impl fmt::Display for Why {
 pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<(), Faults> {
     let (wired, mut faults) = wire(graph, registry, host.files());
     let all: Vec<_> = wired.order.clone();
-    survey(&wired, &all, host, &mut faults);
+    survey(&wired, &all, host, &host.files().named(Names::Provisional), &mut faults);
     in_file_order(faults, graph).or(())
 }
 
@@ -189,15 +190,30 @@ pub fn plan(
     history: &History,
     wish: &Wish,
 ) -> Result<Plan, Faults> {
-    plan_without(&HashSet::new(), graph, registry, host, cache, history, wish)
+    plan_given(&Given::of(host), graph, registry, host, cache, history, wish)
 }
 
-/// Makes a plan that does not count on the results of some recipes: they are listed, and could not be read.
+/// What a plan takes for granted.
+pub(crate) struct Given {
+    /// Recipes whose results are listed and could not be read: they are not counted on.
+    pub lost: HashSet<Fingerprint>,
+    /// The host's files, and how they are named.
+    pub files: Files,
+}
+
+impl Given {
+    /// Nothing is lost, and files are named by their content.
+    pub fn of(host: &Host) -> Self {
+        Self { lost: HashSet::new(), files: host.files().clone() }
+    }
+}
+
+/// Makes a plan.
 ///
 /// # Errors
 /// The same as of [`plan`].
-pub(crate) fn plan_without(
-    lost: &HashSet<Fingerprint>,
+pub(crate) fn plan_given(
+    given: &Given,
     graph: &Graph,
     registry: &Registry,
     host: &Host,
@@ -207,13 +223,13 @@ pub(crate) fn plan_without(
 ) -> Result<Plan, Faults> {
     let (wired, mut faults) = wire(graph, registry, host.files());
     let goals = goals(&wired, graph, wish, &mut faults);
-    let found = survey(&wired, &goals, host, &mut faults);
+    let found = survey(&wired, &goals, host, &given.files, &mut faults);
     check_locks(graph, &wired, &found, &mut faults);
     if faults.0.is_empty() && goals.iter().all(|goal| found.findings[*goal].is_none()) {
         faults.push(Fault::graph("all that is wanted waits for a muted node").hint("make that node active"));
     }
     in_file_order(faults, graph).or(())?;
-    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost }.plan(&goals))
+    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost: &given.lost }.plan(&goals))
 }
 
 /// Sorts faults as a person reads the file; those of no node come first.

@@ -24,6 +24,7 @@ mod sampling_conditions;
 mod sampling_run;
 mod steps;
 pub mod upscalers;
+mod weights_file;
 pub mod wires;
 
 pub use host::host;

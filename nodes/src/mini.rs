@@ -1,13 +1,12 @@
 //! The model that is built in: small, in the exact layout of SDXL, trained on pictures that the project renders itself
 //! (`mini/MODEL_CARD.md`). It lets a fresh machine develop a picture without a download.
 
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
-use darkroom_models::Result;
-use darkroom_models::folder::{Component, Configs};
-use darkroom_models::sdxl::config::{ModelIndex, TextEncoderConfig, UNetConfig, VaeConfig};
+use darkroom_models::checkpoint::Embedded;
+
+use crate::models::MINI;
 
 /// One file of the model, by its path below the model's folder.
 type File = (&'static str, &'static [u8]);
@@ -42,36 +41,8 @@ static FILES: &[File] = files![
     "vae/diffusion_pytorch_model.safetensors",
 ];
 
-/// Returns a file of the model.
-///
-/// # Panics
-/// If the model has no such file: the list above is complete.
-pub fn file(component: Option<Component>, name: &str) -> &'static [u8] {
-    let path = component.map_or(name.to_owned(), |component| format!("{}/{name}", component.name()));
-    FILES.iter().find(|(known, _)| *known == path).unwrap_or_else(|| panic!("the built-in model has no `{path}`")).1
-}
-
-/// Reads the model's configurations.
-///
-/// # Errors
-/// An error of a configuration, which would be a mistake of whoever trained the model.
-pub fn configs() -> Result<Configs> {
-    let config = |component: Component| {
-        (PathBuf::from(format!("mini/{component}/config.json")), file(Some(component), "config.json"))
-    };
-    let text = |component| {
-        let (path, bytes) = config(component);
-        TextEncoderConfig::parse(&path, bytes)
-    };
-    let (unet, vae) = (config(Component::UNet), config(Component::Vae));
-    Ok(Configs {
-        index: ModelIndex::parse(Path::new("mini/model_index.json"), file(None, "model_index.json"))?,
-        unet: UNetConfig::parse(&unet.0, unet.1)?,
-        vae: VaeConfig::parse(&vae.0, vae.1)?,
-        text_encoder: Some(text(Component::TextEncoder)?),
-        text_encoder_2: Some(text(Component::TextEncoder2)?),
-    })
-}
+/// The model.
+pub static MODEL: Embedded = Embedded::new(MINI, FILES);
 
 /// Returns the name of the model's content.
 pub fn digest() -> Fingerprint {

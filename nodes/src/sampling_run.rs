@@ -191,7 +191,9 @@ impl Walk<'_> {
             conditions.ask(&network, x, timestep, &context.borrow()).map_err(|error| note(&failed, fault(error)))
         };
         let ask_negative = |x: &Tensor, timestep: f64| {
-            conditions.ask_negative(&network, x, timestep, &context.borrow()).map_err(|error| note(&failed, fault(error)))
+            conditions
+                .ask_negative(&network, x, timestep, &context.borrow())
+                .map_err(|error| note(&failed, fault(error)))
         };
         let guidance = settings.guidance;
         let calls = match (guidance.is_on(), conditions.are_together()) {

@@ -37,7 +37,7 @@ impl Lora {
     pub fn open(path: &Path) -> Result<Self> {
         let w = Weights::open_with(path, Options::default())?;
         let (mut layers, mut unknown) = (BTreeMap::<String, BTreeMap<Piece, String>>::new(), Vec::new());
-        for tensor in w.names() {
+        for tensor in w.names().map(str::to_owned) {
             match take_apart(&tensor) {
                 Some((layer, piece)) => {
                     layers.entry(layer.to_owned()).or_default().insert(piece, tensor);

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, DType, Device, Shape, Storage as Raw, Tensor};
 use rayon::prelude::*;
 
-use crate::{Result, Weights, lora::Patch};
+use crate::{Result, Weights, lora::Patch, weights::Packed};
 
 /// A big weight: as it is computed with, or kept small and widened at each use, or changed at each use.
 #[derive(Clone, Debug)]
@@ -12,14 +12,21 @@ pub enum Storage {
     Dense(Tensor),
     /// f16 or bf16: half the memory, widened to f32 each time. Norms, biases and tables are never kept so.
     Widened(Tensor),
+    /// Eight-bit floats or blocks, as the file has them, widened to f32 each time.
+    Packed(Packed),
     /// A weight that is shared, and what is changed about it.
     Patched(Box<Storage>, Vec<Patch>),
 }
 
 impl Storage {
-    /// Loads the weight of a layer in the precision that `w` hands out, with the changes made to that layer.
+    /// Loads the weight of a layer in the precision that `w` hands out, or as the file has it where that is smaller, with
+    /// the changes made to that layer.
     pub fn load(w: &Weights, name: &str, shape: impl Into<Shape>) -> Result<Self> {
-        let base = Self::of(w.get(name, shape)?);
+        let shape = shape.into();
+        let base = match w.packed(name, shape.clone())? {
+            Some(packed) => Storage::Packed(packed),
+            None => Self::of(w.get(name, shape)?),
+        };
         Ok(match w.patches() {
             [] => base,
             patches => Storage::Patched(Box::new(base), patches.to_vec()),
@@ -32,6 +39,10 @@ impl Storage {
             Storage::Dense(weight) => Storage::Dense(weight.squeeze(3)?.squeeze(2)?),
             Storage::Widened(weight) => Storage::Widened(weight.squeeze(3)?.squeeze(2)?),
             Storage::Patched(base, patches) => Storage::Patched(Box::new(base.squeezed()?), patches),
+            Storage::Packed(weight) => {
+                let matrix = weight.shape()[..2].to_vec();
+                Storage::Packed(weight.reshaped(&matrix))
+            }
         })
     }
 
@@ -51,6 +62,7 @@ impl Storage {
             Storage::Patched(base, patches) => {
                 patches.iter().try_fold(base.widened()?, |weight, patch| patch.weight(&weight))
             }
+            Storage::Packed(weight) => weight.widened(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! and their numbers are looked up, and so is the padding, which differs between SDXL's two tokenizers.
 
 mod files;
+mod published;
 mod specials;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use tokenizers::{
 };
 
 pub use files::Files;
+pub use published::published;
 
 use crate::{Error, Result};
 use specials::Specials;

@@ -9,7 +9,7 @@ use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_nodes::latent::Latent;
-use darkroom_nodes::picture_file::{self, Format};
+use darkroom_nodes::picture_file::{self, Carried, Format};
 use darkroom_tests::studio::Studio;
 
 /// A picture in which no two neighbours are alike.
@@ -27,8 +27,11 @@ impl Bench {
     fn with(picture: &Picture) -> Self {
         let home = tempfile::tempdir().unwrap();
         let studio = Studio::at(home.path());
-        std::fs::write(studio.input.join("photo.png"), picture_file::encode(picture, Format::Png, 90, "").unwrap())
-            .unwrap();
+        std::fs::write(
+            studio.input.join("photo.png"),
+            picture_file::encode(picture, Format::Png, 90, Carried::default()).unwrap(),
+        )
+        .unwrap();
         Self { _home: home, studio }
     }
 

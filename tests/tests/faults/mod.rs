@@ -2,6 +2,7 @@
 
 mod disk;
 mod engine;
+mod gguf;
 mod graphs;
 mod models;
 mod pictures;

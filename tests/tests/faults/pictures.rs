@@ -75,7 +75,7 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn fault_14_nan_in_weights_is_named_with_node_and_step() {
+fn row_14_nan_in_weights_is_named_with_node_and_step() {
     let (home, studio) = studio();
     let from = reference::root().join("models/tiny-sdxl-base");
     let to = studio.input.join("broken");

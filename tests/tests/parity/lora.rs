@@ -12,6 +12,7 @@ use darkroom_models::{
     sdxl::{
         TextEncoder, UNet,
         config::{TextEncoderConfig, UNetConfig},
+        text::Depth,
         unet::{Added, Question},
     },
 };
@@ -124,8 +125,10 @@ fn every_spelling_gives_the_merged_network() {
             check("unet", &ask(&model.unet(&worn), &want));
             for (tower, (ids, hidden)) in [("in.ids1", "te1"), ("in.ids2", "te2")].into_iter().enumerate() {
                 let rows: Vec<Vec<u32>> = want.get(ids).to_dtype(DType::U32).unwrap().to_vec2().unwrap();
-                let encoded = model.encoder(tower, &worn).encode(&rows, &mut ()).unwrap();
-                check(hidden, &encoded.for_pictures(0).unwrap().to_tensor());
+                let encoder = model.encoder(tower, &worn);
+                let encoded = encoder.encode(&rows, &mut ()).unwrap();
+                let layer = encoder.for_pictures(&encoded, Depth::LastButOne, 0).unwrap();
+                check(hidden, &layer.to_tensor());
                 if encoded.projected {
                     check("pooled", &encoded.pooled.to_vectors().unwrap());
                 }
@@ -214,8 +217,10 @@ fn further_spellings_of_the_same_layers_mean_the_same() {
         let got = ask(&model.unet(&[(lora, 1.0, "")]), &want);
         assert_close(what, &got, want.get("scale1.0.unet"), NETWORK);
         let rows: Vec<Vec<u32>> = want.get("in.ids1").to_dtype(DType::U32).unwrap().to_vec2().unwrap();
-        let encoded = model.encoder(0, &[(lora, 1.0, "")]).encode(&rows, &mut ()).unwrap();
-        assert_close(what, &encoded.for_pictures(0).unwrap().to_tensor(), want.get("scale1.0.te1"), NETWORK);
+        let encoder = model.encoder(0, &[(lora, 1.0, "")]);
+        let encoded = encoder.encode(&rows, &mut ()).unwrap();
+        let layer = encoder.for_pictures(&encoded, Depth::LastButOne, 0).unwrap();
+        assert_close(what, &layer.to_tensor(), want.get("scale1.0.te1"), NETWORK);
     };
     let peft = "sdxl_peft";
     check("diffusers", &renamed(peft, |name| name.replace("lora_A", "lora.down").replace("lora_B", "lora.up")));

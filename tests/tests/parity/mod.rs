@@ -13,6 +13,7 @@ mod prompt;
 mod rng;
 mod schedulers;
 mod sd15;
+mod single_files;
 mod text_encoders;
 mod tokenizer;
 mod unet;
