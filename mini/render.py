@@ -13,7 +13,6 @@ from multiprocessing import Pool
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-EDGE_PX = 256
 TERRAINS = ["mountains", "lake", "sea", "desert", "forest", "hills"]
 TIMES = ["dawn", "noon", "sunset", "night"]
 SKIES = ["clear", "clouds", "fog"]
@@ -22,8 +21,17 @@ OBJECTS = ["none", "lighthouse", "sailboat", "house", "trees"]
 FITTING = {"mountains": ["house", "trees"], "lake": ["sailboat", "house", "trees"], "sea": ["lighthouse", "sailboat"],
            "desert": ["trees", "house"], "forest": ["house"], "hills": ["house", "trees"]}
 
-X = ((np.arange(EDGE_PX, dtype=np.float32) + .5) / EDGE_PX)[None, :]
-Y = X.reshape(-1, 1)
+
+
+def set_edge(edge_px):
+    """From now on pictures have this edge. `PX` is the width of one pixel of a small picture, for shadows and for things."""
+    global EDGE_PX, PX, X, Y
+    EDGE_PX, PX = edge_px, edge_px / 256
+    X = ((np.arange(edge_px, dtype=np.float32) + .5) / edge_px)[None, :]
+    Y = X.reshape(-1, 1)
+
+
+set_edge(256)
 
 
 def colour(code):
@@ -84,10 +92,10 @@ class Paper:
 
     def sheet(self, crest, paper, distance, foot_haze=.25, shadow=.2):
         """Everything below `crest`. A sheet darkens what lies behind its edge and fades into mist at its foot."""
-        first = max(0, int(crest.min() * EDGE_PX) - 18)
+        first = max(0, int(crest.min() * EDGE_PX) - int(18 * PX))
         below = (Y[first:] - crest[None]) * EDGE_PX
-        self.image[first:] *= (1 - shadow * (1 - .6 * distance) * np.exp(np.minimum(below, 0) / 6) * (below < 0))[..., None]
-        fade = (foot_haze * np.clip(below / 110, 0, 1))[..., None]
+        self.image[first:] *= (1 - shadow * (1 - .6 * distance) * np.exp(np.minimum(below, 0) / (6 * PX)) * (below < 0))[..., None]
+        fade = (foot_haze * np.clip(below / (110 * PX), 0, 1))[..., None]
         top = self.lit(paper, distance)
         self.put(np.clip(below + .5, 0, 1), mix(top, self.haze * .6 + top * .4, fade), first)
 
@@ -99,10 +107,10 @@ class Paper:
 
     def stars(self, rng):
         # Three star maps in all: a sky that changes every night cannot be learned from a few thousand nights.
-        self.image[:] = np.maximum(self.image, star_map(int(rng.integers(3)))[..., None] * np.float32([.97, .98, 1.]))
+        self.image[:] = np.maximum(self.image, star_map(int(rng.integers(3)), EDGE_PX)[..., None] * np.float32([.97, .98, 1.]))
 
     def clouds(self, rng):
-        rows = slice(0, 150)
+        rows = slice(0, int(150 * PX))
         for x, y in ((.2, .17), (.78, .27), (.52, .4)):
             x, y, long = x + rng.uniform(-.06, .06), y + rng.uniform(-.02, .02), rng.uniform(.11, .15)
             mask = 0.
@@ -119,15 +127,15 @@ class Paper:
 
 
 @cache
-def star_map(number):
-    rng, image = np.random.default_rng(90 + number), np.zeros((EDGE_PX, EDGE_PX), np.float32)
+def star_map(number, edge_px):
+    rng, image = np.random.default_rng(90 + number), np.zeros((edge_px, edge_px), np.float32)
     places = []
     while len(places) < 20:
         x, y = rng.uniform(.04, .96), rng.uniform(.03, .46)
         if all((x - a) ** 2 + (y - b) ** 2 > .011 for a, b in places):
             places.append((x, y))
             away = np.sqrt((X - x) ** 2 + (Y - y) ** 2) * EDGE_PX
-            image = np.maximum(image, np.clip(rng.choice([1.7, 2.4]) - away + .5, 0, 1))
+            image = np.maximum(image, np.clip(rng.choice([1.7, 2.4]) * PX - away + .5, 0, 1))
     return image
 
 
@@ -180,7 +188,7 @@ def thing(kind, height_px, mirrored):
 
 def place(paper, rng, kind, x, foot_y, height_px, reflect=False):
     """Sets a cut-out on the picture and returns its box (left, top, right, bottom)."""
-    rgb, opacity, own = thing(kind, int(height_px + rng.integers(-1, 2) * 6), bool(rng.integers(2)))
+    rgb, opacity, own = thing(kind, int((height_px + rng.integers(-1, 2) * 6) * PX), bool(rng.integers(2)))
     high, wide = opacity.shape
     top, left = int(foot_y * EDGE_PX) - high, int(np.clip(x * EDGE_PX - wide / 2, 2, EDGE_PX - wide - 2))
     # The nearest thing is lit a little more than the land, or the night would swallow it.
@@ -197,7 +205,7 @@ def place(paper, rng, kind, x, foot_y, height_px, reflect=False):
     if paper.time in ("night", "sunset") and own.any():
         ys, xs = np.nonzero(own > .5)
         away = np.sqrt((X * EDGE_PX - left - xs.mean()) ** 2 + (Y * EDGE_PX - top - ys.mean()) ** 2)
-        paper.image += (.35 * np.exp(-away / (26 if kind == "lighthouse" else 34)))[..., None] * colour("ffca70")
+        paper.image += (.35 * np.exp(-away / (PX * (26 if kind == "lighthouse" else 34))))[..., None] * colour("ffca70")
     return [left / EDGE_PX, top / EDGE_PX, (left + wide) / EDGE_PX, (top + high) / EDGE_PX]
 
 
@@ -286,7 +294,7 @@ def draw_ground(paper, rng, terrain, sky, orb, orb_x, side, thing_kind):
         depth = np.clip((Y[edge:] - shore) / .4, 0, 1)[..., None]
         water = LAKE_WATER * paper.light
         paper.image[edge:] = mix(mirror * .92, mix(paper.haze, water, .7), .22 + .35 * depth)
-        paper.put(.5 * np.exp(-abs(Y - shore) * EDGE_PX / 2.) * np.ones_like(X), paper.lit(colour("dff2f6")))
+        paper.put(.5 * np.exp(-abs(Y - shore) * EDGE_PX / (2. * PX)) * np.ones_like(X), paper.lit(colour("dff2f6")))
         if orb != "none": glitter(paper, orb_x, shore, .55 if orb == "sun" else .4)
         if thing_kind == "sailboat": box = place(paper, rng, "sailboat", x, .80, 106, reflect=True)
         elif thing_kind != "none":

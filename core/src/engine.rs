@@ -101,11 +101,11 @@ impl Engine {
     /// Everything that is wrong with the graph, or the fault that ended the run with its node.
     pub fn run(&self, graph: &Graph, wish: &Wish, observer: &dyn Observer, cancel: &Cancel) -> Result<Report, Faults> {
         let began = Instant::now();
-        let workflow = Workflow::new(graph);
         let (mut done, mut lost) = (HashMap::new(), HashSet::new());
         loop {
             let plan = plan_without(&lost, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)?;
             observer.see(&Event::Planned(&plan));
+            let workflow = Workflow::new(graph, &plan);
             let around = Surroundings {
                 observer,
                 cancel,

@@ -13,10 +13,17 @@ use serde::{Deserialize, Serialize};
 use crate::fault::Fault;
 use crate::fingerprint::Fingerprint;
 
+/// Knows where things lie that a graph does not bring along: models of a hub's cache, of other tools' folders.
+pub trait Finder: std::fmt::Debug + Send + Sync {
+    /// Finds what `name` calls; `None` if it calls nothing of this finder's.
+    fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>>;
+}
+
 /// The roots that may be read, the folder that may be written, and the memory of digests.
 #[derive(Debug, Default)]
 pub struct Files {
     roots: Vec<PathBuf>,
+    finders: Vec<Box<dyn Finder>>,
     output: PathBuf,
     memo: Memo,
 }
@@ -24,7 +31,14 @@ pub struct Files {
 impl Files {
     /// Makes the rules. A relative path in a graph is looked for below each root in turn.
     pub fn new(roots: Vec<PathBuf>, output: PathBuf) -> Self {
-        Self { roots, output, memo: Memo::default() }
+        Self { roots, output, ..Self::default() }
+    }
+
+    /// Asks `finder` too, after the roots and those that came before it. Whatever it finds may be read.
+    #[must_use]
+    pub fn with_finder(mut self, finder: Box<dyn Finder>) -> Self {
+        self.finders.push(finder);
+        self
     }
 
     /// Keeps digests in a file, so that each large file is read once per machine.
@@ -44,19 +58,14 @@ impl Files {
     /// # Errors
     /// A fault of the file: not there, or outside the roots.
     pub fn resolve(&self, name: &str) -> Result<PathBuf, Fault> {
-        if name.contains("://") {
-            return Err(
-                Fault::file(format!("`{name}` is an address, not a file")).hint("download it, then name the file")
-            );
-        }
         if name.is_empty() || name.contains('\0') {
             return Err(Fault::file(format!("`{}` is not the name of a file", name.escape_debug())));
         }
-        let path = Path::new(name);
-        let found = self.roots.iter().map(|root| root.join(path)).find_map(|path| path.canonicalize().ok());
-        let Some(found) = found else {
-            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
-            return Err(Fault::file(format!("there is no `{name}`")).hint(format!("looked below {}", roots.join(", "))));
+        let address = name.contains("://");
+        let below = |root: &PathBuf| root.join(name).canonicalize().ok();
+        let Some(found) = self.roots.iter().filter(|_| !address).find_map(below) else {
+            let found = self.finders.iter().find_map(|finder| finder.find(name));
+            return found.unwrap_or_else(|| Err(self.not_found(name, address)));
         };
         let inside = self.roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| found.starts_with(root));
         if !inside {
@@ -64,6 +73,14 @@ impl Files {
                 .hint("allow its folder with --allow DIR"));
         }
         Ok(found)
+    }
+
+    fn not_found(&self, name: &str, address: bool) -> Fault {
+        if address {
+            return Fault::file(format!("`{name}` is an address, not a file")).hint("download it, then name the file");
+        }
+        let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+        Fault::file(format!("there is no `{name}`")).hint(format!("looked below {}", roots.join(", ")))
     }
 
     /// Finds a regular file that a graph names.
@@ -250,6 +267,32 @@ mod tests {
         fs::write(home.path().join("secret"), b"x").expect("a file");
         std::os::unix::fs::symlink(home.path().join("secret"), root.join("link")).expect("a link");
         assert!(Files::new(vec![root], PathBuf::new()).resolve("link").is_err());
+    }
+
+    #[test]
+    fn a_finder_is_asked_after_the_roots() {
+        #[derive(Debug)]
+        struct Attic(PathBuf);
+        impl Finder for Attic {
+            fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>> {
+                match name {
+                    "a.png" | "attic://a" => Some(Ok(self.0.clone())),
+                    "attic://b" => Some(Err(Fault::file("the attic is locked"))),
+                    _ => None,
+                }
+            }
+        }
+        let home = tempfile::tempdir().expect("a folder");
+        let (root, attic) = (home.path().join("in"), home.path().join("attic.png"));
+        fs::create_dir_all(&root).expect("a folder");
+        fs::write(&attic, b"x").expect("a file");
+        let files = Files::new(vec![root.clone()], PathBuf::new()).with_finder(Box::new(Attic(attic.clone())));
+        assert_eq!(files.resolve("a.png"), Ok(attic.clone()));
+        assert_eq!(files.resolve("attic://a"), Ok(attic));
+        assert_eq!(files.resolve("attic://b").expect_err("locked").message, "the attic is locked");
+        assert!(files.resolve("attic://c").is_err() && files.resolve("c.png").is_err());
+        fs::write(root.join("a.png"), b"x").expect("a file");
+        assert_eq!(files.resolve("a.png"), root.join("a.png").canonicalize().map_err(|_| Fault::bug("just written")));
     }
 
     #[test]

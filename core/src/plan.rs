@@ -75,6 +75,8 @@ pub struct Step {
     pub cost: Cost,
     /// Seconds it took last time, if it would run.
     pub seconds: Option<f64>,
+    /// The text that a light value drew by a seed: what no reader of the file could know.
+    pub drawn: Option<String>,
 }
 
 impl fmt::Debug for Step {
@@ -325,6 +327,7 @@ impl<'g> Planner<'_, 'g> {
             types: finding.types.clone(),
             cost: finding.cost,
             seconds: None,
+            drawn: drawn(node, finding),
         }
     }
 
@@ -424,6 +427,15 @@ impl<'g> Planner<'_, 'g> {
             (true, None) => Why::Gone("its output folder changed"),
             (false, _) => Why::Changed(own.iter().map(|(_, input)| input.name.to_owned()).collect()),
         }
+    }
+}
+
+/// The text that a light value drew by a seed.
+fn drawn(node: &WiredNode<'_>, finding: &Finding) -> Option<String> {
+    let seeded = node.spec().inputs.iter().filter_map(|input| input.param.as_ref()).any(|param| param.seed);
+    match finding.values.as_ref().filter(|_| seeded)?.first()?.literal()? {
+        Literal::Text(text) => Some(text),
+        _ => None,
     }
 }
 

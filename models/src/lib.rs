@@ -5,11 +5,14 @@
 //! latent from noise to picture and knows no network; [`rng`] draws the noise.
 
 pub mod error;
+pub mod esrgan;
 pub mod folder;
 mod json;
+pub mod lora;
 pub mod nn;
 mod paths;
 pub mod progress;
+pub mod prompt;
 pub mod rng;
 pub mod sampling;
 pub mod sdxl;

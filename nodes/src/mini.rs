@@ -18,6 +18,9 @@ macro_rules! files {
     };
 }
 
+/// The weights of the built-in upscaler, trained on the same pictures.
+pub static UPSCALER: &[u8] = include_bytes!("../../mini/weights/upscaler/model.safetensors");
+
 static FILES: &[File] = files![
     "model_index.json",
     "scheduler/scheduler_config.json",

@@ -13,14 +13,18 @@ use darkroom_core::param::Param;
 use darkroom_core::residency::{PartId, Place, Resident};
 use darkroom_core::types::Kind;
 use darkroom_models::folder::{Component, Configs, Family, ModelFolder};
+use darkroom_models::lora::Names;
 use darkroom_models::nn::Keep;
+use darkroom_models::prompt::Inversion;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
+use darkroom_models::sdxl::text::Depth;
 use darkroom_models::sdxl::{TextEncoder, UNet, Vae};
 use darkroom_models::tokenizer::{self, Clip};
 use darkroom_models::weights::{Options, Weights};
 use darkroom_models::{Error, Result};
 
+use crate::adapters::{Kept, Wearer};
 use crate::fault::fault;
 use crate::mini;
 
@@ -148,11 +152,13 @@ fn text_config(configs: &Configs, component: Component) -> Option<&TextEncoderCo
     }
 }
 
-/// The word for whose latents a family draws: an encoder, a denoiser and an autoencoder of one word go together.
-fn latents_of(family: Family) -> &'static str {
+/// The words for what a family reads prompts and denoises with, and for whose latents it draws: parts of one word go
+/// together. A refiner draws on the base's latents, and reads prompts in its own way.
+fn words_of(family: Family) -> (&'static str, &'static str) {
     match family {
-        Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner => "sdxl",
-        Family::Sd15 | Family::Sd15Inpaint => "sd15",
+        Family::Sdxl | Family::SdxlInpaint => ("sdxl", "sdxl"),
+        Family::SdxlRefiner => ("sdxl-refiner", "sdxl"),
+        Family::Sd15 | Family::Sd15Inpaint => ("sd15", "sd15"),
     }
 }
 
@@ -183,9 +189,15 @@ impl Model {
         Ok(Self { source, configs, family, scheduler, towers, bytes })
     }
 
-    /// Returns the word for the family and its latents.
-    pub fn family(&self) -> &'static str {
-        latents_of(self.family)
+    /// Returns the word for the family of a part; that of an autoencoder is that of its latents.
+    pub fn family(&self, part: Part) -> &'static str {
+        let (prompts, latents) = words_of(self.family);
+        if part == Part::Vae { latents } else { prompts }
+    }
+
+    /// Tells whether the model finishes what another began, and wants to hear how well a picture is to be liked.
+    pub fn is_refiner(&self) -> bool {
+        self.family == Family::SdxlRefiner
     }
 
     /// Returns the configurations.
@@ -201,6 +213,54 @@ impl Model {
     /// Returns the tokenizer of each text encoder.
     pub fn tokenizers(&self) -> impl Iterator<Item = &Clip> {
         self.towers.iter().map(|(_, tokenizer)| tokenizer)
+    }
+
+    /// Returns which layer of the text encoders pictures are made from.
+    pub fn depth(&self) -> Depth {
+        match self.family {
+            Family::Sd15 | Family::Sd15Inpaint => Depth::Last,
+            Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner => Depth::LastButOne,
+        }
+    }
+
+    /// Tells whether no negative prompt means zeros. The field is SDXL's; without it the encoded empty text is meant.
+    pub fn forces_zeros(&self) -> bool {
+        self.depth() == Depth::LastButOne && self.configs.index.force_zeros_for_empty_prompt
+    }
+
+    /// Returns the width and the entries of the vocabulary of each text encoder.
+    pub fn encoder_sizes(&self) -> Vec<(usize, usize)> {
+        let config = |(component, _): &(Component, Clip)| text_config(&self.configs, *component);
+        self.towers.iter().filter_map(config).map(|config| (config.hidden_size, config.vocab_size)).collect()
+    }
+
+    /// Adds the layers of the denoiser, or those of the text encoders.
+    ///
+    /// # Errors
+    /// An error of the weights' headers.
+    pub fn spell(&self, part: Part, names: &mut Names) -> Result<()> {
+        for component in self.components(part) {
+            let weights = self.source.weights(component)?;
+            match part {
+                Part::Encoder => names.add_text_encoder(&weights, component),
+                _ => names.add_unet(&weights),
+            }
+        }
+        Ok(())
+    }
+
+    fn components(&self, part: Part) -> Vec<Component> {
+        match part {
+            Part::Denoiser => vec![Component::UNet],
+            Part::Encoder => self.towers.iter().map(|(encoder, _)| *encoder).collect(),
+            Part::Vae => vec![Component::Vae],
+        }
+    }
+
+    fn kept<R: Wearer>(&self, wearer: &R, part: Part) -> Result<Kept<R::Network>> {
+        let weights = |component| Ok((component, self.source.weights(component)?));
+        let weights = self.components(part).into_iter().map(weights).collect::<Result<Vec<_>>>()?;
+        Kept::build(weights, |weights| wearer.network(weights))
     }
 
     /// Returns the bytes of a part, once loaded.
@@ -263,6 +323,8 @@ pub struct PartOf {
     pub model: Arc<Model>,
     /// The name of its content.
     pub digest: Fingerprint,
+    /// Words of prompts that stand for trained vectors; they change what is read, not the weights.
+    pub words: Vec<Arc<Inversion>>,
 }
 
 impl PartOf {
@@ -271,7 +333,7 @@ impl PartOf {
     }
 
     fn title(&self, part: Part) -> String {
-        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family())
+        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family(part))
     }
 }
 
@@ -286,7 +348,7 @@ impl Model {
 }
 
 macro_rules! resident {
-    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$of:ident, $cancel:ident| $load:expr) => {
+    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident| $load:expr) => {
         $(#[$doc])*
         pub struct $name(pub PartOf);
 
@@ -305,9 +367,9 @@ macro_rules! resident {
                 self.0.model.bytes($part)
             }
 
-            fn load(&self, _: Place, $cancel: &Cancel) -> Result<$loaded, Fault> {
-                $cancel.check()?;
-                let $of = &*self.0.model;
+            fn load(&self, _: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
+                cancel.check()?;
+                let ($this, $model) = (self, &*self.0.model);
                 $load.map_err(fault)
             }
         }
@@ -316,23 +378,38 @@ macro_rules! resident {
 
 resident! {
     /// The denoiser of a model.
-    Denoiser, Part::Denoiser, UNet, |model, cancel|
-    model.source.weights(Component::UNet).and_then(|weights| UNet::load(&model.configs.unet, &weights, Keep::All))
+    Denoiser, Part::Denoiser, Kept<UNet>, |this, model| model.kept(this, Part::Denoiser)
+}
+
+impl Wearer for Denoiser {
+    type Network = UNet;
+
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<UNet> {
+        let [(_, weights)] = weights else { unreachable!("a denoiser is one component") };
+        UNet::load(&self.0.model.configs.unet, weights, Keep::All)
+    }
 }
 
 resident! {
     /// The text encoders of a model.
-    Encoder, Part::Encoder, Vec<TextEncoder>, |model, cancel| {
-        let tower = |(component, _): &(Component, Clip)| {
-            let config = text_config(&model.configs, *component).expect("a tower is a component with a configuration");
-            TextEncoder::load(config, &model.source.weights(*component)?, Keep::All)
+    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model| model.kept(this, Part::Encoder)
+}
+
+impl Wearer for Encoder {
+    type Network = Vec<TextEncoder>;
+
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<Vec<TextEncoder>> {
+        let tower = |(component, weights): &(Component, Weights)| {
+            let config = text_config(&self.0.model.configs, *component);
+            let config = config.expect("a tower is a component with a configuration");
+            TextEncoder::load(config, weights, Keep::All)
         };
-        model.towers.iter().map(tower).collect::<Result<Vec<_>>>()
+        weights.iter().map(tower).collect()
     }
 }
 
 resident! {
     /// The autoencoder of a model.
-    Autoencoder, Part::Vae, Vae, |model, cancel|
+    Autoencoder, Part::Vae, Vae, |_this, model|
     model.source.weights(Component::Vae).and_then(|weights| Vae::load(&model.configs.vae, &weights, Keep::All))
 }

@@ -68,15 +68,22 @@ impl Node for Upscale {
     }
 }
 
-struct Wanted {
-    factor: f64,
-    width: Option<u32>,
-    height: Option<u32>,
+/// A size that is asked for.
+pub struct Wanted {
+    /// Factor on width and height, where these are not given.
+    pub factor: f64,
+    /// The new width.
+    pub width: Option<u32>,
+    /// The new height.
+    pub height: Option<u32>,
 }
 
 impl Wanted {
     /// The new size: as given; one edge given keeps the shape; none given takes the factor.
-    fn size(&self, width: u32, height: u32) -> Result<(u32, u32), Fault> {
+    ///
+    /// # Errors
+    /// A fault with the size, if it is too large.
+    pub fn size(&self, width: u32, height: u32) -> Result<(u32, u32), Fault> {
         let (w, h) = (f64::from(width), f64::from(height));
         let (new_w, new_h) = match (self.width.map(f64::from), self.height.map(f64::from)) {
             (Some(new_w), Some(new_h)) => (new_w, new_h),

@@ -71,6 +71,7 @@ fn step(step: &Step) -> Value {
         "why": step.why.to_string(),
         "recipe": step.recipe.to_string(),
         "seconds": step.seconds,
+        "drawn": step.drawn,
         "cost": step.cost,
         "makes": step.types.iter().map(ty).collect::<Vec<_>>(),
     })

@@ -57,6 +57,15 @@ impl FeatureMap {
         }
     }
 
+    /// Returns the values, the negative ones times `slope`.
+    pub fn leaky(&self, slope: f64) -> Result<FeatureMap> {
+        let by = slope as f32;
+        match host::map(&self.0, |x| if x < 0.0 { x * by } else { x })? {
+            Some(x) => Ok(Self(x)),
+            None => Ok(Self((self.0.relu()? + (self.0.minimum(0.0)? * slope)?)?)),
+        }
+    }
+
     /// Sets the channels of several side by side.
     pub fn concat_channels(parts: &[&FeatureMap]) -> Result<FeatureMap> {
         let parts: Vec<&Tensor> = parts.iter().map(|part| &part.0).collect();
@@ -70,6 +79,33 @@ impl FeatureMap {
         let width = width.min(dims.width.saturating_sub(left));
         let cut = self.0.narrow(2, top, height)?.narrow(3, left, width)?;
         Ok(Self(cut.contiguous()?))
+    }
+
+    /// Continues the map on the right and below, mirrored at its last line and column, until both edges are multiples of
+    /// `of`.
+    pub fn pad_reflected(&self, of: usize) -> Result<Self> {
+        let mut x = self.0.clone();
+        for axis in [2, 3] {
+            let edge = x.dim(axis)?;
+            let wanted = edge.next_multiple_of(of);
+            if wanted > edge {
+                let places: Vec<u32> = (0..wanted).map(|i| mirrored(i, edge) as u32).collect();
+                x = x.index_select(&Tensor::new(places, x.device())?, axis)?;
+            }
+        }
+        Ok(Self(x.contiguous()?))
+    }
+
+    /// Makes one place of each square of `edge` by `edge`: channels become (channel, line, column) of the square, as
+    /// torch's `pixel_unshuffle` has them. Both edges of the map must be multiples of `edge`.
+    pub fn unshuffled(&self, edge: usize) -> Result<Self> {
+        if edge == 1 {
+            return Ok(self.clone());
+        }
+        let Dims { batch, channels, height, width } = self.dims();
+        let x = self.0.reshape(vec![batch, channels, height / edge, edge, width / edge, edge])?; // b c h p w q
+        let x = x.permute(vec![0, 1, 3, 5, 2, 4])?.contiguous()?; // b c p q h w
+        Ok(Self(x.reshape((batch, channels * edge * edge, height / edge, width / edge))?))
     }
 
     /// Returns the map in another size, each place taking the nearest value: index `floor(i · from / to)`.
@@ -109,6 +145,17 @@ impl FeatureMap {
     }
 }
 
+/// Returns which place of an edge stands at `i` of its mirrored continuation; the outermost place is not repeated.
+fn mirrored(i: usize, edge: usize) -> usize {
+    match edge {
+        1 => 0,
+        _ => {
+            let round = 2 * (edge - 1);
+            (i % round).min(round - i % round)
+        }
+    }
+}
+
 /// For each of `to` places the index of its source, in the f32 arithmetic of torch's `interpolate`.
 fn nearest(from: usize, to: usize) -> Vec<usize> {
     let scale = from as f32 / to as f32;
@@ -134,6 +181,23 @@ mod tests {
         let rows = grown.squeeze(0).unwrap().squeeze(0).unwrap();
         let want = [[0., 0., 1., 1., 2.], [0., 0., 1., 1., 2.], [3., 3., 4., 4., 5.]];
         assert_eq!(rows.to_vec2::<f32>().unwrap(), want);
+    }
+
+    #[test]
+    fn a_mirrored_edge_is_not_repeated_and_a_single_one_is() {
+        let row = |x: &FeatureMap| x.to_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let odd = map(1, 1, 1, 3).pad_reflected(4).unwrap();
+        assert_eq!(row(&odd)[..4], [0., 1., 2., 1.]);
+        assert_eq!(row(&map(1, 1, 1, 1).pad_reflected(2).unwrap()), [0.; 4]);
+        assert_eq!((0..7).map(|i| mirrored(i, 3)).collect::<Vec<_>>(), [0, 1, 2, 1, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_square_becomes_channels_line_by_line() {
+        let x = map(1, 2, 2, 4).unshuffled(2).unwrap().to_tensor();
+        assert_eq!(x.dims(), [1, 8, 1, 2]);
+        let first: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(first[..8], [0., 2., 1., 3., 4., 6., 5., 7.]);
     }
 
     #[test]

@@ -15,10 +15,13 @@ pub(crate) mod source;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use candle_core::{DType, Device, Shape, Tensor};
@@ -26,7 +29,10 @@ use candle_core::{DType, Device, Shape, Tensor};
 pub use report::Report;
 pub use source::Bytes;
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    lora::{Patch, Patches},
+};
 use find::Index;
 use header::{Entry, Stored};
 use source::Source;
@@ -54,6 +60,19 @@ pub struct Weights {
     dtype: DType,
     /// Whether values are left out, as if the set were dry.
     hollow: bool,
+    /// What was handed out, where that is remembered.
+    vault: Option<Arc<Vault>>,
+    patches: Arc<Patches>,
+}
+
+/// Tensors that were handed out, by name and precision; they are shared with the network that got them.
+#[derive(Default)]
+struct Vault(Mutex<HashMap<(String, DType), Tensor>>);
+
+impl Vault {
+    fn tensors(&self) -> MutexGuard<'_, HashMap<(String, DType), Tensor>> {
+        self.0.lock().expect("no code panics while it holds the vault")
+    }
 }
 
 struct Set {
@@ -64,6 +83,8 @@ struct Set {
     /// Where values are made up instead of read.
     seed: Option<u64>,
     notes: Mutex<Report>,
+    /// How many tensors were read.
+    reads: AtomicUsize,
 }
 
 /// Where a tensor lies.
@@ -128,13 +149,32 @@ impl Weights {
     }
 
     fn whole(set: Set) -> Self {
-        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false }
+        let patches = Arc::default();
+        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false, vault: None, patches }
     }
 
     /// Sets the precision that tensors are handed out in; f32 unless told otherwise.
     pub fn with_precision(mut self, dtype: DType) -> Self {
         self.dtype = dtype;
         self
+    }
+
+    /// Remembers every tensor that is handed out from here on, and hands it out again without reading it. Kept beside a
+    /// network it costs nothing, for the tensors are the network's.
+    pub fn with_vault(mut self) -> Self {
+        self.vault = Some(Arc::default());
+        self
+    }
+
+    /// Returns the same tensors for a network whose layers change them at use.
+    pub fn with_patches(mut self, patches: Patches) -> Self {
+        self.patches = Arc::new(patches);
+        self
+    }
+
+    /// Returns the changes of the layer whose scope this is.
+    pub(crate) fn patches(&self) -> &[Patch] {
+        self.patches.of(self.prefix.strip_suffix('.').unwrap_or(&self.prefix))
     }
 
     /// Returns the same tensors without their values: what is asked for is checked and noted, and nothing is read.
@@ -173,8 +213,50 @@ impl Weights {
         if let Some(seed) = self.set.seed {
             return random::tensor(&name, &stock.shape, seed, self.dtype);
         }
+        let kept = self.vault.as_ref().and_then(|vault| vault.tensors().get(&(name.clone(), self.dtype)).cloned());
+        if let Some(kept) = kept {
+            return Ok(kept);
+        }
+        self.set.reads.fetch_add(1, Ordering::Relaxed);
         let bytes = self.set.sources[stock.source].read(stock.offset, stock.length)?;
-        convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)
+        let tensor = convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)?;
+        if let Some(vault) = &self.vault {
+            vault.tensors().insert((name, self.dtype), tensor.clone());
+        }
+        Ok(tensor)
+    }
+
+    /// Returns the tensor `name` of this scope in the shape and the precision of the file, f32 in place of f64.
+    ///
+    /// As with [`Weights::get`], one that is missing or not of a float format is noted.
+    pub fn get_as_stored(&self, name: &str) -> Result<Tensor> {
+        let (shape, dtype) = match self.set.tensors.get(&self.full(name)) {
+            Some(stock) if stock.stored == Stored::F16 => (stock.shape.clone(), DType::F16),
+            Some(stock) if stock.stored == Stored::BF16 => (stock.shape.clone(), DType::BF16),
+            Some(stock) => (stock.shape.clone(), DType::F32),
+            None => (Vec::new(), DType::F32),
+        };
+        self.clone().with_precision(dtype).get(name, shape)
+    }
+
+    /// Returns the names of the tensors of this scope, sorted.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.scoped().map(|(name, _)| name[self.prefix.len()..].to_owned())
+    }
+
+    /// Returns how many tensors were read from the source so far.
+    pub fn reads(&self) -> usize {
+        self.set.reads.load(Ordering::Relaxed)
+    }
+
+    /// Returns the file or folder, or the name of an embedded one.
+    pub fn path(&self) -> &Path {
+        &self.set.path
+    }
+
+    /// Lists the names of this scope, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.scoped().map(|(name, _)| &name[self.prefix.len()..])
     }
 
     /// Tells whether this scope holds the tensor `name`.
@@ -185,6 +267,11 @@ impl Weights {
     /// Returns the shape of the tensor `name` of this scope.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         Some(self.set.tensors.get(&self.full(name))?.shape.clone())
+    }
+
+    /// Returns the file or folder, or the name of an embedded one.
+    pub fn path(&self) -> &Path {
+        &self.set.path
     }
 
     /// Tells whether there are shapes only.
@@ -244,7 +331,8 @@ impl fmt::Debug for Weights {
 impl Set {
     fn new(path: &Path) -> Self {
         let notes = Mutex::new(Report { path: path.into(), ..Report::default() });
-        Self { path: path.into(), tensors: BTreeMap::new(), sources: Vec::new(), dry: false, seed: None, notes }
+        let (tensors, sources, reads) = (BTreeMap::new(), Vec::new(), AtomicUsize::new(0));
+        Self { path: path.into(), tensors, sources, dry: false, seed: None, notes, reads }
     }
 
     /// Reads the header of a file and takes in its tensors.

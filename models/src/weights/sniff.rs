@@ -12,8 +12,7 @@ pub fn refuse(path: &Path, start: &[u8]) -> Option<Error> {
     if looks_like_safetensors(start) {
         return None;
     }
-    let pickle =
-        "run no code from a model file: take the .safetensors of the same model, or convert it where you trust it";
+    let pickle = "run no code from a model file: take the .safetensors of the same model, or convert it (docs/convert-pickles.md)";
     let (what, hint) = match start {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => ("this is a zip archive as torch writes it, with a pickle inside", pickle),
         [0x80, 2..=5, ..] => ("this is a pickle", pickle),

@@ -5,3 +5,5 @@ mod engine;
 mod graphs;
 mod models;
 mod pictures;
+mod prompts;
+mod upscalers;

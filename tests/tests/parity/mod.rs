@@ -2,12 +2,17 @@
 
 mod comfyui;
 mod configs;
+mod craft;
 mod encode_prompt;
+mod esrgan;
+mod lora;
 mod manifests;
 mod pictures;
 mod pipelines;
+mod prompt;
 mod rng;
 mod schedulers;
+mod sd15;
 mod text_encoders;
 mod tokenizer;
 mod unet;

@@ -4,7 +4,8 @@ use darkroom_models::tokenizer::{Clip, Files};
 use darkroom_tests::{archive, reference};
 use serde_json::{Value, json};
 
-fn clip(pad: &str) -> Clip {
+/// Builds a tokenizer of the full vocabulary.
+pub fn clip(pad: &str) -> Clip {
     let vocab = archive::unpacked("tokenizer_data/clip_vocab.json.gz");
     let merges = archive::unpacked("tokenizer_data/clip_merges.txt.gz");
     let config = json!({"pad_token": pad, "model_max_length": 77}).to_string();

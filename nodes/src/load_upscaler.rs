@@ -1,0 +1,33 @@
+//! `load_upscaler`: opens a network that makes pictures larger.
+
+use darkroom_core::Node;
+use darkroom_core::context::Context;
+use darkroom_core::fault::Fault;
+use darkroom_core::node::{Known, Node};
+use darkroom_core::types::{Kind, Type};
+
+use crate::upscalers::{UpscalerHandle, UpscalerSource};
+
+/// Opens an upscaler of the ESRGAN line. Names and shapes are read at once, weights only when a node uses them.
+#[derive(Node)]
+#[node(id = "load_upscaler", version = 1, category = "Model", lane = "open")]
+pub struct LoadUpscaler {
+    /// `mini`, the upscaler that is built in, or a `.safetensors` file of ESRGAN or Real-ESRGAN.
+    #[param(default = UpscalerSource::Mini)]
+    source: UpscalerSource,
+}
+
+impl Node for LoadUpscaler {
+    type Output = UpscalerHandle;
+
+    fn run(self, cx: &mut Context<'_>) -> Result<UpscalerHandle, Fault> {
+        UpscalerHandle::open(&self.source, cx.files())
+    }
+
+    fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
+        let Some(source) = known.param::<UpscalerSource>("source")? else {
+            return Ok(vec![Type::of(Kind("upscaler"))]);
+        };
+        Ok(vec![UpscalerHandle::type_of(&source)?])
+    }
+}

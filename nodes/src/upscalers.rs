@@ -1,0 +1,165 @@
+//! Upscalers as nodes see them: the built-in one, or a file; opened as far as the header, loaded when used.
+
+use std::path::PathBuf;
+
+use darkroom_core::fault::Fault;
+use darkroom_core::files::Files;
+use darkroom_core::fingerprint::{Fingerprint, Hasher};
+use darkroom_core::literal::Literal;
+use darkroom_core::observe::Cancel;
+use darkroom_core::param::Param;
+use darkroom_core::residency::{Handle, PartId, Place, Resident};
+use darkroom_core::types::{Kind, Type};
+use darkroom_core::value::Datum;
+use darkroom_models::Weights;
+use darkroom_models::esrgan::{Layout, Upscaler};
+
+use crate::fault::fault;
+use crate::mini;
+use crate::models::MINI;
+
+/// Where an upscaler comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpscalerSource {
+    /// The one that is built in.
+    Mini,
+    /// A file of safetensors.
+    File {
+        /// What the graph calls it.
+        name: String,
+        /// Where it lies.
+        path: PathBuf,
+    },
+}
+
+impl Param for UpscalerSource {
+    const KIND: Kind = Kind::TEXT;
+    const NOUN: &'static str = "`mini` or the file of an upscaler";
+    const OUTSIDE: bool = true;
+
+    fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
+        let name = String::parse(literal, files)?;
+        if name == MINI {
+            return Ok(Self::Mini);
+        }
+        let path = files.resolve_file(&name).map_err(|fault| match fault.hint.clone() {
+            Some(hint) => fault.hint(format!("{hint}; the built-in upscaler is `{MINI}`")),
+            None => fault,
+        })?;
+        Ok(Self::File { name, path })
+    }
+
+    fn literal(&self) -> Literal {
+        Literal::from(match self {
+            Self::Mini => MINI,
+            Self::File { name, .. } => name,
+        })
+    }
+
+    fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
+        match Self::parse(literal, files)? {
+            Self::Mini => Ok(Fingerprint::of_bytes(mini::UPSCALER)),
+            Self::File { path, .. } => files.digest(&path),
+        }
+    }
+}
+
+/// An upscaler without its weights.
+pub struct Enlarger {
+    title: String,
+    weights: Weights,
+    layout: Layout,
+    digest: Fingerprint,
+}
+
+/// Reads the header of an upscaler's file.
+fn read(source: &UpscalerSource) -> Result<(Weights, Layout), Fault> {
+    let weights = match source {
+        UpscalerSource::Mini => Weights::from_bytes("mini/upscaler", mini::UPSCALER),
+        UpscalerSource::File { path, .. } => Weights::open(path),
+    };
+    let weights = weights.map_err(fault)?;
+    let layout = Layout::read(&weights).map_err(fault)?;
+    Ok((weights, layout))
+}
+
+/// The family of an upscaler is its factor: `x4`.
+fn describe(weights: &Weights, layout: &Layout) -> Type {
+    Type::of(UpscalerHandle::KIND).family(format!("x{}", layout.scale)).weights(weights.loaded_bytes())
+}
+
+impl Resident for Enlarger {
+    type Loaded = Upscaler;
+
+    fn part(&self) -> PartId {
+        PartId(Hasher::new("upscaler").fingerprint(self.digest).finish())
+    }
+
+    fn title(&self) -> String {
+        format!("the upscaler {} ({})", self.title, self.layout)
+    }
+
+    fn bytes(&self, _: Place) -> u64 {
+        self.weights.loaded_bytes()
+    }
+
+    fn load(&self, _: Place, cancel: &Cancel) -> Result<Upscaler, Fault> {
+        cancel.check()?;
+        Upscaler::load(&self.weights).map_err(fault)
+    }
+}
+
+/// A promise of an upscaler.
+#[derive(Clone)]
+pub struct UpscalerHandle(pub Handle<Enlarger>);
+
+impl UpscalerHandle {
+    /// Opens an upscaler: reads the header of its file.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    pub fn open(source: &UpscalerSource, files: &Files) -> Result<Self, Fault> {
+        let title = match source {
+            UpscalerSource::Mini => MINI.to_owned(),
+            UpscalerSource::File { name, .. } => name.clone(),
+        };
+        let digest = UpscalerSource::name(&source.literal(), files)?;
+        let (weights, layout) = read(source)?;
+        Ok(Self(Handle::new(Enlarger { title, weights, layout, digest })))
+    }
+
+    /// Describes an upscaler before it is opened.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    pub fn type_of(source: &UpscalerSource) -> Result<Type, Fault> {
+        let (weights, layout) = read(source)?;
+        Ok(describe(&weights, &layout))
+    }
+
+    /// Returns how many times wider and higher pictures become.
+    pub fn scale(&self) -> u32 {
+        self.0.layout.scale as u32
+    }
+}
+
+impl Datum for UpscalerHandle {
+    const KIND: Kind = Kind("upscaler");
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn describe(&self) -> Type {
+        describe(&self.0.weights, &self.0.layout)
+    }
+
+    fn part(&self) -> Option<PartId> {
+        Some(self.0.part())
+    }
+}
+
+/// Returns the factor of an upscaler of which only the type is known.
+pub fn scale_of(ty: &Type) -> Option<u32> {
+    ty.family.as_deref()?.strip_prefix('x')?.parse().ok()
+}
