@@ -20,7 +20,9 @@ const FOLDERS: &str = "\
 Folders:
   DARKROOM_CACHE  where results are kept (default: darkroom in the user's cache folder)
   DARKROOM_STATE  where logs and histories are kept (default: darkroom in the user's state folder);
-                  the log of the last run is reports/last_session.log below it";
+                  the log of the last run is reports/last_session.log below it
+  DARKROOM_MODELS folders of models, as ComfyUI lays them out, its installations, or its extra_model_paths.yaml;
+                  separated like PATH. `models` below the user's data folder is looked in as well";
 
 /// A command.
 #[derive(Debug, Subcommand)]
@@ -202,7 +204,7 @@ pub enum ModelsDeed {
         #[arg(long)]
         json: bool,
     },
-    /// Lists what is fetched.
+    /// Lists what is fetched, and the models in your own folders, each with family, precision, size and hash.
     Ls {
         /// Print one JSON object.
         #[arg(long)]

@@ -15,6 +15,8 @@ pub struct Folders {
     pub results: PathBuf,
     /// Logs, histories, digests of files.
     pub state: PathBuf,
+    /// The user's own models, in folders by kind.
+    pub models: PathBuf,
 }
 
 impl Folders {
@@ -28,9 +30,11 @@ impl Folders {
         let strategy = strategy.ok();
         let cache = folder("DARKROOM_CACHE", strategy.as_ref().map(|of| of.cache_dir()))?;
         // Where a system has no folder for state, it belongs to the data.
-        let state = strategy.as_ref().map(|of| of.state_dir().unwrap_or_else(|| of.data_dir()));
+        let data = strategy.as_ref().map(|of| of.data_dir());
+        let state = strategy.as_ref().and_then(|of| of.state_dir()).or_else(|| data.clone());
         let state = folder("DARKROOM_STATE", state)?;
-        Ok(Self { results: cache.join("results"), state })
+        let models = data.unwrap_or_else(|| state.clone()).join("models");
+        Ok(Self { results: cache.join("results"), state, models })
     }
 
     /// Returns the folder of histories.

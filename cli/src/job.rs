@@ -16,6 +16,7 @@ use darkroom_core::registry::Registry;
 use crate::args::{Budgets, Seed, Wanted};
 use crate::desk::Desk;
 use crate::folders::{Folders, check_writable, full};
+use crate::shelves::with_shelves;
 use crate::{compose, set, workflow};
 
 /// A workflow that is ready to be planned and run.
@@ -58,6 +59,7 @@ impl Job {
         let file = full(&wanted.file)?;
         let history = History::open(&folders.histories(), &file.canonicalize().unwrap_or(file));
         let files = Files::new(roots(&wanted.file, &wanted.allow)?, output).with_memo(folders.digests());
+        let files = with_shelves(files, folders)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
             engine: compose::engine(files, cache, wanted.budgets.ram, history),

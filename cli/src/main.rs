@@ -27,6 +27,7 @@ mod job;
 mod log;
 mod set;
 mod show;
+mod shelves;
 mod size;
 mod words;
 mod workflow;

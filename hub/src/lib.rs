@@ -5,11 +5,14 @@
 //! that, several files and several ranges of a file at once, and lets nothing be seen before its hash is right. A pull that
 //! was cut off, or killed, goes on where it was. What is cached is found without the network, and [`Shelf`] looks after it.
 //!
+//! What other tools keep on the disk is found by a [`library::Library`].
+//!
 //! This crate knows nothing of graphs or networks. Who watches a pull, and may cancel it, is a [`Watch`].
 #![warn(missing_docs)]
 
 pub mod address;
 pub mod fault;
+pub mod library;
 pub mod plan;
 pub mod progress;
 pub mod retry;
@@ -22,6 +25,7 @@ mod fetch;
 mod hash;
 mod http;
 mod hub;
+mod known;
 mod listing;
 mod lock;
 mod parts;

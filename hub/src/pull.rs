@@ -8,6 +8,7 @@ use crate::cache::{Folder, make, write_whole};
 use crate::fault::{HubFault, Offline};
 use crate::fetch::{Brief, Job, Tally};
 use crate::http::Client;
+use crate::known;
 use crate::listing::{Listing, Remote, address_of, ask_file};
 use crate::lock::Lock;
 use crate::parts::sweep;
@@ -129,10 +130,11 @@ fn present(folder: &Folder, address: &Address, commit: &str) -> Listing {
 /// [`HubFault::Offline`] that lists what is missing.
 pub(crate) fn find(folder: &Folder, address: &Address, why: Offline) -> Result<Plan, HubFault> {
     let nothing = || HubFault::Offline { address: address.to_string(), missing: Vec::new(), why };
-    let commit = folder.commit(address.revision()).ok_or_else(nothing)?;
+    let known = || known::listing(address).map(|known| Plan::new(address, &known.commit, folder, &known.files));
+    let Some(commit) = folder.commit(address.revision()) else { return known().ok_or_else(nothing) };
     let has_any = || folder.snapshot(address, &commit).read_dir().is_ok_and(|mut dir| dir.next().is_some());
     if Listing::load(folder, &commit).is_none() && !has_any() {
-        return Err(nothing());
+        return known().ok_or_else(nothing);
     }
     remembered(folder, address, &commit)
 }

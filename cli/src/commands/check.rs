@@ -8,7 +8,8 @@ use darkroom_core::plan;
 use serde_json::json;
 
 use crate::desk::Desk;
-use crate::folders::full;
+use crate::folders::{Folders, full};
+use crate::shelves::with_shelves;
 use crate::{compose, job, workflow};
 
 /// Checks a workflow; touches no folder.
@@ -18,6 +19,7 @@ use crate::{compose, job, workflow};
 pub fn check(file: &Path, allow: &[PathBuf], as_json: bool, desk: &Desk) -> Result<(), Faults> {
     let loaded = workflow::load(file, desk)?;
     let files = Files::new(job::roots(file, allow)?, full(Path::new("output"))?);
+    let files = with_shelves(files, &Folders::find()?)?;
     plan::check(&loaded.graph, &compose::registry(), &compose::host(files)).map_err(|faults| {
         let mut faults = loaded.places.locate(faults).in_file(file);
         faults.0.sort_by_key(|located| located.place.position);

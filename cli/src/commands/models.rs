@@ -1,17 +1,19 @@
-//! `darkroom models`: models from the hub, in the cache that the Python tools share.
+//! `darkroom models`: models from the hub, in the cache that the Python tools share, and those in the user's own folders.
 
 use std::sync::Arc;
 
-use darkroom_core::fault::{Fault, FaultKind, Faults};
+use darkroom_core::fault::{Fault, Faults};
 use darkroom_hub::fault::bytes_for_people;
 use darkroom_hub::shelf::{Cached, Checked, Remove};
-use darkroom_hub::{Address, Hub, HubFault, Kind, Plan, Settings, Shelf};
+use darkroom_hub::{Address, Hub, Plan, Settings, Shelf};
 use serde_json::{Value, json};
 
 use crate::args::ModelsDeed;
+use crate::commands::local_models::{Local, local};
 use crate::desk::Desk;
 use crate::folders::Folders;
 use crate::interrupt;
+use crate::shelves::hub_fault;
 use crate::show::pulls::Pulls;
 
 /// Fetches, finds, lists, removes or verifies models.
@@ -19,7 +21,7 @@ use crate::show::pulls::Pulls;
 /// # Errors
 /// A fault of the address, the hub, the way there, or the cache; what is missing or damaged.
 pub fn models(deed: &ModelsDeed, desk: &Arc<Desk>) -> Result<(), Faults> {
-    let settings = Settings::from_environment().map_err(fault)?;
+    let settings = Settings::from_environment().map_err(hub_fault)?;
     settings.notices.iter().for_each(|notice| desk.warn(notice));
     match deed {
         ModelsDeed::Pull { address, dry_run: true, json } => dry_run(address, *json, settings, desk),
@@ -31,20 +33,8 @@ pub fn models(deed: &ModelsDeed, desk: &Arc<Desk>) -> Result<(), Faults> {
     }
 }
 
-/// Makes a fault of the command line out of one of the hub.
-fn fault(fault: HubFault) -> Fault {
-    let kind = match fault.kind() {
-        Kind::Asked => FaultKind::Graph,
-        Kind::File => FaultKind::File,
-        Kind::Space => FaultKind::Memory,
-        Kind::Cancelled => return Fault::cancelled(),
-    };
-    let (message, hint) = (fault.to_string(), fault.hint());
-    hint.into_iter().fold(Fault::new(kind, message), Fault::hint)
-}
-
 fn parsed(address: &str) -> Result<Address, Fault> {
-    address.parse().map_err(fault)
+    address.parse().map_err(hub_fault)
 }
 
 fn pull(address: &str, as_json: bool, settings: Settings, desk: &Arc<Desk>) -> Result<(), Faults> {
@@ -54,7 +44,7 @@ fn pull(address: &str, as_json: bool, settings: Settings, desk: &Arc<Desk>) -> R
     let watch = Pulls::new(desk, interrupt::listen(desk));
     let pulled = Hub::new(settings).pull(&address, &watch);
     watch.clear();
-    let plan = pulled.map_err(fault)?;
+    let plan = pulled.map_err(hub_fault)?;
     if as_json {
         return desk.answer_json(with_ok(plan_json(&plan)));
     }
@@ -67,7 +57,7 @@ fn dry_run(address: &str, as_json: bool, settings: Settings, desk: &Arc<Desk>) -
     let watch = Pulls::new(desk, interrupt::listen(desk));
     let planned = Hub::new(settings).plan(&address, &watch);
     watch.clear();
-    let plan = planned.map_err(fault)?;
+    let plan = planned.map_err(hub_fault)?;
     if as_json {
         return desk.answer_json(with_ok(plan_json(&plan)));
     }
@@ -86,7 +76,7 @@ fn dry_run(address: &str, as_json: bool, settings: Settings, desk: &Arc<Desk>) -
 }
 
 fn find(address: &str, as_json: bool, settings: Settings, desk: &Desk) -> Result<(), Faults> {
-    let path = Hub::new(settings).find(&parsed(address)?).map_err(fault)?;
+    let path = Hub::new(settings).find(&parsed(address)?).map_err(hub_fault)?;
     if as_json {
         return desk.answer_json(json!({"ok": true, "exit": 0, "path": path.to_string_lossy()}));
     }
@@ -95,10 +85,20 @@ fn find(address: &str, as_json: bool, settings: Settings, desk: &Desk) -> Result
 
 fn list(as_json: bool, settings: &Settings, desk: &Desk) -> Result<(), Faults> {
     let cached = Shelf::new(settings).list();
+    let own = local(&Folders::find()?, desk)?;
     let folder = settings.cache.display();
     if as_json {
         let models: Vec<_> = cached.iter().map(cached_json).collect();
-        return desk.answer_json(json!({"ok": true, "exit": 0, "folder": folder.to_string(), "hub": models}));
+        let own: Vec<_> = own.iter().map(Local::json).collect();
+        let all = json!({"ok": true, "exit": 0, "folder": folder.to_string(), "hub": models, "local": own});
+        return desk.answer_json(all);
+    }
+    for model in &own {
+        desk.answer(&model.line())?;
+    }
+    if !own.is_empty() {
+        let bytes = own.iter().map(Local::bytes).sum();
+        desk.say(&format!("{} models, {}, in your own folders", own.len(), bytes_for_people(bytes)));
     }
     for model in &cached {
         desk.answer(&format!("{:>10}  hub://{}", bytes_for_people(model.bytes), model.repo))?;
@@ -123,7 +123,7 @@ fn remove(address: &str, all: bool, as_json: bool, settings: &Settings, desk: &D
             .into());
     }
     let what = if all { Remove::Repository } else { Remove::Revision };
-    let removed = Shelf::new(settings).remove(&address, what).map_err(fault)?;
+    let removed = Shelf::new(settings).remove(&address, what).map_err(hub_fault)?;
     if as_json {
         let removed = json!({"revisions": removed.revisions, "bytes": removed.bytes});
         return desk.answer_json(json!({"ok": true, "exit": 0, "removed": removed}));
@@ -136,7 +136,7 @@ fn verify(address: Option<&str>, as_json: bool, settings: &Settings, desk: &Arc<
     let watch = Pulls::new(desk, interrupt::listen(desk));
     let checked = Shelf::new(settings).verify(address.as_ref(), &watch);
     watch.clear();
-    let Checked { good, damaged, dangling } = checked.map_err(fault)?;
+    let Checked { good, damaged, dangling } = checked.map_err(hub_fault)?;
     let mut faults = Faults::default();
     for damage in &damaged {
         let message = format!("`{}` is damaged: its hash is {}", damage.path.display(), damage.found);
