@@ -15,7 +15,7 @@ use crate::wires::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 #[derive(Node)]
 #[node(id = "load_model", version = 1, category = "Model", lane = "open")]
 pub struct LoadModel {
-    /// `mini`, the model that is built in, or a folder as diffusers saves it.
+    /// `mini`, the model that is built in, `mini-refiner`, which goes over its latents, or a folder as diffusers saves it.
     #[param(default = ModelSource::Mini)]
     source: ModelSource,
 }

@@ -27,11 +27,16 @@ use crate::mini;
 /// The word for the model that is built in.
 pub const MINI: &str = "mini";
 
+/// The word for the refiner that is built in.
+pub const MINI_REFINER: &str = "mini-refiner";
+
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelSource {
     /// The one that is built in.
     Mini,
+    /// The refiner that is built in.
+    MiniRefiner,
     /// A folder as diffusers saves it.
     Folder {
         /// What the graph calls it.
@@ -43,13 +48,15 @@ pub enum ModelSource {
 
 impl Param for ModelSource {
     const KIND: Kind = Kind::TEXT;
-    const NOUN: &'static str = "`mini` or the folder of a model";
+    const NOUN: &'static str = "`mini`, `mini-refiner` or the folder of a model";
     const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;
-        if name == MINI {
-            return Ok(Self::Mini);
+        match name.as_str() {
+            MINI => return Ok(Self::Mini),
+            MINI_REFINER => return Ok(Self::MiniRefiner),
+            _ => (),
         }
         let path = files.resolve(&name).map_err(|fault| match fault.hint.clone() {
             Some(hint) => fault.hint(format!("{hint}; the built-in model is `{MINI}`")),
@@ -61,6 +68,7 @@ impl Param for ModelSource {
     fn literal(&self) -> Literal {
         Literal::from(match self {
             Self::Mini => MINI,
+            Self::MiniRefiner => MINI_REFINER,
             Self::Folder { name, .. } => name,
         })
     }
@@ -68,7 +76,8 @@ impl Param for ModelSource {
     /// The name of a model is its content: the digests of all files that matter, each read once per machine.
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         match Self::parse(literal, files)? {
-            Self::Mini => Ok(mini::digest()),
+            Self::Mini => Ok(mini::BASE.digest()),
+            Self::MiniRefiner => Ok(mini::REFINER.digest()),
             Self::Folder { path, .. } => {
                 let folder = ModelFolder::open(&path).map_err(fault)?;
                 let each = |hasher: Hasher, file: &darkroom_models::folder::File| {
@@ -112,7 +121,7 @@ pub struct Model {
 }
 
 enum Source {
-    Mini,
+    Embedded(&'static mini::Embedded),
     Folder(Box<ModelFolder>),
 }
 
@@ -156,14 +165,17 @@ fn latents_of(family: Family) -> &'static str {
     }
 }
 
+fn embedded(model: &'static mini::Embedded) -> Result<(Source, Configs, Family)> {
+    let configs = model.configs()?;
+    let family = Family::recognise(Path::new(model.name), &configs)?;
+    Ok((Source::Embedded(model), configs, family))
+}
+
 impl Model {
     fn open(source: &ModelSource) -> Result<Self> {
         let (source, configs, family) = match source {
-            ModelSource::Mini => {
-                let configs = mini::configs()?;
-                let family = Family::recognise(Path::new(MINI), &configs)?;
-                (Source::Mini, configs, family)
-            }
+            ModelSource::Mini => embedded(&mini::BASE)?,
+            ModelSource::MiniRefiner => embedded(&mini::REFINER)?,
             ModelSource::Folder { path, .. } => {
                 let folder = ModelFolder::open(path)?;
                 let (configs, family) = (folder.configs().clone(), folder.family());
@@ -213,12 +225,12 @@ impl Source {
     fn weights(&self, component: Component) -> Result<Weights> {
         match self {
             Self::Folder(folder) => folder.weights(component, Options::default()),
-            Self::Mini => {
+            Self::Embedded(model) => {
                 let file = match component {
                     Component::TextEncoder | Component::TextEncoder2 => "model.safetensors",
                     _ => "diffusion_pytorch_model.safetensors",
                 };
-                Weights::from_bytes(&format!("{MINI}/{component}"), mini::file(Some(component), file))
+                Weights::from_bytes(&format!("{}/{component}", model.name), model.file(Some(component), file))
             }
         }
     }
@@ -226,15 +238,15 @@ impl Source {
     fn tokenizer(&self, component: Component) -> Result<Clip> {
         match self {
             Self::Folder(folder) => folder.tokenizer(component),
-            Self::Mini => {
-                let file = |name| mini::file(Some(component), name);
+            Self::Embedded(model) => {
+                let file = |name| model.file(Some(component), name);
                 let files = tokenizer::Files {
                     vocab: file("vocab.json"),
                     merges: file("merges.txt"),
                     config: file("tokenizer_config.json"),
                     special_tokens: Some(file("special_tokens_map.json")),
                 };
-                Clip::from_bytes(&format!("{MINI}/{component}"), &files)
+                Clip::from_bytes(&format!("{}/{component}", model.name), &files)
             }
         }
     }
@@ -248,9 +260,9 @@ impl Source {
                 let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
                 (path, text)
             }
-            Self::Mini => {
-                let bytes = mini::file(Some(Component::Scheduler), NAME);
-                (PathBuf::from(format!("{MINI}/{NAME}")), String::from_utf8_lossy(bytes).into_owned())
+            Self::Embedded(model) => {
+                let bytes = model.file(Some(Component::Scheduler), NAME);
+                (PathBuf::from(format!("{}/{NAME}", model.name)), String::from_utf8_lossy(bytes).into_owned())
             }
         };
         SchedulerConfig::from_json(&text).map_err(|error| Error::config(path, error.to_string()))
@@ -279,7 +291,7 @@ impl Model {
     /// Returns what a person calls it.
     pub fn name(&self) -> String {
         match &self.source {
-            Source::Mini => MINI.to_owned(),
+            Source::Embedded(model) => model.name.to_owned(),
             Source::Folder(folder) => folder.root().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         }
     }

@@ -5,6 +5,7 @@ mod configs;
 mod encode_prompt;
 mod esrgan;
 mod manifests;
+mod mini;
 mod pictures;
 mod pipelines;
 mod rng;

@@ -1,0 +1,50 @@
+//! The small models that are part of the program, beside the base.
+
+use std::path::Path;
+
+use darkroom_models::{
+    Weights,
+    nn::{FeatureMap, Keep, Tokens},
+    sdxl::{
+        UNet,
+        config::UNetConfig,
+        unet::{Added, Question},
+    },
+};
+use darkroom_nodes::models::{ModelSource, Models, Part};
+use darkroom_tests::reference::{self, assert_close};
+
+use super::NETWORK;
+
+#[test]
+fn the_built_in_refiner_answers_what_diffusers_answers() {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini");
+    let want = reference::tensors_at(&mini.join("golden/refiner.safetensors"));
+    let folder = mini.join("weights/refiner/unet");
+    let config = UNetConfig::read(&folder.join("config.json")).unwrap();
+    let unet = UNet::load(&config, &Weights::open(&folder).unwrap(), Keep::All).unwrap();
+    let tokens = |name: &str| Tokens::from_tensor(want.get(name)).unwrap();
+    let pooled = Tokens::from_tensor(&want.get("pooled").unsqueeze(1).unwrap()).unwrap();
+    let rows = reference::values(want.get("time_ids"));
+    let time_ids = rows.chunks(rows.len() / 2).map(<[f64]>::to_vec).collect();
+    let question = Question {
+        sample: &FeatureMap::from_tensor(want.get("sample")).unwrap(),
+        timestep: reference::values(want.get("timestep"))[0],
+        context: &tokens("context"),
+        added: Some(&Added { pooled, time_ids }),
+    };
+    let answer = unet.forward(question, &mut ()).unwrap().to_tensor();
+    assert_close("refiner", &answer, want.get("answer"), NETWORK);
+}
+
+#[test]
+fn the_built_in_refiner_has_a_denoiser_of_its_own_and_one_text_encoder() {
+    let models = Models::default();
+    let [base, refiner] = [ModelSource::Mini, ModelSource::MiniRefiner].map(|source| models.open(&source).unwrap());
+    assert_eq!((base.tokenizers().count(), refiner.tokenizers().count()), (2, 1));
+    assert_eq!((base.family(), base.bytes(Part::Vae)), (refiner.family(), refiner.bytes(Part::Vae)));
+    assert!(refiner.bytes(Part::Denoiser) < base.bytes(Part::Denoiser));
+    assert!(refiner.bytes(Part::Encoder) < base.bytes(Part::Encoder));
+    let pooled = refiner.configs().text_encoder_2.as_ref().unwrap().projection_dim.unwrap();
+    assert_eq!(refiner.configs().unet.addition.unwrap().ids(pooled), Some(5), "four sizes and a score");
+}
