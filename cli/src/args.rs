@@ -61,8 +61,11 @@ pub enum Command {
         #[command(subcommand)]
         deed: CacheDeed,
     },
-    /// Writes a commented example workflow.
+    /// Writes a commented example workflow, or the one that a picture was made with.
     Init {
+        /// Take the workflow of this picture, or make one of what A1111 and its kin wrote into it.
+        #[arg(long, value_name = "PICTURE")]
+        from: Option<PathBuf>,
         /// The file to write; one that is there is left alone.
         #[arg(default_value = "first.ron")]
         file: PathBuf,

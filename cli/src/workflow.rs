@@ -7,7 +7,7 @@ use std::path::Path;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::graph::file::{Loaded, read, read_file};
 
-use crate::compose;
+use crate::compose::{self, Making};
 use crate::desk::Desk;
 
 /// Reads the workflow of a file or picture.
@@ -16,11 +16,7 @@ use crate::desk::Desk;
 /// Everything that is wrong with it, each with its place.
 pub fn load(path: &Path, desk: &Desk) -> Result<Loaded, Faults> {
     let loaded = match picture_format(path) {
-        Some("PNG") => read_picture(path)?,
-        Some(format) => {
-            let fault = Fault::file(format!("`{}` is a {format}, which carries no workflow", path.display()));
-            return Err(fault.hint("darkroom puts workflows into PNG pictures").into());
-        }
+        Some(format) => read_picture(path, format)?,
         None => read_file(path)?,
     };
     if let Some(format) = loaded.migrated_from {
@@ -29,12 +25,29 @@ pub fn load(path: &Path, desk: &Desk) -> Result<Loaded, Faults> {
     Ok(loaded)
 }
 
-fn read_picture(path: &Path) -> Result<Loaded, Faults> {
-    let text = compose::picture_workflow(path)?.ok_or_else(|| {
-        Fault::file(format!("`{}` carries no workflow", path.display()))
-            .hint("run a workflow file, or a PNG that darkroom saved and nothing else has saved since")
-    })?;
-    read(&text).map_err(|faults| faults.in_file(path))
+fn read_picture(path: &Path, format: &str) -> Result<Loaded, Faults> {
+    let name = path.display();
+    // A picture that cannot be read carries nothing either.
+    let making = match compose::making(path) {
+        Err(_) if format != "PNG" => Making::Nothing,
+        making => making?,
+    };
+    let fault = match making {
+        Making::Workflow(text) => return read(&text).map_err(|faults| faults.in_file(path)),
+        Making::Parameters(_) => {
+            Fault::file(format!("`{name}` carries the parameters of A1111 or its kin, which are no darkroom workflow"))
+                .hint(format!("`darkroom init --from {name}` makes a workflow of them"))
+        }
+        Making::Comfyui => {
+            Fault::file(format!("`{name}` carries a workflow of ComfyUI, which is no darkroom workflow"))
+                .hint("build it anew from the nodes that `darkroom nodes` lists")
+        }
+        Making::Nothing if format == "PNG" => Fault::file(format!("`{name}` carries no workflow"))
+            .hint("run a workflow file, or a PNG that darkroom saved and nothing else has saved since"),
+        Making::Nothing => Fault::file(format!("`{name}` is a {format}, which carries no workflow"))
+            .hint("darkroom puts workflows into PNG pictures"),
+    };
+    Err(fault.into())
 }
 
 /// Tells the format of a picture by its first bytes; `None` if it is none, or cannot be read.

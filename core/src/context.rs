@@ -9,6 +9,7 @@ use crate::graph::{self, Graph};
 use crate::host::Host;
 use crate::image::Picture;
 use crate::observe::{Cancel, Event, Observer};
+use crate::plan::Plan;
 use crate::residency::{Handle, Ledger, Pinned, Reservation, Resident};
 use crate::value::Record;
 
@@ -39,22 +40,23 @@ pub struct Surroundings<'a> {
     pub workflow: &'a Workflow<'a>,
 }
 
-/// The workflow as text; written down when somebody first asks, because most nodes never do.
+/// The workflow as text, written down when somebody first asks, because most nodes never do; and what it means, with
+/// light values made and routes taken.
 #[derive(Debug, Default)]
 pub struct Workflow<'g> {
-    graph: Option<&'g Graph>,
+    told: Option<(&'g Graph, &'g Plan)>,
     text: OnceLock<String>,
 }
 
 impl<'g> Workflow<'g> {
-    /// Makes the text of a graph.
-    pub fn new(graph: &'g Graph) -> Self {
-        Self { graph: Some(graph), text: OnceLock::new() }
+    /// Makes the text of a graph that runs by a plan.
+    pub fn new(graph: &'g Graph, plan: &'g Plan) -> Self {
+        Self { told: Some((graph, plan)), text: OnceLock::new() }
     }
 
     /// Returns the text; empty where no graph runs.
     pub fn text(&self) -> &str {
-        self.text.get_or_init(|| self.graph.map(graph::write).unwrap_or_default())
+        self.text.get_or_init(|| self.told.map(|(graph, _)| graph::write(graph)).unwrap_or_default())
     }
 }
 
@@ -139,6 +141,11 @@ impl<'a> Context<'a> {
     /// Returns the files that may be touched.
     pub fn files(&self) -> &'a crate::files::Files {
         self.around.host.files()
+    }
+
+    /// Returns the plan that is carried out, and the node's id in it.
+    pub fn plan(&self) -> Option<(&'a Plan, &'a str)> {
+        self.around.workflow.told.map(|(_, plan)| (plan, self.node))
     }
 
     /// Returns the workflow as text.

@@ -5,7 +5,7 @@
 //! whatever was done before a fault, a cancel or a kill is there next time.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
 mod run;
@@ -13,11 +13,13 @@ mod run;
 use crate::cache::Cache;
 use crate::context::{Surroundings, Workflow};
 use crate::fault::Faults;
+use crate::files::{Names, Reading, Watch};
+use crate::fingerprint::Fingerprint;
 use crate::graph::Graph;
 use crate::history::{History, Past};
 use crate::host::Host;
 use crate::observe::{Cancel, Event, How, Observer};
-use crate::plan::{Action, Plan, Step, Wish, plan, plan_without};
+use crate::plan::{Action, Given, Plan, Step, Wish, plan, plan_given};
 use crate::registry::Registry;
 use crate::residency::Ledger;
 use crate::spec::Lane;
@@ -95,17 +97,51 @@ impl Engine {
         plan(graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
     }
 
+    /// Says what would happen without reading large files: those that were never read have provisional names, under
+    /// which the cache holds nothing. A graph that locks its files to a content has them read all the same.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the graph, at once.
+    pub fn foresee(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
+        let names = if graph.lock.is_empty() { Names::Provisional } else { Names::Content };
+        let given = Given { files: self.host.files().named(names), ..Given::of(&self.host) };
+        plan_given(&given, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
+    }
+
+    /// Plans a run on a thread of its own, so that whoever watches hears how far the reading of large files is.
+    fn plan_watched(
+        &self,
+        lost: &HashSet<Fingerprint>,
+        graph: &Graph,
+        wish: &Wish,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Plan, Faults> {
+        let (tell, hear) = mpsc::channel();
+        let files = self.host.files().watched(Watch { tell, cancel: cancel.clone() });
+        let given = Given { lost: lost.clone(), files };
+        std::thread::scope(|scope| {
+            let planning = scope.spawn(move || {
+                plan_given(&given, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
+            });
+            for Reading { path, done, of } in hear {
+                observer.see(&Event::Reading { path: &path, done, of });
+            }
+            planning.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
     /// Plans and runs.
     ///
     /// # Errors
     /// Everything that is wrong with the graph, or the fault that ended the run with its node.
     pub fn run(&self, graph: &Graph, wish: &Wish, observer: &dyn Observer, cancel: &Cancel) -> Result<Report, Faults> {
         let began = Instant::now();
-        let workflow = Workflow::new(graph);
         let (mut done, mut lost) = (HashMap::new(), HashSet::new());
         loop {
-            let plan = plan_without(&lost, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)?;
+            let plan = self.plan_watched(&lost, graph, wish, observer, cancel)?;
             observer.see(&Event::Planned(&plan));
+            let workflow = Workflow::new(graph, &plan);
             let around = Surroundings {
                 observer,
                 cancel,

@@ -33,6 +33,11 @@ pub fn explain(plan: &Plan) -> String {
         text.push_str(line.trim_end());
         text.push('\n');
     }
+    for step in &plan.steps {
+        if let Some(drawn) = &step.drawn {
+            text.push_str(&format!("{} drew: {}\n", step.id, drawn.escape_debug()));
+        }
+    }
     text.push_str(&summary(plan));
     text
 }

@@ -5,33 +5,93 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::{Fingerprint, Hasher};
+use crate::observe::Cancel;
 
-/// The roots that may be read, the folder that may be written, and the memory of digests.
-#[derive(Debug, Default)]
+/// Knows where things lie that a graph does not bring along: models of a hub's cache, of other tools' folders.
+pub trait Finder: std::fmt::Debug + Send + Sync {
+    /// Finds what `name` calls; `None` if it calls nothing of this finder's.
+    fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>>;
+}
+
+/// The roots that may be read, the folder that may be written, and the memory of digests; a clone shares the memory.
+#[derive(Debug, Default, Clone)]
 pub struct Files {
     roots: Vec<PathBuf>,
+    finders: Vec<Arc<dyn Finder>>,
     output: PathBuf,
-    memo: Memo,
+    memo: Arc<Memo>,
+    names: Names,
+    watch: Option<Watch>,
+}
+
+/// By what files are named that nobody has read yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Names {
+    /// By their content: the only names that a result may be stored under. A model of 7 GB takes some seconds.
+    #[default]
+    Content,
+    /// By size, time of change and beginning, for plans that are only looked at. No content ever has such a name.
+    Provisional,
+}
+
+/// Somebody who waits while a large file is read.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// Hears how far it is.
+    pub tell: Sender<Reading>,
+    /// May end it.
+    pub cancel: Cancel,
+}
+
+/// How far the reading of a file has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The file.
+    pub path: PathBuf,
+    /// Bytes read.
+    pub done: u64,
+    /// Bytes in all.
+    pub of: u64,
 }
 
 impl Files {
     /// Makes the rules. A relative path in a graph is looked for below each root in turn.
     pub fn new(roots: Vec<PathBuf>, output: PathBuf) -> Self {
-        Self { roots, output, memo: Memo::default() }
+        Self { roots, output, ..Self::default() }
+    }
+
+    /// Asks `finder` too, after the roots and those that came before it. Whatever it finds may be read.
+    #[must_use]
+    pub fn with_finder(mut self, finder: impl Finder + 'static) -> Self {
+        self.finders.push(Arc::new(finder));
+        self
     }
 
     /// Keeps digests in a file, so that each large file is read once per machine.
     #[must_use]
     pub fn with_memo(mut self, path: PathBuf) -> Self {
-        self.memo = Memo::load(path);
+        self.memo = Arc::new(Memo::load(path));
         self
+    }
+
+    /// Returns the same files, named otherwise.
+    #[must_use]
+    pub fn named(&self, names: Names) -> Self {
+        Self { names, ..self.clone() }
+    }
+
+    /// Returns the same files, with somebody who waits.
+    #[must_use]
+    pub fn watched(&self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self.clone() }
     }
 
     /// Returns the folder that may be written.
@@ -44,19 +104,14 @@ impl Files {
     /// # Errors
     /// A fault of the file: not there, or outside the roots.
     pub fn resolve(&self, name: &str) -> Result<PathBuf, Fault> {
-        if name.contains("://") {
-            return Err(
-                Fault::file(format!("`{name}` is an address, not a file")).hint("download it, then name the file")
-            );
-        }
         if name.is_empty() || name.contains('\0') {
             return Err(Fault::file(format!("`{}` is not the name of a file", name.escape_debug())));
         }
-        let path = Path::new(name);
-        let found = self.roots.iter().map(|root| root.join(path)).find_map(|path| path.canonicalize().ok());
-        let Some(found) = found else {
-            let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
-            return Err(Fault::file(format!("there is no `{name}`")).hint(format!("looked below {}", roots.join(", "))));
+        let address = name.contains("://");
+        let below = |root: &PathBuf| root.join(name).canonicalize().ok();
+        let Some(found) = self.roots.iter().filter(|_| !address).find_map(below) else {
+            let found = self.finders.iter().find_map(|finder| finder.find(name));
+            return found.unwrap_or_else(|| Err(self.not_found(name, address)));
         };
         let inside = self.roots.iter().filter_map(|root| root.canonicalize().ok()).any(|root| found.starts_with(root));
         if !inside {
@@ -64,6 +119,14 @@ impl Files {
                 .hint("allow its folder with --allow DIR"));
         }
         Ok(found)
+    }
+
+    fn not_found(&self, name: &str, address: bool) -> Fault {
+        if address {
+            return Fault::file(format!("`{name}` is an address, not a file")).hint("download it, then name the file");
+        }
+        let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+        Fault::file(format!("there is no `{name}`")).hint(format!("looked below {}", roots.join(", ")))
     }
 
     /// Finds a regular file that a graph names.
@@ -76,34 +139,20 @@ impl Files {
         if about.is_file() { Ok(path) } else { Err(Fault::file(format!("`{name}` is not a regular file"))) }
     }
 
-    /// Returns the digest of a file's content, read once per path, size and time of change.
+    /// Returns the digest of a file's content, read once per path, size and time of change; or a provisional name, where
+    /// that is enough and the content is not known yet.
     ///
     /// # Errors
-    /// A fault of the file.
+    /// A fault of the file, or [`Fault::cancelled`].
     pub fn digest(&self, path: &Path) -> Result<Fingerprint, Fault> {
         let stamp = Stamp::of(path)?;
         if let Some(known) = self.memo.get(path, &stamp) {
             return Ok(known);
         }
-        let digest = hash_file(path)?;
-        self.memo.put(path, stamp, digest);
-        Ok(digest)
-    }
-
-    /// Returns a digest that somebody else computes, once per path, size and time of change of the named file.
-    ///
-    /// # Errors
-    /// What computing it says.
-    pub fn digest_with(
-        &self,
-        path: &Path,
-        compute: impl FnOnce() -> Result<Fingerprint, Fault>,
-    ) -> Result<Fingerprint, Fault> {
-        let stamp = Stamp::of(path)?;
-        if let Some(known) = self.memo.get(path, &stamp) {
-            return Ok(known);
+        if self.names == Names::Provisional {
+            return provisional(path, &stamp);
         }
-        let digest = compute()?;
+        let digest = hash_file(path, stamp.bytes, self.watch.as_ref())?;
         self.memo.put(path, stamp, digest);
         Ok(digest)
     }
@@ -123,17 +172,42 @@ impl Files {
     }
 }
 
-fn hash_file(path: &Path) -> Result<Fingerprint, Fault> {
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 20;
+/// Bytes after which whoever waits hears of it.
+const TOLD: u64 = 16 << 20;
+
+fn hash_file(path: &Path, of: u64, watch: Option<&Watch>) -> Result<Fingerprint, Fault> {
     let fail = |error: &std::io::Error| Fault::io("read", path, error);
     let mut file = fs::File::open(path).map_err(|error| fail(&error))?;
     let mut hasher = blake3::Hasher::new();
-    let mut chunk = vec![0; 1 << 20];
+    let mut piece = vec![0; PIECE];
+    let (mut done, mut told) = (0, 0);
     loop {
-        match file.read(&mut chunk).map_err(|error| fail(&error))? {
+        match file.read(&mut piece).map_err(|error| fail(&error))? {
             0 => return Ok(Fingerprint::cut(hasher.finalize())),
-            read => hasher.update(&chunk[..read]),
-        };
+            read => {
+                hasher.update(&piece[..read]);
+                done += read as u64;
+            }
+        }
+        let Some(watch) = watch else { continue };
+        watch.cancel.check()?;
+        if done - told >= TOLD {
+            told = done;
+            // Whoever has gone away need not hear.
+            let _ = watch.tell.send(Reading { path: path.to_owned(), done, of });
+        }
     }
+}
+
+/// Names a file by what can be had at once. The headers of models lie at their beginning.
+fn provisional(path: &Path, stamp: &Stamp) -> Result<Fingerprint, Fault> {
+    let mut start = Vec::with_capacity(PIECE);
+    let read = fs::File::open(path).and_then(|file| file.take(PIECE as u64).read_to_end(&mut start));
+    read.map_err(|error| Fault::io("read", path, &error))?;
+    let hasher = Hasher::new("provisional").integer(i128::from(stamp.bytes)).text(&stamp.changed_ns.to_string());
+    Ok(hasher.bytes(&start).finish())
 }
 
 /// By what a file is recognised as unchanged.
@@ -253,6 +327,32 @@ mod tests {
     }
 
     #[test]
+    fn a_finder_is_asked_after_the_roots() {
+        #[derive(Debug)]
+        struct Attic(PathBuf);
+        impl Finder for Attic {
+            fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>> {
+                match name {
+                    "a.png" | "attic://a" => Some(Ok(self.0.clone())),
+                    "attic://b" => Some(Err(Fault::file("the attic is locked"))),
+                    _ => None,
+                }
+            }
+        }
+        let home = tempfile::tempdir().expect("a folder");
+        let (root, attic) = (home.path().join("in"), home.path().join("attic.png"));
+        fs::create_dir_all(&root).expect("a folder");
+        fs::write(&attic, b"x").expect("a file");
+        let files = Files::new(vec![root.clone()], PathBuf::new()).with_finder(Attic(attic.clone()));
+        assert_eq!(files.resolve("a.png"), Ok(attic.clone()));
+        assert_eq!(files.resolve("attic://a"), Ok(attic));
+        assert_eq!(files.resolve("attic://b").expect_err("locked").message, "the attic is locked");
+        assert!(files.resolve("attic://c").is_err() && files.resolve("c.png").is_err());
+        fs::write(root.join("a.png"), b"x").expect("a file");
+        assert_eq!(files.resolve("a.png"), root.join("a.png").canonicalize().map_err(|_| Fault::bug("just written")));
+    }
+
+    #[test]
     fn output_stays_below_its_folder() {
         let files = Files::new(Vec::new(), PathBuf::from("/out"));
         assert_eq!(files.below_output(Path::new("a/b.png")), Some(PathBuf::from("/out/a/b.png")));
@@ -273,5 +373,41 @@ mod tests {
         let later = Files::new(Vec::new(), PathBuf::new()).with_memo(memo);
         assert_ne!(later.digest(&path).expect("readable"), one);
         assert_eq!(one, Fingerprint::of_bytes(b"one"));
+    }
+
+    #[test]
+    fn a_provisional_name_is_never_that_of_a_content_and_gives_way_to_it() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("a");
+        fs::write(&path, b"one").expect("a file");
+        let files = Files::new(Vec::new(), PathBuf::new());
+        let dry = files.named(Names::Provisional);
+        let before = dry.digest(&path).expect("readable");
+        assert_eq!(before, dry.digest(&path).expect("readable"), "it is kept nowhere, and the same again");
+        let content = files.digest(&path).expect("readable");
+        assert_ne!(before, content);
+        assert_eq!(dry.digest(&path).expect("readable"), content, "what is known is no longer provisional");
+        fs::write(&path, b"three").expect("a file");
+        let after = dry.digest(&path).expect("readable");
+        assert!(after != content && after != before);
+    }
+
+    #[test]
+    fn whoever_waits_for_a_large_file_hears_of_it_and_may_stop() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("a");
+        fs::File::create(&path).and_then(|file| file.set_len(40 << 20)).expect("a sparse file");
+        let (tell, hear) = std::sync::mpsc::channel();
+        let cancel = Cancel::new();
+        let files = Files::new(Vec::new(), PathBuf::new()).watched(Watch { tell, cancel: cancel.clone() });
+        cancel.ask();
+        assert!(files.digest(&path).expect_err("somebody asked to stop").kind == crate::fault::FaultKind::Cancelled);
+        let waiting = Files::new(Vec::new(), PathBuf::new());
+        let (tell, heard) = std::sync::mpsc::channel();
+        waiting.watched(Watch { tell, cancel: Cancel::new() }).digest(&path).expect("readable");
+        let heard: Vec<_> = heard.iter().map(|reading| (reading.done >> 20, reading.of >> 20)).collect();
+        assert_eq!(heard, [(16, 40), (32, 40)]);
+        drop(files);
+        assert_eq!(hear.iter().count(), 0);
     }
 }

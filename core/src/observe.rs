@@ -13,6 +13,15 @@ use crate::plan::Plan;
 pub enum Event<'a> {
     /// The plan is made and the run begins, or goes on by another plan because a cached result could not be read.
     Planned(&'a Plan),
+    /// A large file is read for its name, before the run: once per machine, as long as it does not change.
+    Reading {
+        /// The file.
+        path: &'a Path,
+        /// Bytes read.
+        done: u64,
+        /// Bytes in all.
+        of: u64,
+    },
     /// A node begins its work.
     Started {
         /// The node.

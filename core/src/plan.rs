@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::cache::{Cache, Gone, Tier};
 use crate::fault::{Fault, Faults, Located};
+use crate::files::{Files, Names};
 use crate::fingerprint::Fingerprint;
 use crate::graph::check::{Source, Wired, WiredNode, wire};
 use crate::graph::{Graph, Mode};
@@ -75,6 +76,8 @@ pub struct Step {
     pub cost: Cost,
     /// Seconds it took last time, if it would run.
     pub seconds: Option<f64>,
+    /// The text that a light value drew by a seed: what no reader of the file could know.
+    pub drawn: Option<String>,
 }
 
 impl fmt::Debug for Step {
@@ -171,7 +174,7 @@ impl fmt::Display for Why {
 pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<(), Faults> {
     let (wired, mut faults) = wire(graph, registry, host.files());
     let all: Vec<_> = wired.order.clone();
-    survey(&wired, &all, host, &mut faults);
+    survey(&wired, &all, host, &host.files().named(Names::Provisional), &mut faults);
     in_file_order(faults, graph).or(())
 }
 
@@ -187,15 +190,30 @@ pub fn plan(
     history: &History,
     wish: &Wish,
 ) -> Result<Plan, Faults> {
-    plan_without(&HashSet::new(), graph, registry, host, cache, history, wish)
+    plan_given(&Given::of(host), graph, registry, host, cache, history, wish)
 }
 
-/// Makes a plan that does not count on the results of some recipes: they are listed, and could not be read.
+/// What a plan takes for granted.
+pub(crate) struct Given {
+    /// Recipes whose results are listed and could not be read: they are not counted on.
+    pub lost: HashSet<Fingerprint>,
+    /// The host's files, and how they are named.
+    pub files: Files,
+}
+
+impl Given {
+    /// Nothing is lost, and files are named by their content.
+    pub fn of(host: &Host) -> Self {
+        Self { lost: HashSet::new(), files: host.files().clone() }
+    }
+}
+
+/// Makes a plan.
 ///
 /// # Errors
 /// The same as of [`plan`].
-pub(crate) fn plan_without(
-    lost: &HashSet<Fingerprint>,
+pub(crate) fn plan_given(
+    given: &Given,
     graph: &Graph,
     registry: &Registry,
     host: &Host,
@@ -205,13 +223,13 @@ pub(crate) fn plan_without(
 ) -> Result<Plan, Faults> {
     let (wired, mut faults) = wire(graph, registry, host.files());
     let goals = goals(&wired, graph, wish, &mut faults);
-    let found = survey(&wired, &goals, host, &mut faults);
+    let found = survey(&wired, &goals, host, &given.files, &mut faults);
     check_locks(graph, &wired, &found, &mut faults);
     if faults.0.is_empty() && goals.iter().all(|goal| found.findings[*goal].is_none()) {
         faults.push(Fault::graph("all that is wanted waits for a muted node").hint("make that node active"));
     }
     in_file_order(faults, graph).or(())?;
-    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost }.plan(&goals))
+    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost: &given.lost }.plan(&goals))
 }
 
 /// Sorts faults as a person reads the file; those of no node come first.
@@ -325,6 +343,7 @@ impl<'g> Planner<'_, 'g> {
             types: finding.types.clone(),
             cost: finding.cost,
             seconds: None,
+            drawn: drawn(node, finding),
         }
     }
 
@@ -424,6 +443,15 @@ impl<'g> Planner<'_, 'g> {
             (true, None) => Why::Gone("its output folder changed"),
             (false, _) => Why::Changed(own.iter().map(|(_, input)| input.name.to_owned()).collect()),
         }
+    }
+}
+
+/// The text that a light value drew by a seed.
+fn drawn(node: &WiredNode<'_>, finding: &Finding) -> Option<String> {
+    let seeded = node.spec().inputs.iter().filter_map(|input| input.param.as_ref()).any(|param| param.seed);
+    match finding.values.as_ref().filter(|_| seeded)?.first()?.literal()? {
+        Literal::Text(text) => Some(text),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::context::{Context, Surroundings, Workflow};
 use crate::fault::{Fault, Faults};
+use crate::files::Files;
 use crate::fingerprint::{Fingerprint, Hasher};
 use crate::graph::Mode;
 use crate::graph::check::{Source, Wired, WiredNode};
@@ -54,14 +55,15 @@ impl Survey {
     }
 }
 
-/// Surveys the nodes that `goals` need, noting every fault with its place.
-pub fn survey(wired: &Wired<'_>, goals: &[usize], host: &Host, faults: &mut Faults) -> Survey {
+/// Surveys the nodes that `goals` need, noting every fault with its place; `files` gives files their names.
+pub fn survey(wired: &Wired<'_>, goals: &[usize], host: &Host, files: &Files, faults: &mut Faults) -> Survey {
     let count = wired.nodes.len();
     let mut ordered = vec![false; count];
     wired.order.iter().for_each(|node| ordered[*node] = true);
     let mut surveyor = Surveyor {
         wired,
         host,
+        files,
         faults,
         found: Survey { findings: (0..count).map(|_| None).collect(), order: Vec::with_capacity(count) },
         phases: vec![Phase::Unseen; count],
@@ -87,6 +89,7 @@ enum Phase {
 struct Surveyor<'a, 'g> {
     wired: &'a Wired<'g>,
     host: &'a Host,
+    files: &'a Files,
     faults: &'a mut Faults,
     found: Survey,
     phases: Vec<Phase>,
@@ -306,7 +309,7 @@ impl<'a, 'g> Surveyor<'a, 'g> {
 
     /// The name of what stands at an input, if anything does.
     fn name_input(&self, input: &Input, source: &Source<'_>) -> Result<Option<Fingerprint>, Fault> {
-        let files = self.host.files();
+        let files = self.files;
         match (*source, &input.param) {
             (Source::Literal(literal), Some(param)) => param.name(literal, files).map(Some),
             (Source::Default, Some(param)) => param.default_name(files),

@@ -39,6 +39,9 @@ impl Node for VaeDecode {
             );
         };
         check_tile(self.tile)?;
+        if self.latent.noise_left > 0.0 {
+            cx.warn("noise was left in this latent: the picture will show it; a `refine` takes it out");
+        }
         let vae = cx.pin(&self.vae.0)?;
         let mut pictures: Vec<Picture> = Vec::new();
         for index in 0..self.latent.count as usize {

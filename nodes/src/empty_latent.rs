@@ -32,7 +32,7 @@ impl Node for EmptyLatent {
 
     fn run(self, _: &mut Context<'_>) -> Result<Latent, Fault> {
         let Self { width, height, count, space } = self;
-        Ok(Latent { space: space.word().into(), width, height, count, x: None })
+        Ok(Latent::blank(space.word(), width, height, count))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {

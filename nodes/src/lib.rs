@@ -4,15 +4,27 @@
 //! between nodes is in [`wires`], what several nodes share of the machine in [`models`].
 #![warn(missing_docs)]
 
+mod adapters;
+mod course;
 mod fault;
 mod host;
+pub mod latent;
+mod mask;
 mod mini;
 pub mod models;
 pub mod name_template;
+pub mod parameters;
 pub mod picture_file;
+mod pillow;
+mod region;
+pub mod repaint;
 mod resample;
+mod sampler_names;
+mod sampling_conditions;
+mod sampling_run;
 mod steps;
 pub mod upscalers;
+mod weights_file;
 pub mod wires;
 
 pub use host::host;
@@ -31,17 +43,31 @@ macro_rules! nodes {
 }
 
 nodes! {
+    crop_to_mask: CropToMask;
     decode: VaeDecode;
     denoise: Denoise;
+    draw_mask: DrawMask;
     empty_latent: EmptyLatent;
     encode_prompt: EncodePrompt;
+    grid: Grid;
+    inpaint: Inpaint;
+    load_embedding: LoadEmbedding;
     load_image: LoadImage;
+    load_lora: LoadLora;
     load_model: LoadModel;
     load_upscaler: LoadUpscaler;
+    mask_edit: MaskEdit;
+    mask_from_alpha: MaskFromAlpha;
+    pad_image: PadImage;
+    refine: Refine;
+    repeat_latent: RepeatLatent;
     save_image: SaveImage;
+    stitch: Stitch;
     switch: Switch;
     upscale: Upscale;
+    upscale_latent: UpscaleLatent;
     upscale_with_model: UpscaleWithModel;
     vae_encode: VaeEncode;
     values: Integer, Number, SeedValue, Size, Text, Toggle;
+    wildcards: Wildcards;
 }

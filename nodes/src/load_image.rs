@@ -1,6 +1,6 @@
 //! `load_image`: a picture from a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use darkroom_core::Node;
 use darkroom_core::context::Context;
@@ -20,6 +20,13 @@ use crate::picture_file;
 pub struct InputFile {
     name: String,
     path: PathBuf,
+}
+
+impl InputFile {
+    /// Returns where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Param for InputFile {

@@ -1,14 +1,12 @@
 //! The models that are built in: small, in the exact layout of SDXL, trained on pictures that the project renders itself
-//! (`mini/MODEL_CARD.md`). They let a fresh machine develop a picture without a
-//! download.
+//! (`mini/MODEL_CARD.md`). They let a fresh machine develop a picture without a download.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
-use darkroom_models::Result;
-use darkroom_models::folder::{Component, Configs};
-use darkroom_models::sdxl::config::{ModelIndex, TextEncoderConfig, UNetConfig, VaeConfig};
+use darkroom_models::checkpoint::Embedded;
+
+use crate::models::{MINI, MINI_REFINER};
 
 /// One file of the model, by its path below the model's folder.
 type File = (&'static str, &'static [u8]);
@@ -18,21 +16,6 @@ macro_rules! files {
         &[$(($path, include_bytes!(concat!("../../mini/weights/", $($folder,)? $path)))),*]
     };
 }
-
-/// A model whose files are part of the program.
-#[derive(Debug)]
-pub struct Embedded {
-    /// What a graph calls it.
-    pub name: &'static str,
-    files: &'static [File],
-    digest: OnceLock<Fingerprint>,
-}
-
-/// The base: both text encoders.
-pub static BASE: Embedded = Embedded { name: "mini", files: FILES, digest: OnceLock::new() };
-
-/// The refiner: a denoiser of its own, the rest is the base's.
-pub static REFINER: Embedded = Embedded { name: "mini-refiner", files: REFINER_FILES, digest: OnceLock::new() };
 
 /// The weights of the built-in upscaler, trained on the same pictures.
 pub static UPSCALER: &[u8] = include_bytes!("../../mini/weights/upscaler/model.safetensors");
@@ -58,6 +41,7 @@ static FILES: &[File] = files![
     "vae/diffusion_pytorch_model.safetensors",
 ];
 
+/// The refiner has a denoiser of its own, and the rest of the base.
 static REFINER_FILES: &[File] = files![
     "model_index.json" in "refiner/",
     "scheduler/scheduler_config.json",
@@ -73,47 +57,25 @@ static REFINER_FILES: &[File] = files![
     "vae/diffusion_pytorch_model.safetensors",
 ];
 
-impl Embedded {
-    /// Returns a file of the model.
-    ///
-    /// # Panics
-    /// If the model has no such file: the lists above are complete.
-    pub fn file(&self, component: Option<Component>, name: &str) -> &'static [u8] {
-        let path = component.map_or(name.to_owned(), |component| format!("{}/{name}", component.name()));
-        let found = self.files.iter().find(|(known, _)| *known == path);
-        found.unwrap_or_else(|| panic!("the built-in {} has no `{path}`", self.name)).1
-    }
+/// The model.
+pub static MODEL: Embedded = Embedded::new(MINI, FILES);
 
-    /// Reads the model's configurations.
-    ///
-    /// # Errors
-    /// An error of a configuration, which would be a mistake of whoever trained the model.
-    pub fn configs(&self) -> Result<Configs> {
-        let config = |component: Component| {
-            (PathBuf::from(format!("{}/{component}/config.json", self.name)), self.file(Some(component), "config.json"))
-        };
-        let text = |component: Component| {
-            let there = self.files.iter().any(|(path, _)| *path == format!("{component}/config.json"));
-            let parse = || config(component);
-            there.then(parse).map(|(path, bytes)| TextEncoderConfig::parse(&path, bytes)).transpose()
-        };
-        let (unet, vae) = (config(Component::UNet), config(Component::Vae));
-        let index = PathBuf::from(format!("{}/model_index.json", self.name));
-        Ok(Configs {
-            index: ModelIndex::parse(&index, self.file(None, "model_index.json"))?,
-            unet: UNetConfig::parse(&unet.0, unet.1)?,
-            vae: VaeConfig::parse(&vae.0, vae.1)?,
-            text_encoder: text(Component::TextEncoder)?,
-            text_encoder_2: text(Component::TextEncoder2)?,
-        })
-    }
+/// Its refiner.
+pub static REFINER: Embedded = Embedded::new(MINI_REFINER, REFINER_FILES);
 
-    /// Returns the name of the model's content.
-    pub fn digest(&self) -> Fingerprint {
-        *self.digest.get_or_init(|| {
-            let each =
-                |hasher: Hasher, (name, bytes): &File| hasher.text(name).fingerprint(Fingerprint::of_bytes(bytes));
-            self.files.iter().fold(Hasher::new("model"), each).finish()
-        })
-    }
+/// Returns the name of the model's content.
+pub fn digest() -> Fingerprint {
+    static DIGEST: OnceLock<Fingerprint> = OnceLock::new();
+    *DIGEST.get_or_init(|| digest_of(FILES))
+}
+
+/// Returns the name of the refiner's content.
+pub fn refiner_digest() -> Fingerprint {
+    static DIGEST: OnceLock<Fingerprint> = OnceLock::new();
+    *DIGEST.get_or_init(|| digest_of(REFINER_FILES))
+}
+
+fn digest_of(files: &[File]) -> Fingerprint {
+    let each = |hasher: Hasher, (name, bytes): &File| hasher.text(name).fingerprint(Fingerprint::of_bytes(bytes));
+    files.iter().fold(Hasher::new("model"), each).finish()
 }

@@ -1,7 +1,7 @@
 //! Models as nodes see them: opened eagerly as far as configurations and tokenizers go, lazily as far as weights go.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use darkroom_core::fault::Fault;
@@ -12,17 +12,23 @@ use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
 use darkroom_core::residency::{PartId, Place, Resident};
 use darkroom_core::types::Kind;
-use darkroom_models::folder::{Component, Configs, Family, ModelFolder};
+use darkroom_models::checkpoint::Checkpoint;
+use darkroom_models::folder::{Component, Configs, Family};
+use darkroom_models::lora::Names;
 use darkroom_models::nn::Keep;
+use darkroom_models::prompt::Inversion;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
+use darkroom_models::sdxl::text::Depth;
 use darkroom_models::sdxl::{TextEncoder, UNet, Vae};
-use darkroom_models::tokenizer::{self, Clip};
+use darkroom_models::tokenizer::Clip;
 use darkroom_models::weights::{Options, Weights};
 use darkroom_models::{Error, Result};
 
+use crate::adapters::{Kept, Wearer};
 use crate::fault::fault;
 use crate::mini;
+use crate::weights_file::WeightsFile;
 
 /// The word for the model that is built in.
 pub const MINI: &str = "mini";
@@ -37,8 +43,8 @@ pub enum ModelSource {
     Mini,
     /// The refiner that is built in.
     MiniRefiner,
-    /// A folder as diffusers saves it.
-    Folder {
+    /// A folder as diffusers saves it, or a file of weights.
+    Path {
         /// What the graph calls it.
         name: String,
         /// Where it lies.
@@ -48,7 +54,7 @@ pub enum ModelSource {
 
 impl Param for ModelSource {
     const KIND: Kind = Kind::TEXT;
-    const NOUN: &'static str = "`mini`, `mini-refiner` or the folder of a model";
+    const NOUN: &'static str = "`mini`, `mini-refiner` or the folder or file of a model";
     const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
@@ -62,28 +68,28 @@ impl Param for ModelSource {
             Some(hint) => fault.hint(format!("{hint}; the built-in model is `{MINI}`")),
             None => fault,
         })?;
-        Ok(Self::Folder { name, path })
+        Ok(Self::Path { name, path })
     }
 
     fn literal(&self) -> Literal {
         Literal::from(match self {
             Self::Mini => MINI,
             Self::MiniRefiner => MINI_REFINER,
-            Self::Folder { name, .. } => name,
+            Self::Path { name, .. } => name,
         })
     }
 
     /// The name of a model is its content: the digests of all files that matter, each read once per machine.
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         match Self::parse(literal, files)? {
-            Self::Mini => Ok(mini::BASE.digest()),
-            Self::MiniRefiner => Ok(mini::REFINER.digest()),
-            Self::Folder { path, .. } => {
-                let folder = ModelFolder::open(&path).map_err(fault)?;
+            Self::Mini => Ok(mini::digest()),
+            Self::MiniRefiner => Ok(mini::refiner_digest()),
+            Self::Path { path, .. } => {
+                let checkpoint = Checkpoint::open(&path, Options::default()).map_err(fault)?;
                 let each = |hasher: Hasher, file: &darkroom_models::folder::File| {
                     Ok(hasher.text(&file.name).fingerprint(files.digest(&file.path)?))
                 };
-                Ok(folder.files().iter().try_fold(Hasher::new("model"), each)?.finish())
+                Ok(checkpoint.files().iter().try_fold(Hasher::new("model"), each)?.finish())
             }
         }
     }
@@ -91,38 +97,35 @@ impl Param for ModelSource {
 
 /// The models that are open, so that each is opened once.
 #[derive(Default)]
-pub struct Models(Mutex<HashMap<ModelSource, Arc<Model>>>);
+pub struct Models(Mutex<HashMap<Request, Arc<Model>>>);
+
+/// A model, and files that take the place of its parts.
+type Request = (ModelSource, Vec<(Component, WeightsFile)>);
 
 impl Models {
-    /// Opens a model: reads its configurations and tokenizers, and the headers of its weights.
+    /// Opens a model, with what the files of `parts` hold in place of its own: reads its configurations and tokenizers,
+    /// and the headers of its weights.
     ///
     /// # Errors
     /// A fault of the model's files.
-    pub fn open(&self, source: &ModelSource) -> Result<Arc<Model>, Fault> {
+    pub fn open(&self, source: &ModelSource, parts: Vec<(Component, WeightsFile)>) -> Result<Arc<Model>, Fault> {
         let mut open = self.0.lock().expect("no thread panics while it opens a model");
-        if let Some(model) = open.get(source) {
+        let request = (source.clone(), parts);
+        if let Some(model) = open.get(&request) {
             return Ok(Arc::clone(model));
         }
-        let model = Arc::new(Model::open(source).map_err(fault)?);
-        open.insert(source.clone(), Arc::clone(&model));
+        let model = Arc::new(Model::open(&request).map_err(fault)?);
+        open.insert(request, Arc::clone(&model));
         Ok(model)
     }
 }
 
 /// A model, without its weights.
 pub struct Model {
-    source: Source,
-    configs: Configs,
-    family: Family,
-    scheduler: SchedulerConfig,
+    checkpoint: Checkpoint,
     towers: Vec<(Component, Clip)>,
     /// Bytes of the denoiser, the text encoders and the autoencoder, once loaded.
     bytes: [u64; 3],
-}
-
-enum Source {
-    Embedded(&'static mini::Embedded),
-    Folder(Box<ModelFolder>),
 }
 
 /// A part of a model that is loaded by itself.
@@ -157,57 +160,86 @@ fn text_config(configs: &Configs, component: Component) -> Option<&TextEncoderCo
     }
 }
 
-/// The word for whose latents a family draws: an encoder, a denoiser and an autoencoder of one word go together.
-fn latents_of(family: Family) -> &'static str {
+/// The words for what a family reads prompts and denoises with, and for whose latents it draws: parts of one word go
+/// together. A refiner draws on the base's latents, and reads prompts in its own way.
+fn words_of(family: Family) -> (&'static str, &'static str) {
     match family {
-        Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner => "sdxl",
-        Family::Sd15 | Family::Sd15Inpaint => "sd15",
+        Family::Sdxl | Family::SdxlInpaint => ("sdxl", "sdxl"),
+        Family::SdxlRefiner => ("sdxl-refiner", "sdxl"),
+        Family::Sd15 | Family::Sd15Inpaint => ("sd15", "sd15"),
     }
-}
-
-fn embedded(model: &'static mini::Embedded) -> Result<(Source, Configs, Family)> {
-    let configs = model.configs()?;
-    let family = Family::recognise(Path::new(model.name), &configs)?;
-    Ok((Source::Embedded(model), configs, family))
 }
 
 impl Model {
-    fn open(source: &ModelSource) -> Result<Self> {
-        let (source, configs, family) = match source {
-            ModelSource::Mini => embedded(&mini::BASE)?,
-            ModelSource::MiniRefiner => embedded(&mini::REFINER)?,
-            ModelSource::Folder { path, .. } => {
-                let folder = ModelFolder::open(path)?;
-                let (configs, family) = (folder.configs().clone(), folder.family());
-                (Source::Folder(Box::new(folder)), configs, family)
-            }
+    fn open((source, parts): &Request) -> Result<Self> {
+        let checkpoint = match source {
+            ModelSource::Mini => Checkpoint::embedded(mini::MODEL)?,
+            ModelSource::MiniRefiner => Checkpoint::embedded(mini::REFINER)?,
+            ModelSource::Path { path, .. } => Checkpoint::open(path, Options::default())?,
         };
-        let scheduler = source.scheduler()?;
+        let parts: Vec<_> = parts.iter().map(|(component, file)| (*component, &*file.path)).collect();
+        let checkpoint = checkpoint.with_parts(&parts, Options::default())?;
         let mut towers = Vec::new();
         for (encoder, tokenizer) in ENCODERS {
-            if text_config(&configs, encoder).is_some() {
-                towers.push((encoder, source.tokenizer(tokenizer)?));
+            if text_config(checkpoint.configs(), encoder).is_some() {
+                towers.push((encoder, checkpoint.tokenizer(tokenizer)?));
             }
         }
-        let bytes = |component| Ok::<_, Error>(source.weights(component)?.loaded_bytes());
+        // A file may hold the denoiser alone; what it lacks is told when it is wanted.
+        let bytes = |component| match checkpoint.has(component) {
+            true => Ok::<_, Error>(checkpoint.weights(component, Options::default())?.loaded_bytes()),
+            false => Ok(0),
+        };
         let encoders = towers.iter().map(|(encoder, _)| bytes(*encoder)).sum::<Result<u64>>()?;
         let bytes = [bytes(Component::UNet)?, encoders, bytes(Component::Vae)?];
-        Ok(Self { source, configs, family, scheduler, towers, bytes })
+        Ok(Self { checkpoint, towers, bytes })
     }
 
-    /// Returns the word for the family and its latents.
-    pub fn family(&self) -> &'static str {
-        latents_of(self.family)
+    fn weights(&self, component: Component) -> Result<Weights> {
+        self.checkpoint.weights(component, Options::default())
+    }
+
+    /// Returns what a person calls it.
+    pub fn name(&self) -> &str {
+        self.checkpoint.name()
+    }
+
+    /// Says which tensors of its file belong to no part, if there are any.
+    pub fn leftovers(&self) -> Option<String> {
+        const SHOWN: usize = 5;
+        let unused = self.checkpoint.unused();
+        let names: Vec<_> = unused.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+        let more = if unused.len() > SHOWN { ", …" } else { "" };
+        let told = || {
+            format!(
+                "{} tensors of {} are left over, they belong to no part: {}{more}",
+                unused.len(),
+                self.name(),
+                names.join(", ")
+            )
+        };
+        (!unused.is_empty()).then(told)
+    }
+
+    /// Returns the word for the family of a part; that of an autoencoder is that of its latents.
+    pub fn family(&self, part: Part) -> &'static str {
+        let (prompts, latents) = words_of(self.checkpoint.family());
+        if part == Part::Vae { latents } else { prompts }
+    }
+
+    /// Tells whether the model finishes what another began, and wants to hear how well a picture is to be liked.
+    pub fn is_refiner(&self) -> bool {
+        self.checkpoint.family() == Family::SdxlRefiner
     }
 
     /// Returns the configurations.
     pub fn configs(&self) -> &Configs {
-        &self.configs
+        self.checkpoint.configs()
     }
 
     /// Returns the configuration of the schedule that the model was published with.
     pub fn scheduler(&self) -> &SchedulerConfig {
-        &self.scheduler
+        self.checkpoint.scheduler()
     }
 
     /// Returns the tokenizer of each text encoder.
@@ -215,57 +247,57 @@ impl Model {
         self.towers.iter().map(|(_, tokenizer)| tokenizer)
     }
 
+    /// Returns which layer of the text encoders pictures are made from.
+    pub fn depth(&self) -> Depth {
+        match self.checkpoint.family() {
+            Family::Sd15 | Family::Sd15Inpaint => Depth::Last,
+            Family::Sdxl | Family::SdxlInpaint | Family::SdxlRefiner => Depth::LastButOne,
+        }
+    }
+
+    /// Tells whether no negative prompt means zeros. The field is SDXL's; without it the encoded empty text is meant.
+    pub fn forces_zeros(&self) -> bool {
+        self.depth() == Depth::LastButOne && self.configs().index.force_zeros_for_empty_prompt
+    }
+
+    /// Returns the width and the entries of the vocabulary of each text encoder.
+    pub fn encoder_sizes(&self) -> Vec<(usize, usize)> {
+        let config = |(component, _): &(Component, Clip)| text_config(self.configs(), *component);
+        self.towers.iter().filter_map(config).map(|config| (config.hidden_size, config.vocab_size)).collect()
+    }
+
+    /// Adds the layers of the denoiser, or those of the text encoders.
+    ///
+    /// # Errors
+    /// An error of the weights' headers.
+    pub fn spell(&self, part: Part, names: &mut Names) -> Result<()> {
+        for component in self.components(part) {
+            let weights = self.weights(component)?;
+            match part {
+                Part::Encoder => names.add_text_encoder(&weights, component),
+                _ => names.add_unet(&weights),
+            }
+        }
+        Ok(())
+    }
+
+    fn components(&self, part: Part) -> Vec<Component> {
+        match part {
+            Part::Denoiser => vec![Component::UNet],
+            Part::Encoder => self.towers.iter().map(|(encoder, _)| *encoder).collect(),
+            Part::Vae => vec![Component::Vae],
+        }
+    }
+
+    fn kept<R: Wearer>(&self, wearer: &R, part: Part) -> Result<Kept<R::Network>> {
+        let weights = |component| Ok((component, self.weights(component)?));
+        let weights = self.components(part).into_iter().map(weights).collect::<Result<Vec<_>>>()?;
+        Kept::build(weights, |weights| wearer.network(weights))
+    }
+
     /// Returns the bytes of a part, once loaded.
     pub fn bytes(&self, part: Part) -> u64 {
         self.bytes[part as usize]
-    }
-}
-
-impl Source {
-    fn weights(&self, component: Component) -> Result<Weights> {
-        match self {
-            Self::Folder(folder) => folder.weights(component, Options::default()),
-            Self::Embedded(model) => {
-                let file = match component {
-                    Component::TextEncoder | Component::TextEncoder2 => "model.safetensors",
-                    _ => "diffusion_pytorch_model.safetensors",
-                };
-                Weights::from_bytes(&format!("{}/{component}", model.name), model.file(Some(component), file))
-            }
-        }
-    }
-
-    fn tokenizer(&self, component: Component) -> Result<Clip> {
-        match self {
-            Self::Folder(folder) => folder.tokenizer(component),
-            Self::Embedded(model) => {
-                let file = |name| model.file(Some(component), name);
-                let files = tokenizer::Files {
-                    vocab: file("vocab.json"),
-                    merges: file("merges.txt"),
-                    config: file("tokenizer_config.json"),
-                    special_tokens: Some(file("special_tokens_map.json")),
-                };
-                Clip::from_bytes(&format!("{}/{component}", model.name), &files)
-            }
-        }
-    }
-
-    fn scheduler(&self) -> Result<SchedulerConfig> {
-        const NAME: &str = "scheduler_config.json";
-        let (path, text) = match self {
-            Self::Folder(folder) => {
-                let folder = folder.component(Component::Scheduler).unwrap_or_else(|| folder.root().to_owned());
-                let path = folder.join(NAME);
-                let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-                (path, text)
-            }
-            Self::Embedded(model) => {
-                let bytes = model.file(Some(Component::Scheduler), NAME);
-                (PathBuf::from(format!("{}/{NAME}", model.name)), String::from_utf8_lossy(bytes).into_owned())
-            }
-        };
-        SchedulerConfig::from_json(&text).map_err(|error| Error::config(path, error.to_string()))
     }
 }
 
@@ -275,6 +307,8 @@ pub struct PartOf {
     pub model: Arc<Model>,
     /// The name of its content.
     pub digest: Fingerprint,
+    /// Words of prompts that stand for trained vectors; they change what is read, not the weights.
+    pub words: Vec<Arc<Inversion>>,
 }
 
 impl PartOf {
@@ -283,22 +317,12 @@ impl PartOf {
     }
 
     fn title(&self, part: Part) -> String {
-        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family())
-    }
-}
-
-impl Model {
-    /// Returns what a person calls it.
-    pub fn name(&self) -> String {
-        match &self.source {
-            Source::Embedded(model) => model.name.to_owned(),
-            Source::Folder(folder) => folder.root().file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        }
+        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family(part))
     }
 }
 
 macro_rules! resident {
-    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$of:ident, $cancel:ident| $load:expr) => {
+    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident| $load:expr) => {
         $(#[$doc])*
         pub struct $name(pub PartOf);
 
@@ -317,9 +341,9 @@ macro_rules! resident {
                 self.0.model.bytes($part)
             }
 
-            fn load(&self, _: Place, $cancel: &Cancel) -> Result<$loaded, Fault> {
-                $cancel.check()?;
-                let $of = &*self.0.model;
+            fn load(&self, _: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
+                cancel.check()?;
+                let ($this, $model) = (self, &*self.0.model);
                 $load.map_err(fault)
             }
         }
@@ -328,23 +352,38 @@ macro_rules! resident {
 
 resident! {
     /// The denoiser of a model.
-    Denoiser, Part::Denoiser, UNet, |model, cancel|
-    model.source.weights(Component::UNet).and_then(|weights| UNet::load(&model.configs.unet, &weights, Keep::All))
+    Denoiser, Part::Denoiser, Kept<UNet>, |this, model| model.kept(this, Part::Denoiser)
+}
+
+impl Wearer for Denoiser {
+    type Network = UNet;
+
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<UNet> {
+        let [(_, weights)] = weights else { unreachable!("a denoiser is one component") };
+        UNet::load(&self.0.model.configs().unet, weights, Keep::All)
+    }
 }
 
 resident! {
     /// The text encoders of a model.
-    Encoder, Part::Encoder, Vec<TextEncoder>, |model, cancel| {
-        let tower = |(component, _): &(Component, Clip)| {
-            let config = text_config(&model.configs, *component).expect("a tower is a component with a configuration");
-            TextEncoder::load(config, &model.source.weights(*component)?, Keep::All)
+    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model| model.kept(this, Part::Encoder)
+}
+
+impl Wearer for Encoder {
+    type Network = Vec<TextEncoder>;
+
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<Vec<TextEncoder>> {
+        let tower = |(component, weights): &(Component, Weights)| {
+            let config = text_config(self.0.model.configs(), *component);
+            let config = config.expect("a tower is a component with a configuration");
+            TextEncoder::load(config, weights, Keep::All)
         };
-        model.towers.iter().map(tower).collect::<Result<Vec<_>>>()
+        weights.iter().map(tower).collect()
     }
 }
 
 resident! {
     /// The autoencoder of a model.
-    Autoencoder, Part::Vae, Vae, |model, cancel|
-    model.source.weights(Component::Vae).and_then(|weights| Vae::load(&model.configs.vae, &weights, Keep::All))
+    Autoencoder, Part::Vae, Vae, |_this, model|
+    model.weights(Component::Vae).and_then(|weights| Vae::load(&model.configs().vae, &weights, Keep::All))
 }

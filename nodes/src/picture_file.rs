@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Picture;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, Limits};
+
+use crate::parameters::{Parameters, exif};
 
 /// Most pixels along an edge.
 const MAX_EDGE: u32 = 16_384;
@@ -18,6 +20,10 @@ const MAX_BYTES: u64 = 2 << 30;
 const MAX_TEXT: usize = 1 << 20;
 /// The keyword under which a PNG carries its workflow.
 const KEYWORD: &str = "darkroom";
+/// The keyword under which A1111 and its kin say how a PNG was made.
+const PARAMETERS: &str = "parameters";
+/// The keywords of ComfyUI.
+const COMFYUI: [&str; 2] = ["prompt", "workflow"];
 
 /// Reads a PNG, JPEG or WebP: the first picture of an animation, upright, as RGB or RGBA.
 ///
@@ -110,32 +116,53 @@ impl Format {
     }
 }
 
-/// Writes a picture to memory. A PNG carries the workflow, if there is one.
+/// What a picture carries beside its pixels; an empty text is none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Carried<'t> {
+    /// The workflow that made it; PNG alone has a place for it.
+    pub workflow: &'t str,
+    /// How it was made, in A1111's words.
+    pub parameters: &'t str,
+}
+
+/// Writes a picture to memory, with what it carries.
 ///
 /// # Errors
 /// A bug: memory takes everything.
-pub fn encode(picture: &Picture, format: Format, quality: u8, workflow: &str) -> Result<Vec<u8>, Fault> {
+pub fn encode(picture: &Picture, format: Format, quality: u8, carried: Carried<'_>) -> Result<Vec<u8>, Fault> {
     let bytes = picture.to_bytes();
+    let written = |error: image::ImageError| Fault::bug(format!("writing a {format:?} picture: {error}"));
     match format {
         Format::Png => {
-            encode_png(picture, &bytes, workflow).map_err(|error| Fault::bug(format!("writing a PNG: {error}")))
+            encode_png(picture, &bytes, carried).map_err(|error| Fault::bug(format!("writing a PNG: {error}")))
         }
         Format::Jpeg => {
             let mut out = Cursor::new(Vec::new());
-            let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality);
-            let image = as_image(picture, bytes)?.into_rgb8();
-            image.write_with_encoder(encoder).map_err(|error| Fault::bug(format!("writing a JPEG: {error}")))?;
+            let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality);
+            comment(&mut encoder, carried)?;
+            as_image(picture, bytes)?.into_rgb8().write_with_encoder(encoder).map_err(written)?;
             Ok(out.into_inner())
         }
         Format::Webp => {
             let mut out = Cursor::new(Vec::new());
-            let image = as_image(picture, bytes)?;
-            image
-                .write_to(&mut out, ImageFormat::WebP)
-                .map_err(|error| Fault::bug(format!("writing a WebP: {error}")))?;
+            let mut encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut out);
+            comment(&mut encoder, carried)?;
+            as_image(picture, bytes)?.write_with_encoder(encoder).map_err(written)?;
             Ok(out.into_inner())
         }
     }
+}
+
+/// The longest block of EXIF: a segment of a JPEG holds 64 KiB.
+const MAX_EXIF: usize = 65_000;
+
+/// Writes the parameters where formats without texts have room for them; too long ones are left out.
+fn comment(encoder: &mut impl ImageEncoder, carried: Carried<'_>) -> Result<(), Fault> {
+    let block = exif::write(carried.parameters);
+    if carried.parameters.is_empty() || block.len() > MAX_EXIF {
+        return Ok(());
+    }
+    encoder.set_exif_metadata(block).map_err(|error| Fault::bug(format!("writing EXIF: {error}")))
 }
 
 fn as_image(picture: &Picture, bytes: Vec<u8>) -> Result<DynamicImage, Fault> {
@@ -147,13 +174,20 @@ fn as_image(picture: &Picture, bytes: Vec<u8>) -> Result<DynamicImage, Fault> {
     image.ok_or_else(|| Fault::bug("a picture has another number of samples than pixels"))
 }
 
-fn encode_png(picture: &Picture, bytes: &[u8], workflow: &str) -> Result<Vec<u8>, png::EncodingError> {
+fn encode_png(picture: &Picture, bytes: &[u8], carried: Carried<'_>) -> Result<Vec<u8>, png::EncodingError> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, picture.width(), picture.height());
     encoder.set_color(if picture.channels() == 4 { png::ColorType::Rgba } else { png::ColorType::Rgb });
     encoder.set_depth(png::BitDepth::Eight);
-    if !workflow.is_empty() {
-        encoder.add_itxt_chunk(KEYWORD.to_owned(), workflow.to_owned())?;
+    if !carried.workflow.is_empty() {
+        encoder.add_itxt_chunk(KEYWORD.to_owned(), carried.workflow.to_owned())?;
+    }
+    // Others read a plain text chunk first; it holds Latin-1 alone.
+    let (name, text) = (PARAMETERS.to_owned(), carried.parameters.to_owned());
+    match text.chars().all(|c| u32::from(c) < 256) {
+        _ if text.is_empty() => {}
+        true => encoder.add_text_chunk(name, text)?,
+        false => encoder.add_itxt_chunk(name, text)?,
     }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(bytes)?;
@@ -169,31 +203,75 @@ pub fn is_png(path: &Path) -> bool {
     read.is_ok() && start == *b"\x89PNG\r\n\x1a\n"
 }
 
-/// Reads the workflow that a PNG carries, if it does.
+/// What a picture says of its making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Making {
+    /// A workflow of ours.
+    Workflow(String),
+    /// A1111's words.
+    Parameters(String),
+    /// A workflow of ComfyUI, which is not read.
+    Comfyui,
+    /// Nothing.
+    Nothing,
+}
+
+/// Reads what a picture says of its making: the best of what there is.
 ///
 /// # Errors
 /// A fault of the file.
-pub fn read_workflow(path: &Path) -> Result<Option<String>, Fault> {
+pub fn making(path: &Path) -> Result<Making, Fault> {
+    if is_png(path) {
+        return making_of_png(path);
+    }
+    let comment = open(path)?.exif_metadata().ok().flatten().and_then(|block| exif::read(&block));
+    // Cameras and people write comments too.
+    let comment = comment.filter(|text| text.len() <= MAX_TEXT && !Parameters::parse(text).settings.is_empty());
+    Ok(comment.map_or(Making::Nothing, Making::Parameters))
+}
+
+fn making_of_png(path: &Path) -> Result<Making, Fault> {
     let fail = |what: String| Fault::file(format!("`{}` cannot be read as a PNG: {what}", path.display()));
     let file = std::fs::File::open(path).map_err(|error| Fault::io("read", path, &error))?;
     let limits = png::Limits { bytes: 64 << 20 };
     let mut decoder = png::Decoder::new_with_limits(std::io::BufReader::new(file), limits);
     decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(|error| fail(error.to_string()))?;
-    let mut found = workflow_in(reader.info());
-    if found.is_none() {
+    if text_of(reader.info(), KEYWORD).is_none() {
         // Other programs may put the text behind the pixels.
         reader.finish().map_err(|error| fail(error.to_string()))?;
-        found = workflow_in(reader.info());
     }
-    let Some(mut text) = found else { return Ok(None) };
-    text.decompress_text_with_limit(MAX_TEXT)
-        .map_err(|_| fail(format!("its workflow has more than {MAX_TEXT} bytes")))?;
-    text.get_text().map(Some).map_err(|error| fail(error.to_string()))
+    let info = reader.info();
+    let read = |name: &str| text_of(info, name).map(|text| text.map_err(&fail)).transpose();
+    if let Some(workflow) = read(KEYWORD)? {
+        return Ok(Making::Workflow(workflow));
+    }
+    if let Some(parameters) = read(PARAMETERS)? {
+        return Ok(Making::Parameters(parameters));
+    }
+    let comfyui = COMFYUI.iter().filter_map(|name| text_of(info, name)?.ok());
+    Ok(match comfyui.into_iter().any(|text| text.trim_start().starts_with('{')) {
+        true => Making::Comfyui,
+        false => Making::Nothing,
+    })
 }
 
-fn workflow_in(info: &png::Info<'_>) -> Option<png::text_metadata::ITXtChunk> {
-    info.utf8_text.iter().find(|text| text.keyword == KEYWORD).cloned()
+/// Finds the text of a keyword in any of a PNG's three kinds of text, unpacked within bounds.
+fn text_of(info: &png::Info<'_>, name: &str) -> Option<Result<String, String>> {
+    let long = || format!("its text `{name}` has more than {MAX_TEXT} bytes");
+    let bounded = |text: String| if text.len() > MAX_TEXT { Err(long()) } else { Ok(text) };
+    if let Some(text) = info.utf8_text.iter().find(|text| text.keyword == name) {
+        let mut text = text.clone();
+        let unpacked = text.decompress_text_with_limit(MAX_TEXT).map_err(|_| long());
+        return Some(unpacked.and_then(|()| text.get_text().map_err(|error| error.to_string())).and_then(bounded));
+    }
+    if let Some(text) = info.uncompressed_latin1_text.iter().find(|text| text.keyword == name) {
+        return Some(bounded(text.text.clone()));
+    }
+    let text = info.compressed_latin1_text.iter().find(|text| text.keyword == name)?;
+    let mut text = text.clone();
+    let unpacked = text.decompress_text_with_limit(MAX_TEXT).map_err(|_| long());
+    Some(unpacked.and_then(|()| text.get_text().map_err(|error| error.to_string())).and_then(bounded))
 }
 
 /// Writes a new file without ever replacing one: `write(n)` names the file of the `n`-th attempt, from 0.
@@ -253,8 +331,9 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("a.png");
         let text = "(darkroom: 1, nodes: {\"p\": (type: \"text\", text: \"夜\")})";
-        std::fs::write(&path, encode(&picture(), Format::Png, 90, text).expect("memory")).expect("a file");
-        assert_eq!(read_workflow(&path).expect("a PNG").as_deref(), Some(text));
+        let carried = Carried { workflow: text, parameters: "a cat" };
+        std::fs::write(&path, encode(&picture(), Format::Png, 90, carried).expect("memory")).expect("a file");
+        assert_eq!(making(&path), Ok(Making::Workflow(text.to_owned())));
         assert_eq!(read(&path).expect("a picture").to_bytes(), picture().to_bytes());
     }
 
@@ -263,10 +342,29 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         for (format, most) in [(Format::Webp, 0), (Format::Jpeg, 60)] {
             let path = home.path().join(format.ending());
-            std::fs::write(&path, encode(&picture(), format, 95, "").expect("memory")).expect("a file");
+            std::fs::write(&path, encode(&picture(), format, 95, Carried::default()).expect("memory")).expect("a file");
+            assert_eq!(making(&path), Ok(Making::Nothing));
             let back = read(&path).expect("a picture").to_bytes();
             let off = back.iter().zip(picture().to_bytes()).map(|(a, b)| a.abs_diff(b)).max();
             assert!(off <= Some(most), "{format:?} is off by {off:?}");
+        }
+    }
+
+    #[test]
+    fn every_format_carries_parameters() {
+        let home = tempfile::tempdir().expect("a folder");
+        for format in [Format::Png, Format::Webp, Format::Jpeg] {
+            for prompt in ["a cat", "a café", "夜"] {
+                let text = format!("{prompt}\nSteps: 20, Sampler: Euler, Seed: 7");
+                let path = home.path().join(format.ending());
+                let carried = Carried { workflow: "", parameters: &text };
+                std::fs::write(&path, encode(&picture(), format, 95, carried).expect("memory")).expect("a file");
+                assert_eq!(making(&path), Ok(Making::Parameters(text)), "{format:?}");
+            }
+            let carried = Carried { workflow: "", parameters: &"x".repeat(100_000) };
+            let path = home.path().join(format.ending());
+            std::fs::write(&path, encode(&picture(), format, 95, carried).expect("memory")).expect("a file");
+            read(&path).expect("a picture all the same");
         }
     }
 

@@ -7,6 +7,8 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{F32x3, F32x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
+use crate::pillow;
+
 /// How samples between pixels are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
 pub enum Filter {
@@ -22,6 +24,8 @@ pub enum Filter {
     Box,
     /// Repeats pixels.
     Nearest,
+    /// Lanczos on 256 levels, as Pillow does it: what diffusers feeds its pipelines.
+    Pillow,
 }
 
 /// Brings a picture to a size above zero.
@@ -30,6 +34,12 @@ pub enum Filter {
 /// A bug: every size above zero is possible.
 pub fn resize(picture: &Picture, width: u32, height: u32, filter: Filter) -> Result<Picture, Fault> {
     let (from, to) = ((picture.width(), picture.height()), (width, height));
+    if filter == Filter::Pillow {
+        let sizes = [from, to].map(|(width, height)| (width as usize, height as usize));
+        let bytes = pillow::lanczos(&picture.to_bytes(), picture.channels() as usize, sizes[0], sizes[1]);
+        let resized = Picture::from_bytes(width, height, picture.channels(), &bytes);
+        return resized.ok_or_else(|| Fault::bug("resampling gave a wrong number of samples"));
+    }
     let samples = match picture.channels() {
         4 => typed(picture.samples(), from, to, filter, F32x4::new, |pixel| pixel.0),
         _ => typed(picture.samples(), from, to, filter, F32x3::new, |pixel| pixel.0),
@@ -54,7 +64,7 @@ fn typed<P: PixelTrait, const N: usize>(
         Filter::Mitchell => ResizeAlg::Convolution(FilterType::Mitchell),
         Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
         Filter::Box => ResizeAlg::Convolution(FilterType::Box),
-        Filter::Nearest => ResizeAlg::Nearest,
+        Filter::Nearest | Filter::Pillow => ResizeAlg::Nearest,
     };
     let pixels: Vec<P> = samples.as_chunks::<N>().0.iter().map(|parts| pixel(*parts)).collect();
     let source = TypedImageRef::new(from.0, from.1, &pixels)?;

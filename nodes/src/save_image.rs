@@ -14,9 +14,11 @@ use darkroom_core::types::Kind;
 use darkroom_core::value::{Codec, Datum, Made, Record};
 
 use crate::name_template::{fill, relative_path};
-use crate::picture_file::{Format, encode, write_new};
+use crate::parameters::told;
+use crate::picture_file::{Carried, Format, encode, write_new};
 
-/// Saves pictures below the output folder, and never replaces a file. A PNG carries the workflow that made it.
+/// Saves pictures below the output folder, and never replaces a file. A PNG carries the workflow that made it; every
+/// picture says in A1111's words how it was made, where that can be told.
 #[derive(Node)]
 #[node(id = "save_image", version = 1, category = "Image", lane = "io", effect)]
 pub struct SaveImage {
@@ -55,7 +57,11 @@ impl SaveImage {
         let relative = relative_path(&fill(&self.name, workflow, picture.width(), picture.height())?)?;
         let base = self.base(&relative, cx)?;
         let several = self.image.len() > 1;
-        let bytes = encode(picture, self.format, self.quality as u8, cx.workflow())?;
+        let about = told::Picture { index, count: self.image.len(), width: picture.width(), height: picture.height() };
+        let parameters = cx.plan().and_then(|(plan, node)| told(plan, node, about));
+        let parameters = parameters.map(|told| told.to_string()).unwrap_or_default();
+        let carried = Carried { workflow: cx.workflow(), parameters: &parameters };
+        let bytes = encode(picture, self.format, self.quality as u8, carried)?;
         let path = write_new(&bytes, |attempt| {
             let mut name = base.clone().into_os_string();
             if several {

@@ -1,7 +1,6 @@
 //! `vae_encode`: from pictures to latents.
 
-use std::sync::Arc;
-
+use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Pictures;
@@ -10,11 +9,16 @@ use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::{Choice, Node};
 use darkroom_models::nn::FeatureMap;
-use darkroom_models::sampling::{NoiseDevice, NoiseMode, NoiseSource};
-use darkroom_models::sdxl::vae::Tiling;
+use darkroom_models::sampling::{NoiseMode, NoiseSource};
+use darkroom_models::sdxl::Vae;
+use darkroom_models::sdxl::vae::{Moments, Tiling};
 
 use crate::decode::check_tile;
 use crate::fault::{fault, tensor_fault};
+use crate::latent::Drawn;
+use crate::models::Part;
+use crate::sampler_names::GeneratorName;
+use crate::sampling_run::device;
 use crate::steps::Ticks;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
@@ -29,7 +33,7 @@ pub enum Pick {
 
 /// Turns pictures into latents, to be drawn on further.
 #[derive(Node)]
-#[node(id = "vae_encode", version = 1, category = "Latent", lane = "compute")]
+#[node(id = "vae_encode", version = 2, category = "Latent", lane = "compute")]
 pub struct VaeEncode {
     /// The autoencoder of the model that will draw on.
     #[input]
@@ -40,9 +44,12 @@ pub struct VaeEncode {
     /// Which of the possible latents to take.
     #[param(default = Pick::Mean)]
     pick: Pick,
-    /// What chance is, for `sample`.
+    /// What chance is, for `sample`. With the same seed `denoise` goes on drawing behind the sample.
     #[param(default = Seed(0))]
     seed: Seed,
+    /// Which generator draws the sample.
+    #[param(default = GeneratorName::Cpu)]
+    generator: GeneratorName,
     /// Edge of a tile in latent pixels; 0 encodes in one piece.
     #[param(default = 0, range = 0..=1024)]
     tile: u32,
@@ -57,54 +64,91 @@ impl Node for VaeEncode {
         let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
         check_size(width as u32, height as u32)?;
         let vae = cx.pin(&self.vae.0)?;
-        let pixels = FeatureMap::from_tensor(&pixels).map_err(fault)?;
-        let moments = match self.tile {
-            0 => vae.encode(&pixels, &mut Ticks(cx)),
-            edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), &mut Ticks(cx)),
-        };
-        let moments = moments.map_err(fault)?;
-        let x = match self.pick {
-            Pick::Mean => moments.mean(),
+        let moments = encode(&vae, &pixels, self.tile, &mut Ticks(cx))?;
+        let space = self.vae.model().family(Part::Vae);
+        let blank = Latent::blank(space, width as u32, height as u32, count as u32);
+        match self.pick {
+            Pick::Mean => Ok(Latent { x: Some(moments.mean().map_err(fault)?.to_tensor()), ..blank }),
             Pick::Sample => {
-                let mut source = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, self.seed.0);
-                let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
-                FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise))
+                let (x, drawn) = sample(&moments, self.seed, self.generator)?;
+                Ok(Latent { x: Some(x), drawn: Some(drawn), ..blank })
             }
-        };
-        let x = x.map_err(fault)?.to_tensor();
-        let space: Arc<str> = self.vae.model().family().into();
-        Ok(Latent { space, width: width as u32, height: height as u32, count: count as u32, x: Some(x) })
+        }
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
-        let image = known.wire_or_unknown("image");
-        if let (Some(width), Some(height)) = (image.width, image.height) {
-            check_size(width, height)?;
-        }
-        let ty = Type::of(Kind("latent")).size(image.width, image.height).count(image.count);
-        Ok(vec![match known.wire_or_unknown("vae").family {
-            Some(family) => ty.family(family),
-            None => ty,
-        }])
+        infer(known)
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        let image = known.wire_or_unknown("image");
-        let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
-        Cost {
-            weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
-            workspace: pixels * 4 * 3 * 128,
-            output: pixels / 64 * 16,
-            steps: 0,
-        }
+        cost(known)
     }
 }
 
-fn check_size(width: u32, height: u32) -> Result<(), Fault> {
+/// Says what encoding `image` with `vae` makes.
+///
+/// # Errors
+/// A fault of pictures that no latent has the size of.
+pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
+    let image = known.wire_or_unknown("image");
+    if let (Some(width), Some(height)) = (image.width, image.height) {
+        check_size(width, height)?;
+    }
+    let ty = Type::of(Kind("latent")).size(image.width, image.height).count(image.count);
+    Ok(vec![match known.wire_or_unknown("vae").family {
+        Some(family) => ty.family(family),
+        None => ty,
+    }])
+}
+
+/// Says what encoding `image` with `vae` needs.
+pub fn cost(known: &Known<'_>) -> Cost {
+    let image = known.wire_or_unknown("image");
+    let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
+    Cost {
+        weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
+        workspace: pixels * 4 * 3 * 128,
+        output: pixels / 64 * 16,
+        steps: 0,
+    }
+}
+
+/// Encodes `(pictures, 3, height, width)` in `[-1, 1]`, in one piece or in tiles of so many latent pixels.
+///
+/// # Errors
+/// A fault of the autoencoder, or that the run was stopped.
+pub fn encode(vae: &Vae, pixels: &Tensor, tile: u32, ticks: &mut Ticks<'_, '_>) -> Result<Moments, Fault> {
+    let pixels = FeatureMap::from_tensor(pixels).map_err(fault)?;
+    let moments = match tile {
+        0 => vae.encode(&pixels, ticks),
+        edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), ticks),
+    };
+    moments.map_err(fault)
+}
+
+/// Draws one of the latents that an autoencoder thinks possible, from the start of a seed's stream.
+///
+/// # Errors
+/// A fault of a tensor operation.
+pub fn sample(moments: &Moments, seed: Seed, generator: GeneratorName) -> Result<(Tensor, Drawn), Fault> {
+    let generator = device(generator);
+    let mut source = NoiseSource::new(NoiseMode::Diffusers, generator, seed.0);
+    let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
+    let values = noise.elem_count() as u64;
+    let x = FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise)).map_err(fault)?;
+    Ok((x.to_tensor(), Drawn { seed: seed.0, generator, values }))
+}
+
+/// Refuses pictures that no latent has the size of.
+///
+/// # Errors
+/// A fault that names the nearest size.
+pub fn check_size(width: u32, height: u32) -> Result<(), Fault> {
     if width.is_multiple_of(REDUCTION) && height.is_multiple_of(REDUCTION) {
         return Ok(());
     }
-    let (down_w, down_h) = (width - width % REDUCTION, height - height % REDUCTION);
+    let whole = |edge: u32| (edge - edge % REDUCTION).max(REDUCTION);
+    let (down_w, down_h) = (whole(width), whole(height));
     Err(Fault::graph(format!("a picture of {width}×{height} has no whole latent"))
         .hint(format!("bring it to multiples of {REDUCTION}, as {down_w}×{down_h}, with `upscale`")))
 }

@@ -1,4 +1,4 @@
-//! What travels between nodes: latents, conditionings and handles of models.
+//! What travels between nodes: conditionings and handles of models here, latents in [`latent`](crate::latent).
 
 use std::sync::Arc;
 
@@ -10,10 +10,13 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::{Array, Codec, Datum, Made, Record, Value};
 use darkroom_core::{Choice, Outputs};
 use darkroom_models::nn::Tokens;
+use darkroom_models::prompt::{Inversion, Words};
 use darkroom_models::sdxl::Conditioning;
 use darkroom_models::sdxl::conditioning::{Ending, Size, Sizes};
 
-use crate::fault::tensor_fault;
+use crate::adapters::{Adapter, Worn};
+use crate::fault::{fault, tensor_fault};
+pub use crate::latent::Latent;
 use crate::models::{Autoencoder, Denoiser, Encoder, Model, Part, PartOf};
 
 /// Pixels along an edge for each pixel of a latent.
@@ -28,43 +31,9 @@ pub enum Space {
     Sd15,
 }
 
-/// A batch of latents: pictures as a denoiser sees them.
-#[derive(Debug, Clone)]
-pub struct Latent {
-    /// Whose latents.
-    pub space: Arc<str>,
-    /// Width of the pictures in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Pictures in the batch.
-    pub count: u32,
-    /// Scaled latents, f32, `(count, channels, height / 8, width / 8)`; `None` where nothing is drawn yet.
-    pub x: Option<Tensor>,
-}
-
-impl Datum for Latent {
-    const KIND: Kind = Kind("latent");
-
-    fn bytes(&self) -> u64 {
-        self.x.as_ref().map_or(64, |x| 4 * x.elem_count() as u64)
-    }
-
-    fn codec() -> Option<Codec> {
-        Some(Codec::new(encode_latent, decode_latent))
-    }
-
-    fn describe(&self) -> Type {
-        Type::of(Self::KIND)
-            .family(Arc::clone(&self.space))
-            .size(Some(self.width), Some(self.height))
-            .count(Some(self.count))
-    }
-
-    fn flaw(&self) -> Option<String> {
-        let x = self.x.as_ref()?;
-        (!is_finite(x)).then(|| "the latent has numbers that are not finite".to_owned())
-    }
+/// Returns the word for the latents that a family of denoisers draws on: a refiner goes on with those of the base.
+pub fn space_of(family: &str) -> &str {
+    family.strip_suffix("-refiner").unwrap_or(family)
 }
 
 /// Tells whether all numbers of a tensor are finite.
@@ -74,33 +43,6 @@ pub fn is_finite(x: &Tensor) -> bool {
         .and_then(|x| x.sum_all())
         .and_then(|sum| sum.to_scalar::<f64>())
         .is_ok_and(f64::is_finite)
-}
-
-fn encode_latent(value: &Value) -> Option<Record> {
-    let latent = value.downcast::<Latent>()?;
-    let mut record = Record::default();
-    let numbers = [("width", latent.width), ("height", latent.height), ("count", latent.count)];
-    record.words.extend(numbers.map(|(name, number)| (name.to_owned(), number.to_string())));
-    record.words.insert("space".to_owned(), latent.space.to_string());
-    if let Some(x) = &latent.x {
-        record.arrays.insert("x".to_owned(), to_array(x)?);
-    }
-    Some(record)
-}
-
-fn decode_latent(record: &Record) -> Option<Made> {
-    let number = |name: &str| record.words.get(name)?.parse().ok();
-    let x = record.arrays.get("x").map(to_tensor);
-    Some(Made::new(Latent {
-        space: record.words.get("space")?.as_str().into(),
-        width: number("width")?,
-        height: number("height")?,
-        count: number("count")?,
-        x: match x {
-            Some(x) => Some(x?),
-            None => None,
-        },
-    }))
 }
 
 /// Writes a tensor as an array.
@@ -127,7 +69,7 @@ pub struct Prompted {
 }
 
 /// What a picture pretends to be cut from; what is left out is the size of the picture itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Framing {
     /// Width and height in pixels before it was cut.
     pub original: Option<(u32, u32)>,
@@ -135,11 +77,22 @@ pub struct Framing {
     pub crop: (u32, u32),
     /// Width and height in pixels that were wanted.
     pub target: Option<(u32, u32)>,
+    /// How well the picture was liked, to show and to keep away from; a refiner hears it in place of the size wanted.
+    pub aesthetic: Option<(f64, f64)>,
+}
+
+/// A side of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// What to show.
+    Positive,
+    /// What to keep away from.
+    Negative,
 }
 
 impl Framing {
-    /// Returns the sizes for a picture of `width` by `height` pixels.
-    pub fn sizes(self, width: u32, height: u32) -> Sizes {
+    /// Returns the sizes that one side of a prompt tells of a picture of `width` by `height` pixels.
+    pub fn sizes(self, width: u32, height: u32, side: Side) -> Sizes {
         let size = |wanted: Option<(u32, u32)>| {
             let (width, height) = wanted.unwrap_or((width, height));
             Size { height, width }
@@ -148,7 +101,11 @@ impl Framing {
             original: size(self.original),
             crop_top: self.crop.0,
             crop_left: self.crop.1,
-            ending: Ending::Target(size(self.target)),
+            ending: match (self.aesthetic, side) {
+                (None, _) => Ending::Target(size(self.target)),
+                (Some((liked, _)), Side::Positive) => Ending::Aesthetic(liked),
+                (Some((_, disliked)), Side::Negative) => Ending::Aesthetic(disliked),
+            },
         }
     }
 }
@@ -190,10 +147,12 @@ fn encode_prompted(value: &Value) -> Option<Record> {
         }
     }
     record.words.insert("family".to_owned(), prompted.family.to_string());
-    let Framing { original, crop, target } = prompted.framing;
+    let Framing { original, crop, target, aesthetic } = prompted.framing;
     let pair = |(a, b): (u32, u32)| format!("{a} {b}");
+    let scores = aesthetic.map(|(a, b)| format!("{a} {b}"));
     let pairs = [("original", original.map(pair)), ("crop", Some(pair(crop))), ("target", target.map(pair))];
-    record.words.extend(pairs.into_iter().filter_map(|(name, words)| Some((name.to_owned(), words?))));
+    let pairs = pairs.into_iter().chain([("aesthetic", scores)]);
+    record.words.extend(pairs.filter_map(|(name, words)| Some((name.to_owned(), words?))));
     Some(record)
 }
 
@@ -210,29 +169,38 @@ fn decode_prompted(record: &Record) -> Option<Made> {
         let (a, b) = record.words.get(name)?.split_once(' ')?;
         Some((a.parse().ok()?, b.parse().ok()?))
     };
+    let scores = || {
+        let (a, b) = record.words.get("aesthetic")?.split_once(' ')?;
+        Some((a.parse().ok()?, b.parse().ok()?))
+    };
     Some(Made::new(Prompted {
         family: record.words.get("family")?.as_str().into(),
         positive: side(SIDES[0])?,
         negative: side(SIDES[1])?,
-        framing: Framing { original: pair("original"), crop: pair("crop")?, target: pair("target") },
+        framing: Framing {
+            original: pair("original"),
+            crop: pair("crop")?,
+            target: pair("target"),
+            aesthetic: scores(),
+        },
     }))
 }
 
 macro_rules! handle {
-    ($(#[$doc:meta])* $name:ident, $kind:literal, $resident:ident, $part:expr) => {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $holder:ident, $resident:ident, $part:expr) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(pub Handle<$resident>);
+        pub struct $name(pub $holder<$resident>);
 
         impl $name {
             /// Makes the handle of a model's part; `digest` names the model's content.
             pub fn new(model: Arc<Model>, digest: Fingerprint) -> Self {
-                Self(Handle::new($resident(PartOf { model, digest })))
+                Self($holder::new($resident(PartOf { model, digest, words: Vec::new() })))
             }
 
             /// Describes the part of a model before it is opened.
             pub fn type_of(model: &Model) -> Type {
-                Type::of(Self::KIND).family(model.family()).weights(model.bytes($part))
+                Type::of(Self::KIND).family(model.family($part)).weights(model.bytes($part))
             }
 
             /// Returns the model.
@@ -249,7 +217,8 @@ macro_rules! handle {
             }
 
             fn describe(&self) -> Type {
-                Self::type_of(self.model())
+                let ty = Self::type_of(self.model());
+                Type { weights: ty.weights.map(|bytes| bytes + self.added_bytes()), ..ty }
             }
 
             fn part(&self) -> Option<PartId> {
@@ -259,19 +228,73 @@ macro_rules! handle {
     };
 }
 
+macro_rules! wears {
+    ($name:ident) => {
+        impl $name {
+            /// Returns a handle with one more LoRA; this one stays as it is.
+            #[must_use]
+            pub fn with(&self, adapter: Adapter) -> Self {
+                Self(self.0.with(adapter))
+            }
+
+            fn added_bytes(&self) -> u64 {
+                self.0.added_bytes()
+            }
+        }
+    };
+}
+
 handle! {
     /// A promise of a denoiser.
-    DenoiserHandle, "denoiser", Denoiser, Part::Denoiser
+    DenoiserHandle, "denoiser", Worn, Denoiser, Part::Denoiser
+}
+
+wears! { DenoiserHandle }
+
+impl DenoiserHandle {
+    /// Returns the text encoders of the same model, without any LoRA.
+    pub fn sibling(&self) -> EncoderHandle {
+        EncoderHandle::new(Arc::clone(self.model()), self.0.0.digest)
+    }
 }
 
 handle! {
     /// A promise of text encoders.
-    EncoderHandle, "encoder", Encoder, Part::Encoder
+    EncoderHandle, "encoder", Worn, Encoder, Part::Encoder
 }
+
+wears! { EncoderHandle }
 
 handle! {
     /// A promise of an autoencoder.
-    VaeHandle, "vae", Autoencoder, Part::Vae
+    VaeHandle, "vae", Handle, Autoencoder, Part::Vae
+}
+
+impl VaeHandle {
+    fn added_bytes(&self) -> u64 {
+        0
+    }
+}
+
+impl EncoderHandle {
+    /// Returns the same encoders that know one more word.
+    #[must_use]
+    pub fn with_word(&self, word: Inversion) -> Self {
+        let PartOf { model, digest, words } = &self.0.0;
+        let words = words.iter().cloned().chain([Arc::new(word)]).collect();
+        Self(self.0.over(Encoder(PartOf { model: model.clone(), digest: *digest, words })))
+    }
+
+    /// Returns the trained words that each text encoder knows.
+    ///
+    /// # Errors
+    /// A bug: words are checked when they are read.
+    pub fn words(&self) -> Result<Vec<Words>, Fault> {
+        let of = |(tower, (_, vocab_size)): (usize, (usize, usize))| {
+            Words::new(self.0.0.words.iter().map(Arc::as_ref), tower, vocab_size).map_err(fault)
+        };
+        self.model().encoder_sizes().into_iter().enumerate().map(of).collect()
+    }
 }
 
 /// The parts of a model.

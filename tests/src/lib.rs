@@ -4,4 +4,5 @@ pub mod archive;
 pub mod cached;
 pub mod reference;
 pub mod room;
+pub mod single;
 pub mod studio;

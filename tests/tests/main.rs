@@ -1,5 +1,6 @@
 //! The one integration binary: linking candle many times is nobody's joy.
 
+mod craft;
 mod engine;
 mod faults;
 mod parity;

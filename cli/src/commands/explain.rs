@@ -15,6 +15,6 @@ use crate::show::json;
 /// Everything that is wrong with it.
 pub fn explain(wanted: &Wanted, desk: &Desk) -> Result<(), Faults> {
     let job = Job::prepare(wanted, &Folders::find()?, desk)?;
-    let plan = job.engine.plan(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?;
+    let plan = job.engine.foresee(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?;
     if wanted.json { desk.answer_json(json::plan(&plan)) } else { desk.answer_text(&table(&plan)) }
 }

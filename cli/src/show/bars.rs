@@ -1,6 +1,7 @@
 //! Progress on a terminal: a bar for the run, and one for each node at work with its steps and when it will be through.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ impl<'d> Bars<'d> {
         let mut drawn = self.drawn.lock().expect("no thread panics while it draws");
         match event {
             Event::Planned(plan) => drawn.plan(plan, self.desk),
+            Event::Reading { path, done, of } => drawn.read(path, *done, *of, self.desk),
             Event::Started { node, .. } if drawn.shares.contains_key(*node) => drawn.start(node, self.desk),
             Event::Progress { node, done, of } => drawn.progress(node, *done, *of),
             Event::Finished { node, how: How::Ran, .. } => drawn.finish(node),
@@ -58,7 +60,23 @@ impl<'d> Bars<'d> {
 }
 
 impl Drawn {
+    /// Shows how far a file is that is read before the plan is made.
+    fn read(&mut self, path: &Path, done: u64, of: u64, desk: &Desk) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if !self.nodes.contains_key(&name) {
+            self.start(&name, desk);
+        }
+        let Some(bar) = self.nodes.get(&name) else { return };
+        if bar.length() != Some(of) {
+            bar.set_length(of);
+            bar.set_style(style("{bar:24} reading {prefix}  {eta} left"));
+        }
+        bar.set_position(done);
+    }
+
     fn plan(&mut self, plan: &Plan, desk: &Desk) {
+        // What was read for the plan is read.
+        self.nodes.drain().for_each(|(_, bar)| bar.finish_and_clear());
         let runs: Vec<_> = plan.steps.iter().filter(|step| step.action == Action::Run).collect();
         // With one node of unknown length, the nodes count alike: half a truth about time would be none.
         let known = runs.iter().all(|step| step.seconds.is_some());

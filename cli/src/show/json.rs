@@ -22,6 +22,9 @@ pub fn event(event: &Event<'_>, at: Duration) -> Option<Value> {
             merge(&mut object, plan(seen));
             object
         }
+        Event::Reading { path, done, of } => {
+            json!({"event": "reading", "path": path.display().to_string(), "done": done, "of": of})
+        }
         Event::Started { node, kind } => json!({"event": "started", "node": node, "type": kind}),
         Event::Progress { node, done, of } => json!({"event": "progress", "node": node, "done": done, "of": of}),
         Event::Finished { node, how, seconds } => {
@@ -71,6 +74,7 @@ fn step(step: &Step) -> Value {
         "why": step.why.to_string(),
         "recipe": step.recipe.to_string(),
         "seconds": step.seconds,
+        "drawn": step.drawn,
         "cost": step.cost,
         "makes": step.types.iter().map(ty).collect::<Vec<_>>(),
     })

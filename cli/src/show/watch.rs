@@ -61,7 +61,7 @@ impl<'d> Watch<'d> {
             Event::Wrote { node, path, .. } => format!("{node} wrote {}", path.display()),
             Event::Failed(located) => format!("failed: {located}"),
             // Warnings are said, and so get into the log that way.
-            Event::Warning { .. } | Event::Progress { .. } | Event::Preview { .. } => return,
+            Event::Warning { .. } | Event::Reading { .. } | Event::Progress { .. } | Event::Preview { .. } => return,
         };
         self.desk.note(&line);
     }
@@ -83,11 +83,16 @@ impl Observer for Watch<'_> {
             Face::Bars(bars) => bars.see(event),
             Face::Lines(last) => {
                 let mut last = lock(last);
-                if let Event::Progress { node, done, of } = event
-                    && last.elapsed() >= LINE_EVERY
-                {
+                let line = match event {
+                    Event::Progress { node, done, of } => format!("{node} {done}/{of}"),
+                    Event::Reading { path, done, of } => {
+                        format!("reading {}: {} of {} MB", path.display(), done >> 20, of >> 20)
+                    }
+                    _ => return,
+                };
+                if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
-                    self.desk.say(&format!("{node} {done}/{of}"));
+                    self.desk.say(&line);
                 }
             }
             Face::Events => {

@@ -522,6 +522,7 @@ impl Observer for Log {
 pub fn line(event: &Event<'_>) -> String {
     match event {
         Event::Planned(plan) => format!("planned {} of {}", plan.runs(), plan.steps.len()),
+        Event::Reading { done, of, .. } => format!("reading {done}/{of}"),
         Event::Started { node, kind } => format!("started {node} ({kind})"),
         Event::Progress { node, done, of } => format!("{node} {done}/{of}"),
         Event::Preview { node, .. } => format!("preview {node}"),

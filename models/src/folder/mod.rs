@@ -16,7 +16,9 @@ pub use family::Family;
 pub use files::File;
 
 use crate::{
-    Error, Result, json, paths,
+    Error, Result,
+    checkpoint::layout,
+    json, paths,
     sdxl::config::{ModelIndex, TextEncoderConfig, UNetConfig, VaeConfig},
     tokenizer::Clip,
     weights::{Options, Weights},
@@ -49,7 +51,7 @@ pub struct Configs {
 }
 
 /// A part of a model that has a folder of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
     /// The denoising network.
     UNet,
@@ -157,9 +159,14 @@ impl ModelFolder {
         &self.files
     }
 
-    /// Opens the weights of a component.
+    /// Opens the weights of a component. The attention of an autoencoder from before 2023 has other names, and is handed
+    /// out under today's.
     pub fn weights(&self, component: Component, options: Options) -> Result<Weights> {
-        Weights::open_with(&self.present(component)?, options)
+        let weights = Weights::open_with(&self.present(component)?, options)?;
+        match component == Component::Vae && weights.contains("decoder.mid_block.attentions.0.query.weight") {
+            true => layout::renamed_vae(&weights, &self.configs),
+            false => Ok(weights),
+        }
     }
 
     /// Opens a tokenizer, and makes sure that its encoder knows all of its tokens.

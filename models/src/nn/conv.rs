@@ -69,7 +69,7 @@ impl Conv2d {
     pub fn load(w: &Weights, shape: ConvShape) -> Result<Self> {
         let ConvShape { inputs, outputs, kernel, .. } = shape;
         Ok(Self {
-            weight: Storage::of(w.get("weight", (outputs, inputs, kernel, kernel))?),
+            weight: Storage::load(w, "weight", (outputs, inputs, kernel, kernel))?,
             bias: small(w, "bias", outputs)?,
             shape,
         })

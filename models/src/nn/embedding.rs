@@ -2,39 +2,73 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Storage, Tokens, host};
+use super::{Tokens, host};
 use crate::{Error, Result, Weights};
 
 /// A table with a vector per word.
 #[derive(Clone, Debug)]
 pub struct Embedding {
-    table: Storage,
+    /// (words, channels), in the precision that it was handed out in.
+    table: Tensor,
     words: usize,
 }
 
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        Ok(Self { table: Storage::of(w.get("weight", (words, channels))?), words })
+        let table = w.get("weight", (words, channels))?;
+        let table = match w.patches() {
+            [] => table,
+            patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,
+        };
+        Ok(Self { table, words })
     }
 
     /// Looks up rows of words, all of one length.
     pub fn forward(&self, rows: &[Vec<u32>]) -> Result<Tokens> {
+        self.forward_with(rows, None)
+    }
+
+    /// Looks up rows of words of which some may have their vectors, (words, channels), behind the table.
+    pub fn forward_with(&self, rows: &[Vec<u32>], more: Option<&Tensor>) -> Result<Tokens> {
         let length = rows.first().map_or(0, Vec::len);
         if rows.iter().any(|row| row.len() != length) {
             let what = "rows of words of unequal lengths cannot be one batch";
             return Err(Error::Shape(what.into()));
         }
         let ids: Vec<u32> = rows.iter().flatten().copied().collect();
-        if let Some(id) = ids.iter().find(|id| **id as usize >= self.words) {
-            let what = format!("word {id} is not in a table of {} words", self.words);
+        let words = self.words + more.map_or(Ok(0), |more| more.dim(0))?;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= words) {
+            let what = format!("word {id} is not in a table of {words} words");
             return Err(Error::Shape(what));
         }
-        let (Storage::Dense(table) | Storage::Widened(table)) = &self.table;
-        let ids = Tensor::from_vec(ids, rows.len() * length, table.device())?;
-        let vectors = table.index_select(&ids, 0)?.to_dtype(DType::F32)?;
+        let table = &self.table;
         let channels = table.dim(1)?;
+        let within: Vec<u32> = ids.iter().map(|id| if (*id as usize) < self.words { *id } else { 0 }).collect();
+        let within = Tensor::from_vec(within, rows.len() * length, table.device())?;
+        let mut vectors = table.index_select(&within, 0)?.to_dtype(DType::F32)?;
+        if let Some(more) = more.filter(|_| ids.iter().any(|id| *id as usize >= self.words)) {
+            vectors = self.replaced(&vectors, &ids, more)?;
+        }
         Tokens::from_tensor(&vectors.reshape((rows.len(), length, channels))?)
+    }
+
+    /// Puts the vectors behind the table where their words stand.
+    fn replaced(&self, vectors: &Tensor, ids: &[u32], more: &Tensor) -> Result<Tensor> {
+        let channels = vectors.dim(1)?;
+        let mut all = vectors.flatten_all()?.to_vec1::<f32>()?;
+        let more = more.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+        for (vector, id) in all.chunks_mut(channels).zip(ids) {
+            match (*id as usize).checked_sub(self.words).map(|behind| &more[behind]) {
+                Some(own) if own.len() == channels => vector.copy_from_slice(own),
+                Some(own) => {
+                    let what = format!("a vector of width {} is no word in a table of width {channels}", own.len());
+                    return Err(Error::Shape(what));
+                }
+                None => {}
+            }
+        }
+        Ok(Tensor::from_vec(all, vectors.dims(), vectors.device())?)
     }
 }
 

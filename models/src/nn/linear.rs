@@ -25,22 +25,21 @@ pub enum Bias {
 impl Linear {
     /// Loads `weight` (outputs, inputs) and `bias`.
     pub fn load(w: &Weights, inputs: usize, outputs: usize, bias: Bias) -> Result<Self> {
-        let weight = w.get("weight", (outputs, inputs))?;
+        let weight = Storage::load(w, "weight", (outputs, inputs))?;
         Self::with(w, weight, outputs, bias)
     }
 
     /// Loads the same from a convolution of one point, (outputs, inputs, 1, 1).
     pub fn load_pointwise(w: &Weights, inputs: usize, outputs: usize) -> Result<Self> {
-        let weight = w.get("weight", (outputs, inputs, 1, 1))?;
-        Self::with(w, weight.squeeze(3)?.squeeze(2)?, outputs, Bias::Yes)
+        let weight = Storage::load(w, "weight", (outputs, inputs, 1, 1))?;
+        Self::with(w, weight.squeezed()?, outputs, Bias::Yes)
     }
 
-    fn with(w: &Weights, weight: Tensor, outputs: usize, bias: Bias) -> Result<Self> {
+    fn with(w: &Weights, weight: Storage, outputs: usize, bias: Bias) -> Result<Self> {
         let bias = match bias {
             Bias::Yes => Some(small(w, "bias", outputs)?),
             Bias::No => None,
         };
-        let weight = Storage::of(weight);
         Ok(Self { weight, bias })
     }
 

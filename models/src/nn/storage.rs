@@ -1,20 +1,51 @@
 //! How the numbers of a big weight lie in memory.
 
-use candle_core::{CpuStorage, DType, Device, Storage as Raw, Tensor};
+use candle_core::{CpuStorage, DType, Device, Shape, Storage as Raw, Tensor};
 use rayon::prelude::*;
 
-use crate::{Result, Weights};
+use crate::{Result, Weights, lora::Patch, weights::Packed};
 
-/// A big weight: as it is computed with, or kept small and widened at each use.
+/// A big weight: as it is computed with, or kept small and widened at each use, or changed at each use.
 #[derive(Clone, Debug)]
 pub enum Storage {
     /// f32, used as it lies.
     Dense(Tensor),
     /// f16 or bf16: half the memory, widened to f32 each time. Norms, biases and tables are never kept so.
     Widened(Tensor),
+    /// Eight-bit floats or blocks, as the file has them, widened to f32 each time.
+    Packed(Packed),
+    /// A weight that is shared, and what is changed about it.
+    Patched(Box<Storage>, Vec<Patch>),
 }
 
 impl Storage {
+    /// Loads the weight of a layer in the precision that `w` hands out, or as the file has it where that is smaller, with
+    /// the changes made to that layer.
+    pub fn load(w: &Weights, name: &str, shape: impl Into<Shape>) -> Result<Self> {
+        let shape = shape.into();
+        let base = match w.packed(name, shape.clone())? {
+            Some(packed) => Storage::Packed(packed),
+            None => Self::of(w.get(name, shape)?),
+        };
+        Ok(match w.patches() {
+            [] => base,
+            patches => Storage::Patched(Box::new(base), patches.to_vec()),
+        })
+    }
+
+    /// Leaves out the window of a convolution of one point: (a, b, 1, 1) becomes (a, b).
+    pub fn squeezed(self) -> Result<Self> {
+        Ok(match self {
+            Storage::Dense(weight) => Storage::Dense(weight.squeeze(3)?.squeeze(2)?),
+            Storage::Widened(weight) => Storage::Widened(weight.squeeze(3)?.squeeze(2)?),
+            Storage::Patched(base, patches) => Storage::Patched(Box::new(base.squeezed()?), patches),
+            Storage::Packed(weight) => {
+                let matrix = weight.shape()[..2].to_vec();
+                Storage::Packed(weight.reshaped(&matrix))
+            }
+        })
+    }
+
     /// Takes a weight in the precision that it was handed out in.
     pub fn of(weight: Tensor) -> Self {
         match weight.dtype() {
@@ -28,13 +59,21 @@ impl Storage {
         match self {
             Storage::Dense(weight) => Ok(weight.clone()),
             Storage::Widened(weight) => widened(weight),
+            Storage::Patched(base, patches) => {
+                patches.iter().try_fold(base.widened()?, |weight, patch| patch.weight(&weight))
+            }
+            Storage::Packed(weight) => weight.widened(),
         }
     }
 }
 
-/// Loads a vector that is small enough to be f32 always: a norm's gain, a bias.
+/// Loads a vector that is small enough to be f32 always: a norm's gain, a bias. Changes are made to it once.
 pub fn small(w: &Weights, name: &str, length: usize) -> Result<Tensor> {
-    w.clone().with_precision(DType::F32).get(name, length)
+    let x = w.clone().with_precision(DType::F32).get(name, length)?;
+    w.patches().iter().try_fold(x, |x, patch| match name {
+        "bias" => patch.bias(&x),
+        _ => patch.weight(&x),
+    })
 }
 
 /// Widens f16 or bf16 to f32, on all threads where it lies in memory in order.

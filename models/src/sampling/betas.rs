@@ -3,6 +3,8 @@
 //! The reference computes these in single precision; so do we, at the same places, because the tables then agree to
 //! the last bits and so do the pictures.
 
+use serde::{Deserialize, Serialize};
+
 use super::spec::BetaCurve;
 use super::{Betas, Unsupported};
 
@@ -80,6 +82,7 @@ impl Betas {
 }
 
 /// The sigma of every trained timestep, rising, and its logarithm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SigmaTable {
     sigmas: Vec<f32>,
     logs: Vec<f32>,
@@ -101,6 +104,11 @@ impl SigmaTable {
     fn of(sigmas: Vec<f32>) -> Self {
         let logs = sigmas.iter().map(|sigma| f64::from(*sigma).ln() as f32).collect();
         Self { sigmas, logs }
+    }
+
+    /// How many sigmas there are.
+    pub(super) fn len(&self) -> usize {
+        self.sigmas.len()
     }
 
     /// The smallest sigma.

@@ -1,12 +1,13 @@
 //! Euler's method with ancestral noise: a step too far down, and up again with fresh noise.
 //!
-//! k-diffusion's `sample_euler_ancestral` and diffusers' EulerAncestralDiscreteScheduler. With eta = 0 it is Euler's
+//! k-diffusion's `sample_euler_ancestral` and diffusers' EulerAncestralDiscreteScheduler; for flows ComfyUI's form. With eta = 0 it is Euler's
 //! method; DDIM of Song et al., arXiv 2010.02502, equation 12, is the same step in another scale with another usual eta.
 
 use candle_core::Tensor;
 
+use super::ancestral::Ancestral;
 use super::state::blend;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State, Step};
+use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
 
 /// Walks in ancestral steps; draws noise in every step, also in the last, as diffusers does.
 pub fn euler_ancestral(
@@ -31,11 +32,11 @@ pub(super) fn walk(
 ) -> Result<State> {
     for step in schedule.steps_from(state.index) {
         let clean = model.denoise(&state.x, step.now)?;
-        let (down, up) = split(step, eta);
+        let Ancestral { down, kept: faded, up } = Ancestral::of(schedule, step, eta);
         let kept = down / step.now.sigma;
         state.x = blend(kept, &state.x, 1.0 - kept, &clean)?;
         if eta > 0.0 {
-            state.x = blend(1.0, &state.x, up, &fresh(noise, &state.x)?)?;
+            state.x = blend(faded, &state.x, up, &fresh(noise, &state.x)?)?;
         }
         state.done(step, &clean, noise, on_step)?;
     }
@@ -45,11 +46,4 @@ pub(super) fn walk(
 /// Draws noise of the shape, place and dtype of a latent.
 pub(super) fn fresh(noise: &mut NoiseSource, x: &Tensor) -> Result<Tensor> {
     noise.draw(x.shape())?.to_device(x.device())?.to_dtype(x.dtype())
-}
-
-/// Splits the next sigma into what is walked down to and what is put back as noise: down² + up² = next².
-fn split(step: Step, eta: f64) -> (f64, f64) {
-    let (now, next) = (step.now.sigma, step.next.sigma);
-    let up = next.min(eta * (next * next * (now * now - next * next) / (now * now)).sqrt());
-    ((next * next - up * up).sqrt(), up)
 }

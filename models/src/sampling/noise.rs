@@ -60,9 +60,18 @@ pub struct NoiseSource {
 enum Stream {
     Cpu(TorchCpu),
     Philox(Philox),
+    Listed(Vec<f32>),
 }
 
 impl NoiseSource {
+    /// Gives noise that was drawn elsewhere, value by value, and fails when all is given.
+    #[must_use]
+    pub fn listed(mut values: Vec<f32>) -> Self {
+        values.reverse(); // given from the end
+        let streams = vec![Stream::Listed(values)];
+        Self { mode: NoiseMode::Diffusers, device: Device::Cpu, seed: 0, eta: None, streams }
+    }
+
     /// Starts the streams of a seed.
     #[must_use]
     pub fn new(mode: NoiseMode, device: Device, seed: u64) -> Self {
@@ -125,6 +134,7 @@ impl Stream {
         match self {
             Self::Cpu(generator) => generator.randn(n),
             Self::Philox(generator) => generator.randn(n),
+            Self::Listed(values) => values.split_off(values.len().saturating_sub(n)).into_iter().rev().collect(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub enum Prediction {
     Epsilon,
     /// v = alpha · noise − sigma · x0 of Salimans and Ho, arXiv 2202.00512 (SD2.1, some SDXL finetunes).
     V,
+    /// The clean latent itself (one-step distilled networks).
+    Sample,
     /// The direction noise − x0 of rectified flow, arXiv 2209.03003 (SD3, Flux, Qwen-Image).
     Flow,
 }
@@ -59,7 +61,7 @@ impl Prediction {
     /// Scales a latent to what the network was trained on.
     pub fn scale_input(self, x: &Tensor, sigma: f64) -> Result<Tensor> {
         match self {
-            Self::Epsilon | Self::V => x.affine(1.0 / (sigma * sigma + 1.0).sqrt(), 0.0),
+            Self::Epsilon | Self::V | Self::Sample => x.affine(1.0 / (sigma * sigma + 1.0).sqrt(), 0.0),
             Self::Flow => Ok(x.clone()),
         }
     }
@@ -80,6 +82,7 @@ impl Prediction {
     fn factors(self, sigma: f64) -> (f64, f64) {
         match self {
             Self::Epsilon | Self::Flow => (1.0, -sigma),
+            Self::Sample => (0.0, 1.0),
             Self::V => {
                 let square = sigma * sigma + 1.0;
                 (1.0 / square, -sigma / square.sqrt())
@@ -100,6 +103,7 @@ mod tests {
         match prediction {
             Prediction::Epsilon => noise,
             Prediction::V => alpha * noise - alpha * sigma * clean,
+            Prediction::Sample => clean,
             Prediction::Flow => noise - clean,
         }
     }
@@ -107,7 +111,7 @@ mod tests {
     #[test]
     fn a_perfect_network_gives_the_clean_latent_back() {
         let scalar = |value: f64| Tensor::new(&[value], &Device::Cpu).unwrap();
-        for prediction in [Prediction::Epsilon, Prediction::V, Prediction::Flow] {
+        for prediction in [Prediction::Epsilon, Prediction::V, Prediction::Sample, Prediction::Flow] {
             for sigma in [0.02, 0.5, 0.999] {
                 let x = prediction.noised(&scalar(0.7), &scalar(-1.3), sigma).unwrap();
                 let network = |_: &Tensor, _| Ok(scalar(truth(prediction, 0.7, -1.3, sigma)));

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Prediction, Result, Rules, SchedulerConfig, Table, Unsupported};
+use super::{Clock, Prediction, Result, Rules, SchedulerConfig, Table, Unsupported};
 
 /// A place on the way from noise to picture.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,15 @@ pub enum Start {
     UnitVariance,
 }
 
+/// What becomes of the noise that is left where a part of the way ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Leftover {
+    /// It stays, for another run to go on from.
+    Kept,
+    /// The last step takes all of it.
+    Removed,
+}
+
 /// The points of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
@@ -47,6 +56,10 @@ pub struct Schedule {
     pub preserving: bool,
     /// Timesteps the network was trained on.
     pub trained: usize,
+    /// Whose rules the points follow.
+    pub rules: Rules,
+    /// Which timestep belongs to a sigma between the points.
+    pub clock: Clock,
 }
 
 impl Schedule {
@@ -87,6 +100,67 @@ impl Schedule {
         self
     }
 
+    /// Cuts out the steps from `start` up to `end` as a way of its own, as ComfyUI's start and end steps do.
+    ///
+    /// Fails if there is no step between them.
+    pub fn part(mut self, start: usize, end: usize, leftover: Leftover) -> std::result::Result<Self, Unsupported> {
+        let end = end.min(self.len());
+        if start >= end {
+            let range = format!("below `end_step`, {end} of {} steps", self.len());
+            return Err(Unsupported::number("start_step", start as f64, range));
+        }
+        let clean = end == self.len();
+        self.points = self.points[start..=end].to_vec();
+        if let (false, Leftover::Removed, Some(last)) = (clean, leftover, self.points.last_mut()) {
+            *last = Point { sigma: 0.0, timestep: 0.0 };
+        }
+        self.stop = end - start;
+        if start > 0 {
+            self.start = Start::SigmaMax;
+        }
+        // What is handed over in the middle is handed over as it is.
+        self.preserving &= clean;
+        Ok(self)
+    }
+
+    /// Keeps the last so many steps as a way of its own, as ComfyUI's "denoise" does.
+    pub(super) fn last(self, steps: usize) -> Self {
+        let spare = self.len().saturating_sub(steps);
+        let whole = self.clone();
+        if spare == 0 { whole } else { self.part(spare, usize::MAX, Leftover::Kept).unwrap_or(whole) }
+    }
+
+    /// Returns the schedule with a first sigma whose logarithm a solver can take: a flow's 1 is moved down a little,
+    /// as ComfyUI moves it.
+    #[must_use]
+    pub fn with_finite_start(&self) -> Self {
+        let mut schedule = self.clone();
+        let first = schedule.points.first_mut().filter(|point| point.sigma >= 1.0);
+        if let (Prediction::Flow, Some(first)) = (self.prediction, first) {
+            *first = self.clock.point(self.clock.sigma_after(1e-4));
+        }
+        schedule
+    }
+
+    /// Returns how much of the picture is in the latent at a sigma: all of it but for flows.
+    #[must_use]
+    pub fn alpha(&self, sigma: f64) -> f64 {
+        if self.prediction == Prediction::Flow { 1.0 - sigma } else { 1.0 }
+    }
+
+    /// Returns half the logarithm of the signal-to-noise ratio at a sigma.
+    #[must_use]
+    pub fn lambda(&self, sigma: f64) -> f64 {
+        (self.alpha(sigma) / sigma).ln()
+    }
+
+    /// Returns the sigma of a [`Schedule::lambda`].
+    #[must_use]
+    pub fn sigma_of(&self, lambda: f64) -> f64 {
+        let ratio = (-lambda).exp();
+        if self.prediction == Prediction::Flow { ratio / (1.0 + ratio) } else { ratio }
+    }
+
     /// Returns the factor from noise of variance 1 to the first latent.
     #[must_use]
     pub fn initial_scale(&self) -> f64 {
@@ -125,6 +199,14 @@ impl Schedule {
     pub fn start_of_strength(&self, strength: f64) -> usize {
         let all = self.len();
         all - ((all as f64 * strength) as usize).min(all)
+    }
+
+    /// Returns the first step of a latent in which a sigma of noise was left: that of the nearest point from below.
+    #[must_use]
+    pub fn at_sigma(&self, sigma: f64) -> usize {
+        // The points of two schedules that mean the same may differ in their last bits.
+        let above = |point: &&Point| point.sigma > sigma * (1.0 + 1e-5);
+        self.points[..self.len()].iter().take_while(above).count()
     }
 
     /// Returns the first step of the second of two experts who share the way at a fraction between 0 and 1:
@@ -169,6 +251,15 @@ mod tests {
         assert_eq!(ten_steps().handover(0.8), 8);
         assert_eq!(ten_steps().handover(0.0), 0);
         assert_eq!(ten_steps().handover(1.0), 10);
+    }
+
+    #[test]
+    fn a_latent_is_gone_on_with_where_it_was_left() {
+        let schedule = ten_steps();
+        for (index, point) in schedule.points.iter().enumerate() {
+            assert_eq!(schedule.at_sigma(point.sigma), index);
+        }
+        assert_eq!(schedule.at_sigma(1e9), 0);
     }
 
     #[test]

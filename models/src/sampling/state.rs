@@ -59,6 +59,13 @@ impl State {
         Ok(Self { x, index, history })
     }
 
+    /// Notes something for later steps, and forgets the oldest beyond `most`.
+    pub(super) fn remember(&mut self, past: Tensor, most: usize) {
+        self.history.push(past);
+        let spare = self.history.len().saturating_sub(most);
+        self.history.drain(..spare);
+    }
+
     /// Ends a step: counts it and tells the watcher.
     pub(super) fn done(
         &mut self,
@@ -75,6 +82,15 @@ impl State {
 /// a · x + b · y, with the factors in f64 and the tensors in theirs.
 pub(super) fn blend(a: f64, x: &Tensor, b: f64, y: &Tensor) -> Result<Tensor> {
     x.affine(a, 0.0)? + y.affine(b, 0.0)?
+}
+
+/// The sum of tensors, each times a factor; there is at least one.
+pub(super) fn combine(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
+    let mut terms = terms.iter().filter(|(factor, _)| *factor != 0.0);
+    let Some((factor, first)) = terms.next() else {
+        return Err(Error::Msg("a sum of no tensors".to_owned()));
+    };
+    terms.try_fold(first.affine(*factor, 0.0)?, |sum, (factor, tensor)| sum + tensor.affine(*factor, 0.0)?)
 }
 
 #[cfg(test)]

@@ -14,10 +14,21 @@ impl Denoiser for Toy {
     }
 }
 
-fn schedule(rules: Rules, table: Table, steps: usize) -> Schedule {
+fn spec(rules: Rules) -> ScheduleSpec {
     let text = r#"{"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
         "timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": false}"#;
-    Schedule::from_config(&SchedulerConfig::from_json(text).unwrap(), rules, table, steps).unwrap()
+    SchedulerConfig::from_json(text).unwrap().spec(rules).unwrap()
+}
+
+fn schedule(rules: Rules, table: Table, steps: usize) -> Schedule {
+    spec(rules).with(table).schedule(steps).unwrap()
+}
+
+/// A schedule of at most as many steps as the sampler's rules allow.
+fn longest(info: &SamplerInfo, table: Table, steps: usize) -> Schedule {
+    let spec = spec(info.rules);
+    let distilled = matches!(spec.with(table).spacing, Spacing::Distilled { .. });
+    info.schedule(&spec, table, if distilled { steps.min(50) } else { steps }).unwrap()
 }
 
 fn noise() -> NoiseSource {
@@ -160,7 +171,10 @@ fn every_schedule_has_its_steps_and_only_falls() {
         for steps in [1, 2, 3, 7, 30, 61, 103, 500, 999] {
             let schedule = schedule(rules, *table, steps);
             let what = format!("{rules:?} {name} {steps}");
-            assert_eq!((schedule.len(), schedule.points.len(), schedule.stop), (steps, steps + 1, steps), "{what}");
+            let counts_otherwise = matches!(table, Table::DdimUniform | Table::ComfyuiBeta)
+                || (rules, *table) == (Rules::Comfyui, Table::Beta);
+            assert!(schedule.len() == steps || counts_otherwise && !schedule.is_empty(), "{what}");
+            assert_eq!((schedule.points.len(), schedule.stop), (schedule.len() + 1, schedule.len()), "{what}");
             for step in schedule.steps_from(0) {
                 let (now, next) = (step.now, step.next);
                 assert!(now.sigma.is_finite() && now.sigma > 0.0, "{what}: {now:?}");
@@ -172,14 +186,14 @@ fn every_schedule_has_its_steps_and_only_falls() {
     }
 }
 
-const RULES: [Rules; 4] = [Rules::Euler, Rules::Ddim, Rules::Dpm, Rules::Comfyui];
+const RULES: [Rules; 5] = [Rules::Euler, Rules::Ddim, Rules::Ddpm, Rules::Dpm, Rules::Comfyui];
 
 #[test]
 fn every_sampler_stays_finite_on_every_schedule() {
     for info in SAMPLERS {
         for (name, _, table) in TABLES {
             for steps in [1, 2, 16, 999] {
-                let schedule = schedule(info.rules, *table, steps);
+                let schedule = longest(info, *table, steps);
                 let mut noise = noise();
                 let state = start(&schedule, &mut noise, 1);
                 let end = run(info, &schedule, state, &mut noise);
@@ -214,4 +228,106 @@ fn names_find_what_they_name_and_only_that() {
     }
     assert!(sampler("plms").unwrap_err().to_string().contains("use `euler`, `euler_ancestral`"));
     assert!(Table::named("best").unwrap_err().to_string().contains("`karras`"));
+}
+
+const FLOW: &str = r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}"#;
+
+#[test]
+fn samplers_walk_flows_to_finite_ends_or_refuse_them() {
+    let spec = SchedulerConfig::from_json(FLOW).unwrap().spec(Rules::Euler).unwrap();
+    let mut walked = 0;
+    for info in SAMPLERS {
+        for table in [Table::Model, Table::Simple, Table::ComfyuiBeta] {
+            let Ok(schedule) = info.schedule(&spec, table, 8) else {
+                assert!(info.check(&spec).unwrap_err().to_string().contains("`euler`"), "{}", info.name);
+                continue;
+            };
+            let mut noise = noise();
+            let state = start(&schedule, &mut noise, 1);
+            let end = run(info, &schedule, state, &mut noise);
+            let values: Vec<f32> = end.x.flatten_all().unwrap().to_vec1().unwrap();
+            assert!(values.iter().all(|v| v.is_finite()), "{} {table:?}", info.name);
+            walked += 1;
+        }
+    }
+    assert!(walked > SAMPLERS.len());
+}
+
+#[test]
+fn a_run_in_two_parts_with_the_noise_left_over_is_the_whole_run() {
+    let whole = schedule(Rules::Euler, Table::Normal, 8);
+    let first = whole.clone().part(0, 3, Leftover::Kept).unwrap();
+    let second = whole.clone().part(3, 99, Leftover::Kept).unwrap();
+    assert_eq!((first.stop, second.stop, second.points.last()), (3, 5, whole.points.last()));
+    let info = sampler("euler").unwrap();
+    let state = start(&whole, &mut noise(), 1);
+    let end = run(info, &whole, state.clone(), &mut noise());
+    let half = run(info, &first, state, &mut noise());
+    let rest = run(info, &second, State::new(half.x, 0), &mut noise());
+    assert_eq!(bits(&rest.x), bits(&end.x));
+}
+
+#[test]
+fn a_part_that_leaves_nothing_over_ends_without_noise() {
+    let part = schedule(Rules::Euler, Table::Normal, 8).part(2, 5, Leftover::Removed).unwrap();
+    assert_eq!(part.points.last().unwrap().sigma, 0.0);
+    let fault = schedule(Rules::Euler, Table::Normal, 8).part(5, 5, Leftover::Kept).unwrap_err();
+    assert_eq!(fault.to_string(), "`start_step` is 5, but must be below `end_step`, 5 of 8 steps");
+}
+
+#[test]
+fn the_end_of_a_longer_way_is_its_last_steps() {
+    let (info, spec) = (sampler("euler").unwrap(), spec(Rules::Euler));
+    let half = info.schedule_of_denoise(&spec, Table::Normal, (10, 0.5)).unwrap();
+    assert_eq!(half.points, schedule(Rules::Euler, Table::Normal, 20).points[10..]);
+    assert_eq!((half.stop, half.start), (10, Start::SigmaMax));
+    assert!(info.schedule_of_denoise(&spec, Table::Normal, (10, 0.0)).is_err());
+}
+
+#[test]
+fn written_sigmas_are_walked_as_they_are() {
+    let spec = spec(Rules::Euler);
+    let schedule = spec.schedule_over(&[14.7, 3.0, 0.5, 0.0]).unwrap();
+    assert_eq!(schedule.points.iter().map(|point| point.sigma).collect::<Vec<_>>(), [14.7, 3.0, 0.5, 0.0]);
+    assert!(schedule.points[0].timestep > schedule.points[1].timestep);
+    for list in [&[][..], &[1.0], &[1.0, 1.0], &[0.5, 1.0], &[1.0, -0.5], &[f64::NAN, 0.0]] {
+        assert!(spec.schedule_over(list).unwrap_err().to_string().contains("each smaller"), "{list:?}");
+    }
+    let flow = SchedulerConfig::from_json(FLOW).unwrap().spec(Rules::Euler).unwrap();
+    assert!(flow.schedule_over(&[1.5, 0.0]).unwrap_err().to_string().contains("at most 1"));
+}
+
+// Methods that remember begin with steps of lower order, and never quite make up for them.
+#[test]
+fn solvers_of_higher_order_gain_more_from_more_steps() {
+    let gap = |name: &str, steps: usize| {
+        let info = sampler(name).unwrap();
+        let spec = spec(Rules::Euler);
+        // Even in lambda and left before the end, so that every step counts alike.
+        let schedule = info.schedule(&spec, Table::ComfyuiExponential, steps).unwrap();
+        let schedule = schedule.part(0, steps - 1, Leftover::Kept).unwrap();
+        let (first, last) = (schedule.points[0].sigma, schedule.points.last().unwrap().sigma);
+        let x = Tensor::new(&[3.0_f64], &Device::Cpu).unwrap();
+        let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, 0).with_eta(0.0);
+        let end = (info.run)(&Normal { spread: 0.8 }, State::new(x, 0), &schedule, &mut noise, &mut |_| Ok(()));
+        let exact = 3.0 * ((last * last + 0.64) / (first * first + 0.64)).sqrt();
+        (end.unwrap().x.to_vec1::<f64>().unwrap()[0] / exact - 1.0).abs()
+    };
+    for (name, order) in [
+        ("euler", 1),
+        ("heun", 2),
+        ("dpm_2_ancestral", 2),
+        ("dpmpp_2m_sde", 2),
+        ("dpmpp_sde", 2),
+        ("seeds_2", 2),
+        ("dpmpp_3m_sde", 2),
+        ("seeds_3", 3),
+        ("sa_solver", 2),
+        ("unipc", 2),
+        ("gradient_estimation", 1),
+    ] {
+        let gain = gap(name, 41) / gap(name, 81);
+        let least = 0.8 * f64::from(1 << order);
+        assert!(gain > least, "{name}: twice the steps, {gain:.2} times as near");
+    }
 }

@@ -4,10 +4,15 @@
 //! `_get_add_time_ids`.
 
 use super::{
-    text::{Encoded, TextEncoder},
+    text::{Depth, TextEncoder},
     unet::Added,
 };
-use crate::{Error, Progress, Result, nn::Tokens, tokenizer::Clip};
+use crate::{
+    Error, Progress, Result,
+    nn::Tokens,
+    prompt::{self, Style, Words, encode::Part, encode::Reading},
+    tokenizer::Clip,
+};
 
 /// Some prompts, as the denoiser reads them.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub struct Tower<'a> {
     pub tokenizer: &'a Clip,
     /// From words to vectors.
     pub encoder: &'a TextEncoder,
+    /// Words that stand for trained vectors.
+    pub words: &'a Words,
 }
 
 /// A prompt.
@@ -39,16 +46,20 @@ pub struct Prompt<'a> {
 }
 
 /// What the reference's `encode_prompt` is asked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
     /// What to show.
     pub positive: &'a [Prompt<'a>],
     /// What to keep away from; nothing is not the same as an empty text.
     pub negative: Option<&'a [Prompt<'a>]>,
-    /// Layers to leave out for the positive prompts. The reference never does so for the negative ones.
+    /// Layers to leave out: for the positive prompts in diffusers, for all of them in the dialects of others.
     pub clip_skip: usize,
     /// Whether no negative means zeros, as `model_index.json` says, instead of an encoded empty text.
     pub force_zeros: bool,
+    /// How texts are read.
+    pub style: Style,
+    /// Which layer pictures are made from.
+    pub depth: Depth,
 }
 
 /// A size in pixels.
@@ -102,14 +113,25 @@ impl Sizes {
 
 impl Conditioning {
     /// Sets what the towers made of the same prompts side by side; the last tower's pooled text is taken.
-    pub fn join(towers: &[Encoded], clip_skip: usize) -> Result<Self> {
-        let Some(last) = towers.last() else {
+    pub fn join(mut towers: Vec<Part>) -> Result<Self> {
+        let contexts: Vec<_> = towers.iter().map(|part| part.context.clone()).collect();
+        let Some(last) = towers.pop() else {
             return Err(Error::Shape("a prompt wants a text encoder".into()));
         };
-        let parts = towers.iter().map(|tower| tower.for_pictures(clip_skip));
         Ok(Self {
-            context: Tokens::concat_channels(&parts.collect::<Result<Vec<_>>>()?)?,
-            pooled: last.projected.then(|| last.pooled.clone()),
+            context: Tokens::concat_channels(&contexts.iter().collect::<Vec<_>>())?,
+            pooled: last.pooled,
+            time_ids: Vec::new(),
+        })
+    }
+
+    /// Sets several prompts one behind the other; all must be of one length.
+    fn stack(prompts: &[Self]) -> Result<Self> {
+        let contexts: Vec<_> = prompts.iter().map(|prompt| &prompt.context).collect();
+        let pooled: Option<Vec<_>> = prompts.iter().map(|prompt| prompt.pooled.as_ref()).collect();
+        Ok(Self {
+            context: Tokens::concat_batch(&contexts)?,
+            pooled: pooled.map(|pooled| Tokens::concat_batch(&pooled)).transpose()?,
             time_ids: Vec::new(),
         })
     }
@@ -132,43 +154,41 @@ impl Conditioning {
     }
 }
 
-/// Encodes prompts; ticks once per layer of each tower.
+/// Encodes prompts, one after another; ticks once per prompt, row and layer.
 pub fn encode(
     towers: &[Tower<'_>],
     prompts: &[Prompt<'_>],
-    clip_skip: usize,
+    reading: Reading,
     progress: &mut dyn Progress,
 ) -> Result<Conditioning> {
-    let of = towers.iter().map(|tower| tower.encoder.layers()).sum();
-    let mut before = 0;
-    let mut encoded = Vec::with_capacity(towers.len());
-    for (i, tower) in towers.iter().enumerate() {
-        let text = |prompt: &Prompt<'_>| {
-            let second = prompt.second.filter(|second| i == 1 && !second.is_empty());
-            Ok(tower.tokenizer.encode(second.unwrap_or(prompt.text))?.ids)
-        };
-        let rows = prompts.iter().map(text).collect::<Result<Vec<_>>>()?;
-        let mut tick = |done: usize, _: usize| progress.tick(before + done, of);
-        encoded.push(tower.encoder.encode(&rows, &mut tick)?);
-        before += tower.encoder.layers();
+    let mut encoded = Vec::with_capacity(prompts.len());
+    for (i, prompt) in prompts.iter().enumerate() {
+        let mut tick = |done: usize, of: usize| progress.tick(i * of + done, prompts.len() * of);
+        encoded.push(prompt::encode(towers, *prompt, reading, &mut tick)?);
     }
-    Conditioning::join(&encoded, clip_skip)
+    Conditioning::stack(&encoded)
 }
 
-/// Encodes positive and negative prompts by the reference's rules.
+/// Encodes positive and negative prompts by the rules of whoever's dialect they are in: diffusers' without any.
+///
+/// Two rules differ. diffusers leaves layers out for the positive prompts alone, A1111 and ComfyUI for both. Where the
+/// model takes zeros for nothing, diffusers does so for a negative that is missing, and A1111 (`modules/sd_models_xl.py`)
+/// for an empty one too.
 pub fn encode_prompt(
     towers: &[Tower<'_>],
     request: Request<'_>,
     progress: &mut dyn Progress,
 ) -> Result<(Conditioning, Conditioning)> {
-    let positive = encode(towers, request.positive, request.clip_skip, progress)?;
-    let negative = match request.negative {
-        Some(negative) => encode(towers, negative, 0, progress)?,
+    let Request { style, depth, clip_skip, .. } = request;
+    let positive = encode(towers, request.positive, Reading { style, depth, clip_skip }, progress)?;
+    let clip_skip = if style.weighting == prompt::Weighting::None { 0 } else { clip_skip };
+    let reading = Reading { style, depth, clip_skip };
+    let is_empty = |prompt: &Prompt<'_>| prompt.text.is_empty() && prompt.second.unwrap_or_default().is_empty();
+    let nothing = |prompts: &&[Prompt<'_>]| style.weighting.is_a1111() && prompts.iter().all(is_empty);
+    let negative = match request.negative.filter(|prompts| !(request.force_zeros && nothing(prompts))) {
+        Some(negative) => encode(towers, negative, reading, progress)?,
         None if request.force_zeros => positive.zeros_like()?,
-        None => {
-            let nothing = vec![Prompt::default(); request.positive.len()];
-            encode(towers, &nothing, 0, progress)?
-        }
+        None => encode(towers, &vec![Prompt::default(); request.positive.len()], reading, progress)?,
     };
     Ok((positive, negative))
 }

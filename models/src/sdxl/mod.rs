@@ -5,8 +5,11 @@
 //! pixels. Each is built from its [`config`] and loads its weights with one report of everything that is wrong; each
 //! ticks as it goes, so that a run can be watched and stopped.
 
+pub mod claims;
 pub mod conditioning;
 pub mod config;
+pub mod keys;
+pub mod published;
 mod resnet;
 pub mod text;
 pub mod unet;

@@ -1,8 +1,10 @@
 //! The text encoders: CLIP's, and OpenCLIP's of the same build.
 //!
-//! A causal transformer without a padding mask. Pictures are made from a layer before the last, without the final norm
-//! ([`Encoded::hidden`]), and from one pooled row, with it. Names and order: transformers
+//! A causal transformer without a padding mask. SDXL makes pictures from a layer before the last, without the final norm
+//! ([`Encoded::hidden`]), and from one pooled row, with it; SD 1.5 from the last layer, with it ([`Depth`]). Names and order: transformers
 //! `models/clip/modeling_clip.py`.
+
+use candle_core::Tensor;
 
 use crate::{
     Error, Progress, Result, Weights,
@@ -21,6 +23,16 @@ pub struct TextEncoder {
     projection: Option<Linear>,
 }
 
+/// Which layer pictures are made from, before any are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// The last but one, as it comes: SDXL.
+    #[default]
+    LastButOne,
+    /// The last, with the final norm: SD 1.5.
+    Last,
+}
+
 /// What an encoder makes of some rows of words.
 #[derive(Clone, Debug)]
 pub struct Encoded {
@@ -36,13 +48,16 @@ pub struct Encoded {
 }
 
 impl Encoded {
-    /// Returns the layer that pictures are made from: the last but one, or `clip_skip` layers before that.
-    pub fn for_pictures(&self, clip_skip: usize) -> Result<&Tokens> {
-        let back = clip_skip.saturating_add(2);
-        let place = self.hidden.len().checked_sub(back);
+    /// Returns the layer that pictures are made from, `clip_skip` layers before the usual one.
+    fn layer(&self, depth: Depth, clip_skip: usize) -> Result<&Tokens> {
+        let usual = match depth {
+            Depth::LastButOne => 2,
+            Depth::Last => 1,
+        };
+        let place = self.hidden.len().checked_sub(clip_skip.saturating_add(usual));
         place.map(|i| &self.hidden[i]).ok_or_else(|| {
             let layers = self.hidden.len() - 1;
-            let most = layers.saturating_sub(1);
+            let most = self.hidden.len().saturating_sub(usual);
             Error::Shape(format!(
                 "a clip skip of {clip_skip} is too much for a text encoder of {layers} layers, the most is {most}"
             ))
@@ -85,8 +100,31 @@ impl TextEncoder {
         self.layers.len()
     }
 
+    /// Returns what pictures are made from: a layer, with the final norm where the model was trained with it.
+    ///
+    /// diffusers `pipelines/stable_diffusion/pipeline_stable_diffusion.py`, `encode_prompt`: SD 1.5 normalises whichever
+    /// layer is taken.
+    pub fn for_pictures(&self, encoded: &Encoded, depth: Depth, clip_skip: usize) -> Result<Tokens> {
+        let layer = encoded.layer(depth, clip_skip)?;
+        match depth {
+            Depth::LastButOne => Ok(layer.clone()),
+            Depth::Last if clip_skip == 0 => Ok(encoded.last.clone()),
+            Depth::Last => self.final_norm.forward(layer),
+        }
+    }
+
     /// Encodes rows of words, all of one length; ticks once per layer.
     pub fn encode(&self, rows: &[Vec<u32>], progress: &mut dyn Progress) -> Result<Encoded> {
+        self.encode_with(rows, None, progress)
+    }
+
+    /// Encodes rows of words of which some may have their vectors, (words, width), behind the vocabulary.
+    pub fn encode_with(
+        &self,
+        rows: &[Vec<u32>],
+        more: Option<&Tensor>,
+        progress: &mut dyn Progress,
+    ) -> Result<Encoded> {
         let length = rows.first().map_or(0, Vec::len);
         if length == 0 || length > self.config.positions {
             return Err(Error::Shape(format!(
@@ -96,7 +134,7 @@ impl TextEncoder {
         }
         let places: Vec<u32> = (0..length as u32).collect();
         let places = self.places.forward(&vec![places; rows.len()])?;
-        let mut x = self.words.forward(rows)?.add(&places)?;
+        let mut x = self.words.forward_with(rows, more)?.add(&places)?;
         let mut hidden = vec![x.clone()];
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer?.forward(&x)?;
@@ -115,11 +153,12 @@ impl TextEncoder {
     /// Finds the end of each text.
     ///
     /// Old configurations give 2 as the end's id, which is wrong, and the reference then takes the first of the
-    /// highest ids, which is the end in CLIP's vocabulary.
+    /// highest ids, which is the end in CLIP's vocabulary. Words behind the vocabulary do not count: the reference, which
+    /// would pool one of them, is not followed there.
     fn ends(&self, rows: &[Vec<u32>]) -> Vec<usize> {
         let end = |row: &Vec<u32>| {
             let id = match self.config.eos_token_id {
-                2 => row.iter().copied().max(),
+                2 => row.iter().copied().filter(|word| (*word as usize) < self.config.vocab_size).max(),
                 id => Some(id),
             };
             row.iter().position(|word| Some(*word) == id).unwrap_or(0)

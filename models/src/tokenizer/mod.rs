@@ -5,6 +5,7 @@
 //! and their numbers are looked up, and so is the padding, which differs between SDXL's two tokenizers.
 
 mod files;
+mod published;
 mod specials;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use tokenizers::{
 };
 
 pub use files::Files;
+pub use published::published;
 
 use crate::{Error, Result};
 use specials::Specials;
@@ -99,10 +101,7 @@ impl Clip {
 
     /// Returns the tokens of a text of at most 64 KiB. A special token's text stands for that token.
     pub fn encode(&self, text: &str) -> Result<Tokens> {
-        if text.len() > MAX_TEXT_BYTES {
-            let what = format!("the text has {} bytes, at most {MAX_TEXT_BYTES} are read", text.len());
-            return Err(Error::tokenizer(&self.path, what));
-        }
+        self.check_length(text)?;
         let encoded = self.bpe.encode_fast(text, false);
         let encoded = encoded.map_err(|what| Error::tokenizer(&self.path, what.to_string()))?;
         let untruncated = [&[self.bos], encoded.get_ids(), &[self.eos]].concat();
@@ -114,6 +113,20 @@ impl Clip {
         }
         ids.resize(self.length, self.pad);
         Ok(Tokens { ids, untruncated, truncated })
+    }
+
+    /// Refuses a text of more than 64 KiB.
+    pub fn check_length(&self, text: &str) -> Result<()> {
+        if text.len() > MAX_TEXT_BYTES {
+            let what = format!("the text has {} bytes, at most {MAX_TEXT_BYTES} are read", text.len());
+            return Err(Error::tokenizer(&self.path, what));
+        }
+        Ok(())
+    }
+
+    /// Returns the number of an entry of the vocabulary.
+    pub fn id_of(&self, entry: &str) -> Option<u32> {
+        self.bpe.token_to_id(entry)
     }
 
     /// Returns the token that starts a text.

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, WithDType};
 use half::{bf16, f16, slice::HalfFloatSliceExt as _};
 use rayon::prelude::*;
 
-use super::header::Stored;
+use super::{header::Stored, packed::table};
 use crate::{Error, Result};
 
 /// Elements that one thread converts at a time.
@@ -34,6 +34,10 @@ fn widened(bytes: &[u8], stored: Stored, shape: &[usize]) -> Result<Tensor> {
             each(from, to, |x| bf16::from_le_bytes(x).to_f32());
         }),
         Stored::F16 => build(bytes, shape, f32_from_f16),
+        Stored::F8_E4M3 | Stored::F8_E5M2 => {
+            let table = table(stored)?;
+            build(bytes, shape, |from, to| each(from, to, |[byte]| table[usize::from(byte)]))
+        }
         other => Err(Error::Shape(format!("{other} is no float format"))),
     }
 }

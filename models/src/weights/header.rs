@@ -16,9 +16,9 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// The most tensors in one file; the largest published models have some ten thousand.
 pub const MAX_TENSORS: usize = 100_000;
 /// The most axes of a tensor.
-const MAX_RANK: usize = 8;
+pub const MAX_RANK: usize = 8;
 /// The longest name of a tensor in bytes.
-const MAX_NAME_BYTES: usize = 1024;
+pub const MAX_NAME_BYTES: usize = 1024;
 
 /// The number format of a stored tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -54,7 +54,7 @@ impl Stored {
 
     /// Tells whether a network can compute with it.
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
+        matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64 | Self::F8_E4M3 | Self::F8_E5M2)
     }
 }
 

@@ -2,46 +2,67 @@
 //!
 //! A network reads like its architecture: `w.at("conv_in").get("weight", (320, 4, 3, 3))?`. A tensor that is missing
 //! or misshapen does not end the loading: it is noted, a stand-in is returned, and [`Weights::finish`] reports all of
-//! them together. Only safetensors is read: no code of ours executes a pickle.
+//! them together. Safetensors and GGUF are read: no code of ours executes a pickle. Files that name their tensors for
+//! another program are read through a view ([`Weights::view`]).
 
 mod convert;
 pub(crate) mod find;
+mod format;
+mod gguf;
 mod header;
+mod packed;
 mod random;
+mod remote;
 mod report;
+mod set;
 mod sniff;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::{
-    collections::BTreeMap,
+    collections::HashMap,
+    ffi::OsStr,
     fmt,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, atomic::Ordering},
 };
 
 use candle_core::{DType, Device, Shape, Tensor};
 
+pub use packed::Packed;
 pub use report::Report;
 pub use source::Bytes;
+pub use view::{Op, Origin};
 
-use crate::{Error, Result};
-use find::Index;
-use header::{Entry, Stored};
+use crate::{
+    Error, Result,
+    lora::{Patch, Patches},
+};
+use format::Format;
+use header::Stored;
+use set::{Order, Set, Stock};
 use source::Source;
 
 /// How weight files are opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Map files instead of reading them. Turn it off on network file systems and for files that may be cut short while
-    /// they are in use: reading a vanished part of a map ends the process.
+    /// Map files instead of reading them. Turn it off for files that may be cut short while they are in use: reading a
+    /// vanished part of a map ends the process. Files on network file systems are read in any case.
     pub mmap: bool,
 }
 
 impl Default for Options {
+    /// Maps files, unless the environment says `DARKROOM_MMAP=0`.
     fn default() -> Self {
-        Self { mmap: true }
+        Self::worded(std::env::var_os("DARKROOM_MMAP").as_deref())
+    }
+}
+
+impl Options {
+    fn worded(mmap: Option<&OsStr>) -> Self {
+        Self { mmap: mmap.is_none_or(|word| word != "0") }
     }
 }
 
@@ -54,34 +75,41 @@ pub struct Weights {
     dtype: DType,
     /// Whether values are left out, as if the set were dry.
     hollow: bool,
+    /// What was handed out, where that is remembered.
+    vault: Option<Arc<Vault>>,
+    patches: Arc<Patches>,
 }
 
-struct Set {
-    path: PathBuf,
-    tensors: BTreeMap<String, Stock>,
-    sources: Vec<Source>,
-    dry: bool,
-    /// Where values are made up instead of read.
-    seed: Option<u64>,
-    notes: Mutex<Report>,
+/// Tensors that were handed out, by name and precision; they are shared with the network that got them.
+#[derive(Default)]
+struct Vault {
+    tensors: Mutex<HashMap<(String, DType), Tensor>>,
+    packed: Mutex<HashMap<String, Packed>>,
 }
 
-/// Where a tensor lies.
-struct Stock {
-    stored: Stored,
-    shape: Vec<usize>,
-    source: usize,
-    offset: u64,
-    length: usize,
+/// Finds what was kept under a key, or makes it and keeps it.
+fn kept<K: std::hash::Hash + Eq, V: Clone>(
+    shelf: Option<&Mutex<HashMap<K, V>>>,
+    key: K,
+    make: impl FnOnce() -> Result<V>,
+) -> Result<V> {
+    let Some(shelf) = shelf else { return make() };
+    let open = || shelf.lock().expect("no code panics while it holds the vault");
+    if let Some(kept) = open().get(&key).cloned() {
+        return Ok(kept);
+    }
+    let made = make()?;
+    open().insert(key, made.clone());
+    Ok(made)
 }
 
 impl Weights {
-    /// Opens a safetensors file, or the folder of a component, mapped.
+    /// Opens a safetensors or GGUF file, or the folder of a component, mapped where that is safe.
     pub fn open(path: &Path) -> Result<Self> {
         Self::open_with(path, Options::default())
     }
 
-    /// Opens a safetensors file, or the folder of a component.
+    /// Opens a safetensors or GGUF file, or the folder of a component.
     pub fn open_with(path: &Path, options: Options) -> Result<Self> {
         let mut set = Set::new(path);
         if !path.is_dir() {
@@ -98,7 +126,7 @@ impl Weights {
         Ok(Self::whole(set))
     }
 
-    /// Takes a safetensors file that is in memory; `name` stands in for its path in messages.
+    /// Takes a safetensors or GGUF file that is in memory; `name` stands in for its path in messages.
     pub fn from_bytes(name: &str, bytes: impl Into<Bytes>) -> Result<Self> {
         let mut set = Set::new(Path::new(name));
         set.add(Source::memory(name, bytes.into()))?;
@@ -111,7 +139,8 @@ impl Weights {
         set.dry = true;
         for (name, shape) in tensors {
             let length = shape.iter().product::<usize>() * Stored::F32.size();
-            set.tensors.insert(name, Stock { stored: Stored::F32, shape, source: 0, offset: 0, length });
+            let (format, order) = (Format::Plain(Stored::F32), Order::Stored);
+            set.tensors.insert(name, Stock { format, shape, source: 0, offset: 0, length, order, scale: None });
         }
         Self::whole(set)
     }
@@ -128,13 +157,32 @@ impl Weights {
     }
 
     fn whole(set: Set) -> Self {
-        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false }
+        let patches = Arc::default();
+        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false, vault: None, patches }
     }
 
     /// Sets the precision that tensors are handed out in; f32 unless told otherwise.
     pub fn with_precision(mut self, dtype: DType) -> Self {
         self.dtype = dtype;
         self
+    }
+
+    /// Remembers every tensor that is handed out from here on, and hands it out again without reading it. Kept beside a
+    /// network it costs nothing, for the tensors are the network's.
+    pub fn with_vault(mut self) -> Self {
+        self.vault = Some(Arc::default());
+        self
+    }
+
+    /// Returns the same tensors for a network whose layers change them at use.
+    pub fn with_patches(mut self, patches: Patches) -> Self {
+        self.patches = Arc::new(patches);
+        self
+    }
+
+    /// Returns the changes of the layer whose scope this is.
+    pub(crate) fn patches(&self) -> &[Patch] {
+        self.patches.of(self.prefix.strip_suffix('.').unwrap_or(&self.prefix))
     }
 
     /// Returns the same tensors without their values: what is asked for is checked and noted, and nothing is read.
@@ -153,28 +201,80 @@ impl Weights {
     /// wanted shape that take no memory come instead. Fails only where the bytes cannot be read.
     pub fn get(&self, name: &str, shape: impl Into<Shape>) -> Result<Tensor> {
         let (name, wanted) = (self.full(name), shape.into());
-        let Some(stock) = self.set.tensors.get(&name) else {
-            self.notes().missing.insert(name, wanted.dims().to_vec());
+        let Some(stock) = self.checked(&name, &wanted) else {
             return stand_in(self.dtype, &wanted);
         };
-        *self.notes().consumed.entry(name.clone()).or_default() += 1;
+        if self.is_dry() {
+            return stand_in(self.dtype, &wanted);
+        }
+        match self.set.seed {
+            Some(seed) => random::tensor(&name, &stock.shape, seed, self.dtype),
+            None => {
+                let shelf = self.vault.as_ref().map(|vault| &vault.tensors);
+                kept(shelf, (name, self.dtype), || self.set.read(stock, self.dtype))
+            }
+        }
+    }
+
+    /// Returns the tensor `name` of this scope in the bytes of its file, if that is smaller than any precision: eight-bit
+    /// floats or blocks. For everything else, and for all that [`Weights::get`] would note, nothing is done.
+    pub fn packed(&self, name: &str, shape: impl Into<Shape>) -> Result<Option<Packed>> {
+        let (name, wanted) = (self.full(name), shape.into());
+        let is_small =
+            |stock: &&Stock| stock.shape == wanted.dims() && stock.format.is_small() && stock.order == Order::Stored;
+        match self.set.tensors.get(&name).filter(is_small) {
+            Some(stock) if !self.is_dry() && self.set.seed.is_none() => {
+                let shelf = self.vault.as_ref().map(|vault| &vault.packed);
+                let packed = kept(shelf, name.clone(), || self.set.pack(stock))?;
+                *self.notes().consumed.entry(name).or_default() += 1;
+                Ok(Some(packed))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Finds a tensor that can be handed out as it is wanted; notes that it was asked for, or what is wrong with it.
+    fn checked(&self, name: &str, wanted: &Shape) -> Option<&Stock> {
+        let mut notes = self.notes();
+        let Some(stock) = self.set.tensors.get(name) else {
+            notes.missing.insert(name.into(), wanted.dims().to_vec());
+            return None;
+        };
+        *notes.consumed.entry(name.into()).or_default() += 1;
         if stock.shape != wanted.dims() {
-            let both = (wanted.dims().to_vec(), stock.shape.clone());
-            self.notes().misshapen.insert(name, both);
-            return stand_in(self.dtype, &wanted);
+            notes.misshapen.insert(name.into(), (wanted.dims().to_vec(), stock.shape.clone()));
+            return None;
         }
-        if !stock.stored.is_float() {
-            self.notes().wrong_type.insert(name, wrong_type(stock.stored));
-            return stand_in(self.dtype, &wanted);
+        if !stock.format.is_float() {
+            notes.wrong_type.insert(name.into(), format!("wanted a float format, found {}", stock.format));
+            return None;
         }
-        if self.set.dry || self.hollow {
-            return stand_in(self.dtype, &wanted);
-        }
-        if let Some(seed) = self.set.seed {
-            return random::tensor(&name, &stock.shape, seed, self.dtype);
-        }
-        let bytes = self.set.sources[stock.source].read(stock.offset, stock.length)?;
-        convert::tensor(&bytes, stock.stored, &stock.shape, self.dtype)
+        Some(stock)
+    }
+
+    /// Returns the tensor `name` of this scope in the shape and the precision of the file, f32 in place of others.
+    ///
+    /// As with [`Weights::get`], one that is missing or not of a float format is noted.
+    pub fn get_as_stored(&self, name: &str) -> Result<Tensor> {
+        let (shape, dtype) = match self.set.tensors.get(&self.full(name)) {
+            Some(stock) => match stock.format {
+                Format::Plain(Stored::F16) => (stock.shape.clone(), DType::F16),
+                Format::Plain(Stored::BF16) => (stock.shape.clone(), DType::BF16),
+                _ => (stock.shape.clone(), DType::F32),
+            },
+            None => (Vec::new(), DType::F32),
+        };
+        self.clone().with_precision(dtype).get(name, shape)
+    }
+
+    /// Lists the names of this scope, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.scoped().map(|(name, _)| &name[self.prefix.len()..])
+    }
+
+    /// Returns how many tensors were read from the source so far.
+    pub fn reads(&self) -> usize {
+        self.set.reads.load(Ordering::Relaxed)
     }
 
     /// Tells whether this scope holds the tensor `name`.
@@ -185,6 +285,24 @@ impl Weights {
     /// Returns the shape of the tensor `name` of this scope.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
         Some(self.set.tensors.get(&self.full(name))?.shape.clone())
+    }
+
+    /// Lists the tensors of this scope, by name below it, and their shapes.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        self.scoped().map(|(name, stock)| (&name[self.prefix.len()..], &stock.shape[..]))
+    }
+
+    /// Lists how many tensors of this scope have each number format, the most frequent first.
+    pub fn formats(&self) -> Vec<(String, usize)> {
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for name in self.scoped().map(|(_, stock)| stock.format.to_string()) {
+            match counts.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((name, 1)),
+            }
+        }
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts
     }
 
     /// Returns the file or folder, or the name of an embedded one.
@@ -202,10 +320,10 @@ impl Weights {
         self.scoped().map(|(_, stock)| stock.length as u64).sum()
     }
 
-    /// Returns how many bytes the tensors of this scope take once loaded, in the precision that was asked for.
+    /// Returns how many bytes the tensors of this scope take once loaded: in the precision that was asked for, or as the
+    /// file has them where that is smaller than any precision.
     pub fn loaded_bytes(&self) -> u64 {
-        let numbers = self.scoped().map(|(_, stock)| stock.shape.iter().product::<usize>() as u64);
-        numbers.sum::<u64>() * self.dtype.size_in_bytes() as u64
+        self.scoped().map(|(name, stock)| stock.loaded_bytes(name, self.dtype)).sum()
     }
 
     /// Ends a loading: fails with everything that did not fit below this scope, or returns what was consumed and what
@@ -246,53 +364,7 @@ impl fmt::Debug for Weights {
     }
 }
 
-impl Set {
-    fn new(path: &Path) -> Self {
-        let notes = Mutex::new(Report { path: path.into(), ..Report::default() });
-        Self { path: path.into(), tensors: BTreeMap::new(), sources: Vec::new(), dry: false, seed: None, notes }
-    }
-
-    /// Reads the header of a file and takes in its tensors.
-    fn add(&mut self, source: Source) -> Result<()> {
-        let fault = |what| Error::format(&source.path, what);
-        let header = source.header()?;
-        let data_at = 8 + header.len() as u64;
-        let entries = header::parse(&header, source.length - data_at).map_err(fault)?;
-        for (name, entry) in entries {
-            let Entry { stored, shape, begin, end } = entry;
-            if self.tensors.contains_key(&name) {
-                return Err(fault(format!("tensor `{name}` stands in another shard too")));
-            }
-            let (offset, length) = (data_at + begin as u64, end - begin);
-            let stock = Stock { stored, shape, source: self.sources.len(), offset, length };
-            self.tensors.insert(name, stock);
-        }
-        self.sources.push(source);
-        Ok(())
-    }
-
-    /// Makes sure that each tensor of the index lies in a shard.
-    fn check_index(&self, index: &Index) -> Result<()> {
-        for (name, shard) in &index.shards {
-            if !self.tensors.contains_key(name) {
-                let what = format!("the index puts tensor `{name}` into `{shard}`, and no shard holds it");
-                return Err(Error::format(&index.path, what).with_hint("download index and shards again"));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Zeros of any shape that take the memory of one.
 fn stand_in(dtype: DType, shape: &Shape) -> Result<Tensor> {
     Ok(Tensor::zeros((), dtype, &Device::Cpu)?.broadcast_as(shape.clone())?)
-}
-
-fn wrong_type(found: Stored) -> String {
-    match found {
-        Stored::F8_E4M3 | Stored::F8_E5M2 => {
-            format!("wanted F16, BF16 or F32, found {found}, which is not read yet")
-        }
-        _ => format!("wanted a float format, found {found}"),
-    }
 }

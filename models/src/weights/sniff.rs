@@ -1,4 +1,4 @@
-//! What a file is that claims to be safetensors and is not, by its first bytes.
+//! What a file is that claims to hold weights and does not, by its first bytes.
 
 use std::path::Path;
 
@@ -16,9 +16,6 @@ pub fn refuse(path: &Path, start: &[u8]) -> Option<Error> {
     let (what, hint) = match start {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => ("this is a zip archive as torch writes it, with a pickle inside", pickle),
         [0x80, 2..=5, ..] => ("this is a pickle", pickle),
-        [b'G', b'G', b'U', b'F', ..] => {
-            ("this is a GGUF file, which is not read yet", "take the .safetensors of the same model")
-        }
         [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => (
             "this is a pointer that git-lfs left in place of the file",
             "run `git lfs pull`, or download the file itself",

@@ -13,7 +13,7 @@ use std::{
 
 use memmap2::Mmap;
 
-use super::{header, sniff};
+use super::{header, remote, sniff};
 use crate::{Error, Result};
 
 /// Bytes that are already in memory: embedded in the binary, or shared.
@@ -85,10 +85,10 @@ impl Source {
     pub fn open(path: &Path, mmap: bool) -> Result<Self> {
         let file = open_regular(path)?;
         let length = file.metadata().map_err(|fault| Error::io(path, fault))?.len();
-        let kind = if mmap && length > 0 {
+        let kind = if mmap && length > 0 && !remote::is_remote(&file) {
             // SAFETY: the map is only read, through `read`, which first makes sure that the file still has its length.
-            // What stays is a file cut short between that question and the copy, or on a network file system; for
-            // those `Options::mmap` can be turned off.
+            // What stays is a file on a local disk that another process cuts short between that question and the copy:
+            // `Options::mmap` turns maps off for those who expect it.
             let map = unsafe { Mmap::map(&file) }.map_err(|fault| Error::io(path, fault))?;
             Kind::Mapped(file, map)
         } else {
@@ -113,6 +113,11 @@ impl Source {
         }
     }
 
+    /// Tells whether the file starts with these bytes.
+    pub fn starts_with(&self, start: &[u8]) -> Result<bool> {
+        Ok(self.read(0, self.length.min(start.len() as u64) as usize)?[..] == *start)
+    }
+
     /// Returns the JSON header of a safetensors file, or why this is none.
     pub fn header(&self) -> Result<Vec<u8>> {
         let start = self.read(0, self.length.min(16) as usize)?;
@@ -125,7 +130,7 @@ impl Source {
     }
 
     /// Makes sure that the file is as long as it was when it was opened.
-    fn check_length(&self) -> Result<()> {
+    pub fn check_length(&self) -> Result<()> {
         let (Kind::File(file) | Kind::Mapped(file, _)) = &self.kind else {
             return Ok(());
         };

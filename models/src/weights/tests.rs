@@ -1,6 +1,6 @@
 //! What must hold of weights that mean well; the hostile ones are in `tests/tests/faults/models.rs`.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn one_report_names_everything_that_does_not_fit() {
         ("net.a", "F32", &[2], f32s(&[1.0, 2.0])),
         ("net.b", "F32", &[2], f32s(&[1.0, 2.0])),
         ("net.c", "I64", &[1], vec![0; 8]),
-        ("net.d", "F8_E4M3", &[1], vec![0]),
+        ("net.d", "BOOL", &[1], vec![0]),
         ("net.e", "F32", &[1], f32s(&[1.0])),
         ("net.position_ids", "I64", &[1], vec![0; 8]),
         ("other", "F32", &[1], f32s(&[1.0])),
@@ -90,7 +90,7 @@ fn one_report_names_everything_that_does_not_fit() {
          missing `net.gone` [7, 7]\n  \
          `net.b` wanted [3, 4], found [2]\n  \
          `net.c` wanted a float format, found I64\n  \
-         `net.d` wanted F16, BF16 or F32, found F8_E4M3, which is not read yet\n  \
+         `net.d` wanted a float format, found BOOL\n  \
          unexpected `net.e`"
     );
 }
@@ -152,4 +152,91 @@ fn the_variant_is_taken_where_it_stands_alone() {
     let half = file(&[("a", "F32", &[1], f32s(&[7.0]))]);
     let (dir, _) = write("diffusion_pytorch_model.fp16.safetensors", &half);
     assert!(Weights::open(dir.path()).unwrap().contains("a"));
+}
+
+#[test]
+fn eight_bit_weights_take_the_scale_beside_them() {
+    let x = [0x38, 0x40, 0xB8, 0x7E];
+    let bytes = file(&[
+        ("a.weight", "F8_E4M3", &[2, 2], x.to_vec()),
+        ("a.scale_weight", "F32", &[], f32s(&[0.5])),
+        ("a.scale_input", "F32", &[1], f32s(&[7.0])),
+        ("b.weight", "F8_E5M2", &[4], vec![0x3C, 0x40, 0xBC, 0x00]),
+        ("scaled_fp8", "F8_E4M3", &[0], vec![]),
+    ]);
+    let w = Weights::from_bytes("toy", bytes).unwrap();
+    assert_eq!(values(&w.at("a").get("weight", (2, 2)).unwrap()), [0.5, 1.0, -0.5, 224.0]);
+    assert_eq!(values(&w.get("b.weight", 4).unwrap()), [1.0, 2.0, -1.0, 0.0]);
+    let packed = w.packed("a.weight", (2, 2)).unwrap().expect("four bytes are smaller than eight");
+    assert_eq!((values(&packed.widened().unwrap()), packed.bytes()), (vec![0.5, 1.0, -0.5, 224.0], 4));
+    assert!(w.packed("a.weight", 4).unwrap().is_none(), "the shape is another");
+    assert_eq!(w.finish().unwrap().unexpected, [""; 0], "scales and marks are no tensors of a network");
+    assert_eq!(w.at("a").loaded_bytes(), 4);
+}
+
+#[test]
+fn a_view_hands_every_number_out_once() {
+    let numbers: Vec<f32> = (0..6).map(|i| i as f32).collect();
+    let bytes = file(&[
+        ("m.fused", "F32", &[3, 2], f32s(&numbers)),
+        ("m.point", "F32", &[2, 1, 1, 1], f32s(&numbers[..2])),
+        ("m.turned", "F32", &[2, 3], f32s(&numbers)),
+    ]);
+    let w = Weights::from_bytes("toy", bytes).unwrap().at("m");
+    let view = |list: &[(&str, &str, Op)]| {
+        let origin = |(new, name, op): &(&str, &str, Op)| {
+            ((*new).to_owned(), Origin { name: (*name).to_owned(), op: op.clone() })
+        };
+        w.view(&list.iter().map(origin).collect())
+    };
+    let (first, rest) = (Op::Rows(0..1), Op::Rows(1..3));
+    let good = view(&[
+        ("q", "fused", first.clone()),
+        ("k", "fused", rest.clone()),
+        ("p", "point", Op::Squeeze),
+        ("t", "turned", Op::Transpose),
+    ]);
+    let good = good.unwrap();
+    assert_eq!(values(&good.get("q", (1, 2)).unwrap()), [0.0, 1.0]);
+    assert_eq!(values(&good.get("k", (2, 2)).unwrap()), [2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(values(&good.get("p", (2, 1)).unwrap()), [0.0, 1.0]);
+    assert_eq!(values(&good.get("t", (3, 2)).unwrap()), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+    assert!(good.finish().unwrap().unexpected.is_empty());
+    let told = |list: &[(&str, &str, Op)]| view(list).unwrap_err().to_string();
+    assert_eq!(told(&[("a", "gone", Op::Copy)]), "there is no tensor `gone` to be `a`: toy");
+    for list in [
+        &[("q", "fused", first.clone())][..],
+        &[("k", "fused", rest.clone())],
+        &[("q", "fused", first.clone()), ("k", "fused", first)],
+        &[("a", "point", Op::Copy), ("b", "point", Op::Squeeze)],
+    ] {
+        assert!(told(list).contains("are not each used once"), "{}", told(list));
+    }
+    assert!(told(&[("q", "fused", Op::Rows(0..4))]).contains("has 3 rows, 0 to 4 are wanted"));
+    assert!(told(&[("q", "fused", Op::Squeeze)]).contains("does not go with `squeeze 1x1`"));
+}
+
+#[test]
+fn maps_are_turned_off_by_a_word() {
+    assert!(Options::worded(None).mmap && Options::worded(Some("1".as_ref())).mmap);
+    assert!(!Options::worded(Some("0".as_ref())).mmap);
+}
+
+#[test]
+fn a_file_cut_short_while_it_is_copied_is_an_error() {
+    let (_dir, path) = write("x.safetensors", &file(&[("a", "F32", &[2], f32s(&[1.0, 2.0]))]));
+    for mmap in [true, false] {
+        let mut set = Set::new(&path);
+        set.add(Source::open(&path, mmap).unwrap()).unwrap();
+        let stock = set.tensors["a"].clone();
+        let before = fs::read(&path).unwrap();
+        let told = set.with_bytes(&stock, |bytes| {
+            let copy = bytes.to_vec();
+            fs::write(&path, &before[..before.len() - 1]).unwrap();
+            Ok(copy)
+        });
+        let told = told.unwrap_err().to_string();
+        assert!(told.contains("bytes when it was opened"), "{told}");
+        fs::write(&path, before).unwrap();
+    }
 }

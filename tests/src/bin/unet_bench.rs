@@ -115,7 +115,7 @@ type Forward = Box<dyn Fn() -> Result<FeatureMap>>;
 
 /// The UNet of SDXL base, asked as a sampler with guidance asks it.
 fn unet(flags: &Flags) -> Result<Forward> {
-    let config = archive::folder().join("configs/sdxl-base-1.0/unet.json");
+    let config = archive::published().join("sdxl-base-1.0/unet.json");
     let config = UNetConfig::read(&config)?;
     let unet = UNet::load(&config, &weights("sdxl-base-unet", flags), Keep::All)?;
     let (batch, edge) = (flags.batch, flags.size_px / 8);
@@ -134,7 +134,7 @@ fn unet(flags: &Flags) -> Result<Forward> {
 
 /// The decoder of SDXL's autoencoder.
 fn vae(flags: &Flags) -> Result<Forward> {
-    let config = archive::folder().join("configs/sdxl-base-1.0/vae.json");
+    let config = archive::published().join("sdxl-base-1.0/vae.json");
     let config = VaeConfig::read(&config)?;
     let vae = Vae::load(&config, &weights("sdxl-vae", flags), Keep::All)?;
     let edge = flags.size_px / config.reduction();

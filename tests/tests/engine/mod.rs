@@ -1,9 +1,10 @@
-//! The engine, watched at work on toys: what runs, what does not, and why.
+//! The engine, watched at work on toys and on tiny models: what runs, what does not, and why.
 
 mod cached;
 mod failing;
 mod goals;
 mod lanes;
+mod loras;
 mod names;
 mod processes;
 mod why;

@@ -2,7 +2,9 @@
 
 mod disk;
 mod engine;
+mod gguf;
 mod graphs;
 mod models;
 mod pictures;
+mod prompts;
 mod upscalers;

@@ -10,7 +10,7 @@ use darkroom_core::graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::check;
-use darkroom_nodes::picture_file::{self, Format};
+use darkroom_nodes::picture_file::{self, Carried, Format, Making};
 use darkroom_tests::reference;
 use darkroom_tests::studio::{Studio, landscape};
 
@@ -38,7 +38,8 @@ fn dot() -> Picture {
 }
 
 fn put_dot(studio: &Studio, name: &str) {
-    std::fs::write(studio.input.join(name), picture_file::encode(&dot(), Format::Png, 90, "").unwrap()).unwrap();
+    std::fs::write(studio.input.join(name), picture_file::encode(&dot(), Format::Png, 90, Carried::default()).unwrap())
+        .unwrap();
 }
 
 /// The one fault of a run, with its kind.
@@ -74,7 +75,7 @@ fn deflate(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn fault_14_nan_in_weights_is_named_with_node_and_step() {
+fn row_14_nan_in_weights_is_named_with_node_and_step() {
     let (home, studio) = studio();
     let from = reference::root().join("models/tiny-sdxl-base");
     let to = studio.input.join("broken");
@@ -150,7 +151,8 @@ fn fault_26_a_picture_bomb_is_refused_before_it_is_unpacked() {
 fn fault_27_a_cut_or_broken_picture_is_refused() {
     let (_home, studio) = studio();
     let noise: Vec<f32> = (0..64 * 64 * 3).map(|i| (i * 7919 % 256) as f32 / 255.0).collect();
-    let whole = picture_file::encode(&Picture::new(64, 64, 3, noise).unwrap(), Format::Png, 90, "").unwrap();
+    let whole =
+        picture_file::encode(&Picture::new(64, 64, 3, noise).unwrap(), Format::Png, 90, Carried::default()).unwrap();
     let mut broken = whole.clone();
     broken[whole.len() / 2] ^= 0x55;
     for (name, bytes) in
@@ -173,10 +175,15 @@ fn fault_28_a_zip_bomb_in_the_metadata_is_not_unpacked() {
     let pixels = deflate(&[0, 1, 2, 3]);
     let path = studio.input.join("bomb.png");
     std::fs::write(&path, png(1, 1, 8, 2, &[(b"iCCP", profile), (b"iTXt", text), (b"IDAT", pixels)])).unwrap();
-    let refused = picture_file::read_workflow(&path).expect_err("the workflow is too long");
+    let refused = picture_file::making(&path).expect_err("the workflow is too long");
     assert!(refused.message.contains("more than"), "{refused}");
     // Its pixels are fine.
     studio.run(&copy("bomb.png", "x")).unwrap();
+    let text = [b"parameters\0\0".to_vec(), deflate(&vec![b'x'; 64 << 20])].concat();
+    let pixels = deflate(&[0, 1, 2, 3]);
+    std::fs::write(&path, png(1, 1, 8, 2, &[(b"zTXt", text), (b"IDAT", pixels)])).unwrap();
+    let refused = picture_file::making(&path).expect_err("the parameters are too long");
+    assert!(refused.message.contains("`parameters` has more than"), "{refused}");
 }
 
 #[test]
@@ -205,7 +212,7 @@ fn fault_29_unusual_pictures_have_a_defined_conversion() {
 fn fault_29_a_photograph_taken_sideways_stands_upright() {
     let (_home, studio) = studio();
     let wide = Picture::new(16, 8, 3, vec![0.5; 16 * 8 * 3]).unwrap();
-    let jpeg = picture_file::encode(&wide, Format::Jpeg, 90, "").unwrap();
+    let jpeg = picture_file::encode(&wide, Format::Jpeg, 90, Carried::default()).unwrap();
     // An EXIF block whose only entry is orientation 6: turn right.
     let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let mut turned = jpeg[..2].to_vec();
@@ -306,8 +313,12 @@ fn fault_34_a_workflow_out_of_a_picture_is_checked_like_any_other() {
     let (_home, studio) = studio();
     let evil = "(darkroom: 1, nodes: {\"<script>\": (type: \"load_image\", file: \"../../secret\", onload: \"<b>\")})";
     let path = studio.input.join("evil.png");
-    std::fs::write(&path, picture_file::encode(&dot(), Format::Png, 90, evil).unwrap()).unwrap();
-    let text = picture_file::read_workflow(&path).unwrap().unwrap();
+    std::fs::write(
+        &path,
+        picture_file::encode(&dot(), Format::Png, 90, Carried { workflow: evil, ..Carried::default() }).unwrap(),
+    )
+    .unwrap();
+    let Making::Workflow(text) = picture_file::making(&path).unwrap() else { panic!("it carries a workflow") };
     assert_eq!(text, evil);
     let engine = studio.engine();
     let faults = check(&graph::read(&text).unwrap().graph, engine.registry(), engine.host()).expect_err("two faults");
@@ -325,7 +336,8 @@ fn fault_35_a_full_disk_leaves_no_half_picture() {
         (state >> 56) as f32 / 255.0
     };
     let big: Vec<f32> = (0..256 * 256 * 3).map(noise).collect();
-    let bytes = picture_file::encode(&Picture::new(256, 256, 3, big).unwrap(), Format::Png, 90, "").unwrap();
+    let bytes =
+        picture_file::encode(&Picture::new(256, 256, 3, big).unwrap(), Format::Png, 90, Carried::default()).unwrap();
     std::fs::write(studio.input.join("big.png"), bytes).unwrap();
     let workflow = home.path().join("w.ron");
     std::fs::write(&workflow, copy("big.png", "x")).unwrap();

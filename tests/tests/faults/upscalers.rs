@@ -5,7 +5,7 @@ use darkroom_core::graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::check;
-use darkroom_nodes::picture_file::{self, Format};
+use darkroom_nodes::picture_file::{self, Carried, Format};
 use darkroom_tests::reference;
 use darkroom_tests::studio::Studio;
 
@@ -28,7 +28,11 @@ fn larger(source: &str, more: &str) -> String {
 }
 
 fn put(studio: &Studio, picture: &Picture) {
-    std::fs::write(studio.input.join("in.png"), picture_file::encode(picture, Format::Png, 90, "").unwrap()).unwrap();
+    std::fs::write(
+        studio.input.join("in.png"),
+        picture_file::encode(picture, Format::Png, 90, Carried::default()).unwrap(),
+    )
+    .unwrap();
 }
 
 fn made(studio: &Studio) -> Picture {

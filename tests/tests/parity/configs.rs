@@ -13,7 +13,7 @@ use darkroom_models::{
 use darkroom_tests::{archive, reference};
 
 fn published(name: &str) -> PathBuf {
-    archive::folder().join("configs").join(name)
+    archive::published().join(name)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Prompts as the pipeline puts them together: two towers, missing and empty negatives, clip skip.
 
 use darkroom_models::{
+    prompt::{Words, encode::Reading},
     sdxl::{
         conditioning::{Conditioning, Prompt, Request, Tower, encode_prompt},
         config::ModelIndex,
@@ -33,8 +34,12 @@ fn every_case_of_encode_prompt_gives_the_reference_text() {
     let index = ModelIndex::read(&base.join("model_index.json")).unwrap();
     let tokenizers = ["tokenizer", "tokenizer_2"].map(|name| Clip::open(&base.join(name)).unwrap());
     let encoders = ["text_encoder", "text_encoder_2"].map(encoder);
-    let towers: Vec<Tower<'_>> =
-        tokenizers.iter().zip(&encoders).map(|(tokenizer, encoder)| Tower { tokenizer, encoder }).collect();
+    let words = Words::default();
+    let towers: Vec<Tower<'_>> = tokenizers
+        .iter()
+        .zip(&encoders)
+        .map(|(tokenizer, encoder)| Tower { tokenizer, encoder, words: &words })
+        .collect();
     let want = reference::tensors("sdxl/encode_prompt");
     let facts = reference::facts("sdxl/encode_prompt");
     let cases = facts["cases"].as_object().unwrap();
@@ -46,6 +51,7 @@ fn every_case_of_encode_prompt_gives_the_reference_text() {
             negative: negative.as_deref(),
             clip_skip: case["clip_skip"].as_u64().unwrap_or(0) as usize,
             force_zeros: index.force_zeros_for_empty_prompt,
+            ..Request::default()
         };
         let (positive, negative) = encode_prompt(&towers, request, &mut ()).unwrap();
         let check = |got: &Conditioning, embeds: &str, pooled: &str| {
@@ -65,7 +71,8 @@ fn encoding_a_prompt_ticks_once_per_layer_of_all_towers() {
     let base = reference::root().join("models/tiny-sdxl-base");
     let tokenizer = Clip::open(&base.join("tokenizer")).unwrap();
     let encoders = ["text_encoder", "text_encoder_2"].map(encoder);
-    let towers = encoders.each_ref().map(|encoder| Tower { tokenizer: &tokenizer, encoder });
+    let words = Words::default();
+    let towers = encoders.each_ref().map(|encoder| Tower { tokenizer: &tokenizer, encoder, words: &words });
     let layers: usize = encoders.iter().map(|encoder| encoder.layers()).sum();
     let mut heard = Vec::new();
     let mut watch = |done, of| {
@@ -73,6 +80,6 @@ fn encoding_a_prompt_ticks_once_per_layer_of_all_towers() {
         Ok(())
     };
     let prompt = [Prompt::default()];
-    darkroom_models::sdxl::conditioning::encode(&towers, &prompt, 0, &mut watch).unwrap();
+    darkroom_models::sdxl::conditioning::encode(&towers, &prompt, Reading::default(), &mut watch).unwrap();
     assert_eq!(heard, (1..=layers).map(|i| (i, layers)).collect::<Vec<_>>());
 }

@@ -37,7 +37,7 @@ fn manifests_open_as_weights_without_memory() {
 }
 
 fn config(name: &str) -> std::path::PathBuf {
-    archive::folder().join("configs").join(name)
+    archive::published().join(name)
 }
 
 /// Builds a network and looks at what it asked for.

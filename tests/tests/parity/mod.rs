@@ -2,14 +2,19 @@
 
 mod comfyui;
 mod configs;
+mod craft;
 mod encode_prompt;
 mod esrgan;
+mod lora;
 mod manifests;
 mod mini;
 mod pictures;
 mod pipelines;
+mod prompt;
 mod rng;
 mod schedulers;
+mod sd15;
+mod single_files;
 mod text_encoders;
 mod tokenizer;
 mod unet;

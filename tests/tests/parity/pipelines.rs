@@ -4,6 +4,7 @@
 use candle_core::Tensor;
 use darkroom_models::folder::{Component, ModelFolder};
 use darkroom_models::nn::{FeatureMap, Keep, Tokens};
+use darkroom_models::prompt::Words;
 use darkroom_models::sampling::{
     Calls, Done, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig, State,
     Table, sampler,
@@ -62,14 +63,19 @@ impl Model {
     fn encode(&self, call: &Value) -> (Conditioning, Conditioning) {
         let tokenizers =
             [Component::Tokenizer, Component::Tokenizer2].map(|component| self.folder.tokenizer(component).unwrap());
-        let towers: Vec<_> =
-            tokenizers.iter().zip(&self.encoders).map(|(tokenizer, encoder)| Tower { tokenizer, encoder }).collect();
+        let words = Words::default();
+        let towers: Vec<_> = tokenizers
+            .iter()
+            .zip(&self.encoders)
+            .map(|(tokenizer, encoder)| Tower { tokenizer, encoder, words: &words })
+            .collect();
         let negative = prompts(call, "negative_prompt");
         let request = Request {
             positive: &prompts(call, "prompt").unwrap(),
             negative: negative.as_deref(),
             clip_skip: call["clip_skip"].as_u64().unwrap_or(0) as usize,
             force_zeros: self.folder.configs().index.force_zeros_for_empty_prompt,
+            ..Request::default()
         };
         encode_prompt(&towers, request, &mut ()).unwrap()
     }
@@ -130,7 +136,7 @@ fn cases() -> Vec<Case> {
         let class = facts["scheduler"]["class"].as_str().unwrap();
         let (_, preserving) = BUILT.iter().find(|(built, _)| *built == class)?;
         let call = &facts["call"];
-        // Masks and the refiner's half are not built yet.
+        // Masks and refiners are what nodes do together: see `craft`.
         let built = call["mask_image"].is_null() && call["denoising_start"].is_null() && !name.contains("refiner");
         built.then(|| Case { want: reference::tensors(&topic), name, preserving: *preserving, facts: facts.clone() })
     };
@@ -152,7 +158,7 @@ fn run(model: &Model, case: &Case) {
     let (name, call, want) = (&case.name, &case.facts["call"], &case.want);
     let steps = call["num_inference_steps"].as_u64().unwrap() as usize;
     let config: SchedulerConfig = serde_json::from_value(case.facts["scheduler"].clone()).unwrap();
-    let info = sampler(config.sampler()).unwrap();
+    let info = config.sampler().and_then(sampler).unwrap();
     let schedule = Schedule::from_config(&config, info.rules, Table::Model, steps).unwrap();
     let first = want.get("latents.0");
     let (batch, channels, height, width) = first.dims4().unwrap();

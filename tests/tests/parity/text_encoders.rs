@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 use darkroom_models::{
     Weights,
     nn::Keep,
-    sdxl::{TextEncoder, config::TextEncoderConfig},
+    sdxl::{TextEncoder, config::TextEncoderConfig, text::Depth},
 };
 use darkroom_tests::reference::{self, Tensors, assert_close};
 
@@ -33,7 +33,7 @@ fn check(encoder: &TextEncoder, want: &Tensors, place: &str) {
         }
     }
     assert!(compared > 0, "{place}: no hidden state in the reference");
-    let picked = got.for_pictures(0).unwrap().to_tensor();
+    let picked = encoder.for_pictures(&got, Depth::LastButOne, 0).unwrap().to_tensor();
     let penultimate = got.hidden.len() - 2;
     let name = format!("{place}.hidden.{penultimate}");
     assert_close(&name, &picked, want.get(&name), NETWORK);
@@ -95,7 +95,9 @@ fn too_deep_a_clip_skip_is_refused_in_one_sentence() {
     let encoder = encoder("text_encoder");
     let layers = encoder.layers();
     let encoded = encoder.encode(&[vec![1; 7]], &mut ()).unwrap();
-    assert!(encoded.for_pictures(layers - 1).is_ok());
-    let fault = encoded.for_pictures(layers).unwrap_err().to_string();
+    let skip = |depth, clip_skip| encoder.for_pictures(&encoded, depth, clip_skip);
+    assert!(skip(Depth::LastButOne, layers - 1).is_ok() && skip(Depth::Last, layers).is_ok());
+    assert!(skip(Depth::Last, layers + 1).is_err());
+    let fault = skip(Depth::LastButOne, layers).unwrap_err().to_string();
     assert!(fault.contains(&format!("the most is {}", layers - 1)), "{fault}");
 }

@@ -4,9 +4,10 @@ use darkroom_models::tokenizer::{Clip, Files};
 use darkroom_tests::{archive, reference};
 use serde_json::{Value, json};
 
-fn clip(pad: &str) -> Clip {
-    let vocab = archive::unpacked("tokenizer_data/clip_vocab.json.gz");
-    let merges = archive::unpacked("tokenizer_data/clip_merges.txt.gz");
+/// Builds a tokenizer of the full vocabulary.
+pub fn clip(pad: &str) -> Clip {
+    let vocab = archive::clip("vocab.json");
+    let merges = archive::clip("merges.txt");
     let config = json!({"pad_token": pad, "model_max_length": 77}).to_string();
     let files = Files { vocab: &vocab, merges: &merges, config: config.as_bytes(), special_tokens: None };
     Clip::from_bytes("clip", &files).unwrap()

@@ -78,6 +78,11 @@ impl Moments {
         self.scaled(&(&self.raw_mean + (spread * noise)?)?)
     }
 
+    /// Returns how far a sample may be off the mean: what unit noise is multiplied with, scaled.
+    pub fn spread(&self) -> Result<Tensor> {
+        Ok(((&self.raw_logvar * 0.5)?.exp()? * self.scale)?)
+    }
+
     fn scaled(&self, raw: &Tensor) -> Result<FeatureMap> {
         FeatureMap::from_tensor(raw)?.affine(self.scale, -self.shift * self.scale)
     }

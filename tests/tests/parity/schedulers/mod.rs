@@ -1,8 +1,9 @@
 //! Schedules and samplers against diffusers' schedulers.
 //!
-//! Which variants there are, with which settings, steps and shapes, is read from the set. Those of classes that we
-//! do not have are passed over; a class that we have must pass in every variant but those named in [`lacking`].
+//! Which variants there are, with which settings, steps and shapes, is read from the set. Every one must pass; a class
+//! or an option that we do not have is a failure.
 
+mod flows;
 mod pipelines;
 mod tables;
 mod trajectories;
@@ -13,15 +14,6 @@ use candle_core::{Error, Tensor};
 use darkroom_models::sampling::{self, Network, SamplerInfo, Schedule, SchedulerConfig, Table};
 use darkroom_tests::reference::Tensors;
 use serde_json::Value;
-
-/// diffusers' classes that we have.
-const CLASSES: [&str; 5] = [
-    "EulerDiscreteScheduler",
-    "EulerAncestralDiscreteScheduler",
-    "DDIMScheduler",
-    "HeunDiscreteScheduler",
-    "DPMSolverMultistepScheduler",
-];
 
 /// One step, as a multiple of the standard deviation: tests/reference/README.md.
 pub const STEP: f64 = 1e-5;
@@ -36,23 +28,21 @@ pub struct Variant {
 }
 
 impl Variant {
-    pub fn read(name: &str, settings: &Value) -> Option<Self> {
-        let class = settings["class"].as_str().expect("every scheduler of the set names its class");
-        if !CLASSES.contains(&class) || lacking(settings) {
-            return None;
-        }
+    pub fn read(name: &str, settings: &Value) -> Self {
+        assert!(settings["class"].is_string(), "every scheduler of the set names its class");
         let config = SchedulerConfig::from_json(&settings.to_string()).unwrap();
-        let sampler = sampling::sampler(config.sampler()).unwrap();
-        Some(Self { name: name.to_owned(), config, sampler })
+        let sampler = config.sampler().and_then(sampling::sampler).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        Self { name: name.to_owned(), config, sampler }
     }
 
     pub fn schedule(&self, steps: usize) -> Schedule {
         Schedule::from_config(&self.config, self.sampler.rules, Table::Model, steps).unwrap()
     }
 
-    /// Karras and exponential curves go through powers and logarithms of single precision.
+    /// Curves go through powers and logarithms of single precision.
     pub fn curved(&self) -> bool {
-        self.config.use_karras_sigmas == Some(true) || self.config.use_exponential_sigmas == Some(true)
+        let config = &self.config;
+        [config.use_karras_sigmas, config.use_exponential_sigmas, config.use_beta_sigmas].contains(&Some(true))
     }
 
     /// How far sigmas may be off, relatively.
@@ -66,18 +56,34 @@ impl Variant {
     pub fn is_heun(&self) -> bool {
         self.sampler.name == "heun"
     }
-}
 
-/// Settings of our classes that we do not have: sigmas of a beta distribution, solvers of third order.
-fn lacking(settings: &Value) -> bool {
-    settings["use_beta_sigmas"] == true || settings["solver_order"].as_u64().is_some_and(|order| order != 2)
+    /// Tells whether a step looks half way, between two points.
+    pub fn looks_half_way(&self) -> bool {
+        self.sampler.name.starts_with("dpm_2")
+    }
+
+    /// The call of the network at which a whole step begins.
+    pub fn first_call(&self, step: usize) -> usize {
+        match self.sampler.name {
+            "heun" | "dpm_2" | "dpm_2_ancestral" => 2 * step,
+            "pndm" if step > 0 => step + 1, // its first step looks twice
+            _ => step,
+        }
+    }
+
+    /// What a list names for every call, left once for every whole step.
+    pub fn whole_steps(&self, listed: &[f64], steps: usize) -> Vec<f64> {
+        // Heun's lists name a point where it is looked at ahead, not where the next step starts.
+        let place = |step: usize| if self.is_heun() && step > 0 { 2 * step - 1 } else { self.first_call(step) };
+        (0..steps).map(|step| listed[place(step)]).collect()
+    }
 }
 
 /// The variants of a topic, and how many steps each was recorded with (from names `<variant>.<n>.<what>`).
 pub fn variants(facts: &Value, set: &Tensors, what: &str) -> Vec<(Variant, Vec<usize>)> {
     let all = facts["schedulers"].as_object().expect("the set lists its schedulers");
-    let ours: Vec<_> = all.iter().filter_map(|(name, settings)| Variant::read(name, settings)).collect();
-    assert!(!ours.is_empty(), "the set holds no scheduler of ours");
+    let ours: Vec<_> = all.iter().map(|(name, settings)| Variant::read(name, settings)).collect();
+    assert!(!ours.is_empty(), "the set holds no scheduler");
     let counts = |variant: &Variant| {
         let tail = |name: &str| {
             name.strip_prefix(&variant.name)?.strip_prefix('.')?.strip_suffix(what)?.strip_suffix('.')?.parse().ok()
@@ -106,12 +112,6 @@ pub fn assert_relative(what: &str, got: &[f64], wanted: &[f64], limit: f64) {
             gap / wanted.abs()
         );
     }
-}
-
-/// Heun's lists name every point but the ends twice; this leaves each once.
-pub fn whole_steps(listed: Vec<f64>, heun: bool) -> Vec<f64> {
-    let keep = |i: usize| !heun || i == 0 || i % 2 == 1;
-    listed.into_iter().enumerate().filter(|(i, _)| keep(*i)).map(|(_, value)| value).collect()
 }
 
 /// The factor from our scale to the variance-preserving one.

@@ -27,9 +27,7 @@ fn replays(name: &str) -> bool {
     let (set, facts) =
         (reference::tensors(&format!("pipelines/{name}")), reference::facts(&format!("pipelines/{name}")));
     let call = &facts["call"];
-    let Some(variant) = Variant::read(name, &facts["scheduler"]) else {
-        return false;
-    };
+    let variant = Variant::read(name, &facts["scheduler"]);
     // Inpainting mixes pictures between steps; some runs were recorded without the network's answers.
     if call.get("mask_image").is_some() || set.find("model_out.0").is_none() {
         return false;

@@ -3,7 +3,7 @@
 use darkroom_models::sampling::{BetaCurve, Betas};
 use darkroom_tests::reference::{self, values};
 
-use super::{assert_relative, preserving, variants, whole_steps};
+use super::{Variant, assert_relative, preserving, variants};
 
 #[test]
 fn tables_are_diffusers() {
@@ -14,26 +14,27 @@ fn tables_are_diffusers() {
             let what = format!("{}.{n}", variant.name);
             let schedule = variant.schedule(n);
             let listed = |part: &str| set.find(&format!("{what}.{part}")).map(values);
-            let wanted = whole_steps(listed("timesteps").unwrap(), variant.is_heun());
+            let wanted = variant.whole_steps(&listed("timesteps").unwrap(), n);
             let timesteps: Vec<_> = schedule.points[..schedule.len()].iter().map(|point| point.timestep).collect();
             // A curve's fractional timesteps come from logarithms of single precision.
             let limit = if variant.curved() { 1e-6 } else { 0.0 };
             assert_relative(&format!("{what}.timesteps"), &timesteps, &wanted, limit);
             let sigmas: Vec<_> = schedule.points.iter().map(|point| point.sigma).collect();
             match listed("sigmas") {
-                Some(wanted) => {
-                    let mut wanted = wanted;
-                    let last = wanted.pop().unwrap();
-                    let mut wanted = whole_steps(wanted, variant.is_heun());
-                    wanted.push(last);
+                Some(listed) => {
+                    // Lists that name points twice: each once, and the end.
+                    let place = |step: usize| if step > 0 { variant.first_call(step) - 1 } else { 0 };
+                    let place = |step| if listed.len() == n + 1 { step } else { place(step) };
+                    let mut wanted: Vec<f64> = (0..n).map(|step| listed[place(step)]).collect();
+                    wanted.extend(listed.last());
                     assert_relative(&format!("{what}.sigmas"), &sigmas, &wanted, variant.sigma_limit());
                 }
-                // DDIM keeps alphas instead.
+                // DDIM and its like keep alphas instead.
                 None => {
                     let sigma = |t: &f64| (1.0 / alphas[*t as usize] - 1.0).sqrt();
                     let wanted: Vec<_> = timesteps.iter().map(sigma).collect();
                     assert_relative(&format!("{what} by alphas"), &sigmas[..n], &wanted, 1e-6);
-                    let last = if variant.config.set_alpha_to_one == Some(false) { sigma(&0.0) } else { 0.0 };
+                    let last = if ends_noisy(&variant) { sigma(&0.0) } else { 0.0 };
                     assert!((sigmas[n] - last).abs() <= 1e-6 * last, "{what}: ends at {}", sigmas[n]);
                 }
             }
@@ -44,6 +45,16 @@ fn tables_are_diffusers() {
             let limit = variant.sigma_limit();
             assert_relative(&format!("{what}.init_noise_sigma"), &[scale], &listed("init_noise_sigma").unwrap(), limit);
         }
+    }
+}
+
+/// Tells whether a class that keeps alphas stops at the smallest trained sigma.
+fn ends_noisy(variant: &Variant) -> bool {
+    match variant.config.class.as_deref() {
+        Some("DDPMScheduler" | "LCMScheduler") => false,
+        Some("TCDScheduler") => true,
+        Some("PNDMScheduler") => variant.config.set_alpha_to_one != Some(true),
+        _ => variant.config.set_alpha_to_one == Some(false),
     }
 }
 

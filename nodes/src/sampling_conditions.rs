@@ -1,0 +1,122 @@
+//! What a denoiser is told at every step: both sides of the prompt, sizes, and what an inpaint denoiser reads beside the
+//! latent.
+
+use candle_core::Tensor;
+use darkroom_core::context::Context;
+use darkroom_models::Error;
+use darkroom_models::nn::{FeatureMap, Tokens};
+use darkroom_models::sdxl::unet::{Added, Question};
+use darkroom_models::sdxl::{Conditioning, UNet};
+
+use crate::latent::Latent;
+use crate::steps::Listen;
+use crate::wires::{Prompted, Side};
+
+/// What the denoiser is told of one side or both, for all pictures.
+type Told = (Tokens, Option<Added>);
+
+/// How it is told what to keep away from.
+enum Negative {
+    /// With the positive, on twice as many pictures.
+    Together(Told),
+    /// By itself, because it has another number of tokens. A1111 does the same, and ComfyUI repeats both texts until
+    /// they are equally long, which gives the same to the last bits: nothing is padded that could be seen.
+    Apart(Told),
+}
+
+/// What the denoiser is told, for a batch of pictures and for twice as many.
+pub struct Conditions {
+    alone: Told,
+    negative: Negative,
+    count: usize,
+    /// Mask and masked picture, for denoisers that read them.
+    beside: Option<Tensor>,
+}
+
+impl Conditions {
+    /// Puts the sides of the prompts together; those of `negative` count only its positive side.
+    ///
+    /// # Errors
+    /// An error of shapes that do not fit.
+    pub fn new(
+        positive: &Prompted,
+        negative: Option<&Prompted>,
+        latent: &Latent,
+        beside: Option<Tensor>,
+    ) -> Result<Self, Error> {
+        let words = |conditioning: &Conditioning, prompted: &Prompted, side| Words {
+            conditioning: conditioning.clone(),
+            ids: prompted.framing.sizes(latent.width, latent.height, side).time_ids(),
+        };
+        let away = match negative {
+            Some(negative) => words(&negative.positive, negative, Side::Negative),
+            None => words(&positive.negative, positive, Side::Negative),
+        };
+        let towards = words(&positive.positive, positive, Side::Positive);
+        let count = latent.count as usize;
+        let length = |words: &Words| words.conditioning.context.dims().1;
+        let negative = match length(&away) == length(&towards) {
+            true => Negative::Together(join(&[&away, &towards], count)?),
+            false => Negative::Apart(join(&[&away], count)?),
+        };
+        Ok(Self { alone: join(&[&towards], count)?, negative, count, beside })
+    }
+
+    /// Tells whether both sides can be asked about in one call.
+    pub fn are_together(&self) -> bool {
+        matches!(self.negative, Negative::Together(_))
+    }
+
+    /// Asks the network about a batch of pictures, or, if both sides go together, about twice as many: first away from,
+    /// then towards.
+    ///
+    /// # Errors
+    /// An error of the network, or that it was stopped.
+    pub fn ask(&self, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+        match &self.negative {
+            Negative::Together(both) if x.dim(0)? != self.count => self.about(both, network, x, timestep, cx),
+            _ => self.about(&self.alone, network, x, timestep, cx),
+        }
+    }
+
+    /// Asks the network about a batch of pictures, away from the negative.
+    ///
+    /// # Errors
+    /// An error of the network, or that it was stopped.
+    pub fn ask_negative(&self, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+        let (Negative::Together(told) | Negative::Apart(told)) = &self.negative;
+        self.about(told, network, x, timestep, cx)
+    }
+
+    fn about(&self, told: &Told, network: &UNet, x: &Tensor, timestep: f64, cx: &Context<'_>) -> Result<Tensor, Error> {
+        let twice = x.dim(0)? != self.count;
+        let sample = match &self.beside {
+            Some(beside) if twice => Tensor::cat(&[x, &Tensor::cat(&[beside, beside], 0)?], 1)?,
+            Some(beside) => Tensor::cat(&[x, beside], 1)?,
+            None => x.clone(),
+        };
+        let sample = FeatureMap::from_tensor(&sample)?;
+        let (context, added) = told;
+        let question = Question { sample: &sample, timestep, context, added: added.as_ref() };
+        Ok(network.forward(question, &mut Listen(cx))?.to_tensor())
+    }
+}
+
+/// One side of a prompt, with the sizes that the denoiser is told.
+struct Words {
+    conditioning: Conditioning,
+    ids: Vec<f64>,
+}
+
+/// Sets the sides of a prompt one after another, each once for every picture.
+fn join(sides: &[&Words], count: usize) -> Result<Told, Error> {
+    let context: Vec<_> =
+        sides.iter().map(|side| side.conditioning.context.repeat_for(count)).collect::<Result<_, _>>()?;
+    let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?;
+    let pooled: Option<Vec<_>> = sides.iter().map(|side| side.conditioning.pooled.as_ref()).collect();
+    let Some(pooled) = pooled else { return Ok((context, None)) };
+    let pooled: Vec<_> = pooled.iter().map(|pooled| pooled.repeat_for(count)).collect::<Result<_, _>>()?;
+    let pooled = Tokens::concat_batch(&pooled.iter().collect::<Vec<_>>())?;
+    let time_ids = sides.iter().flat_map(|side| std::iter::repeat_n(side.ids.clone(), count)).collect();
+    Ok((context, Some(Added { pooled, time_ids })))
+}

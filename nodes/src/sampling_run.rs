@@ -1,0 +1,360 @@
+//! One walk from noise to a latent: what `denoise` and `refine` have in common.
+//!
+//! A node decides where the walk begins and where it stops; the walk draws the noise, asks the denoiser under guidance,
+//! heeds the mask that a latent carries, and keeps its state now and then, so that a killed run goes on.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use candle_core::Tensor;
+use darkroom_core::context::Context;
+use darkroom_core::fault::Fault;
+use darkroom_core::node::Known;
+use darkroom_core::param::ChoiceParam;
+use darkroom_core::types::{Cost, Kind, Type};
+use darkroom_core::value::Record;
+use darkroom_models::TensorError;
+use darkroom_models::sampling::{
+    self, Calls, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Prediction, Predictor, Rules, SamplerInfo,
+    Schedule, ScheduleSpec, Snr, State, Table,
+};
+
+use crate::fault::{fault, tensor_fault};
+use crate::latent::Latent;
+use crate::repaint::{Keep, beside};
+use crate::sampler_names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
+use crate::sampling_conditions::Conditions;
+use crate::wires::{DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
+
+/// Time between two checkpoints. Whatever a step takes, a killed run loses little more than this.
+const CHECKPOINT_PAUSE: Duration = Duration::from_millis(1500);
+
+/// What a person sets of a walk, beside where it begins and stops.
+pub struct Settings {
+    pub seed: u64,
+    pub steps: u32,
+    pub guidance: Guidance,
+    pub sampler: SamplerName,
+    pub schedule: ScheduleName,
+    pub eta: Option<f64>,
+    pub noise: NoiseName,
+    pub generator: GeneratorName,
+    pub prediction: PredictionName,
+}
+
+impl Settings {
+    /// Finds the sampler.
+    ///
+    /// # Errors
+    /// A fault of a name that the models do not know.
+    pub fn sampler(&self) -> Result<&'static SamplerInfo, Fault> {
+        sampling::sampler(ChoiceParam::word(self.sampler)).map_err(unsupported)
+    }
+
+    /// Makes the schedule of a denoiser, from its first to its last step.
+    ///
+    /// # Errors
+    /// A fault of settings that do not go together.
+    pub fn schedule(&self, denoiser: &DenoiserHandle) -> Result<Schedule, Fault> {
+        let spec = self.spec(denoiser)?;
+        self.sampler()?.schedule(&spec, self.table()?, self.steps as usize).map_err(unsupported)
+    }
+
+    /// Finds the table of the schedule.
+    ///
+    /// # Errors
+    /// A fault of a name that the models do not know.
+    pub fn table(&self) -> Result<Table, Fault> {
+        Table::named(ChoiceParam::word(self.schedule)).map_err(unsupported)
+    }
+
+    /// Says what schedules of a denoiser are made from.
+    ///
+    /// # Errors
+    /// A fault of a configuration that we cannot follow.
+    pub fn spec(&self, denoiser: &DenoiserHandle) -> Result<ScheduleSpec, Fault> {
+        let (model, rules) = (denoiser.model().scheduler(), self.sampler()?.rules);
+        let config = match self.prediction {
+            PredictionName::Model => model.clone(),
+            PredictionName::Epsilon => model.predicting(Prediction::Epsilon, Snr::Trained),
+            PredictionName::V => model.predicting(Prediction::V, Snr::Trained),
+            PredictionName::VZeroSnr => model.predicting(Prediction::V, Snr::Zero),
+            PredictionName::Sample => model.predicting(Prediction::Sample, Snr::Trained),
+        };
+        config.spec(rules).map_err(unsupported)
+    }
+
+    /// Opens the stream of the seed, behind what encoding the latent drew from it.
+    fn noise(&self, drawn: u64) -> Result<NoiseSource, Fault> {
+        let mode = NoiseMode::named(ChoiceParam::word(self.noise)).map_err(unsupported)?;
+        let mut source = NoiseSource::new(mode, device(self.generator), self.seed);
+        if let Some(eta) = self.eta {
+            source = source.with_eta(eta);
+        }
+        if drawn > 0 {
+            source.draw(drawn as usize).map_err(tensor_fault)?;
+        }
+        Ok(source)
+    }
+}
+
+/// Returns the generator that a word means.
+pub fn device(generator: GeneratorName) -> NoiseDevice {
+    match generator {
+        GeneratorName::Cpu => NoiseDevice::Cpu,
+        GeneratorName::Philox => NoiseDevice::Philox,
+    }
+}
+
+/// Makes a fault of settings that sampling cannot follow.
+pub fn unsupported(error: sampling::Unsupported) -> Fault {
+    Fault::graph(error.to_string()).hint("change that setting, or choose a sampler and a schedule that need it not")
+}
+
+/// Where a walk begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begin {
+    /// The first step to take.
+    pub index: usize,
+    /// What is made of the latent before it.
+    pub first: First,
+}
+
+/// What is made of a latent before the first step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum First {
+    /// Nothing of it stays: pure noise.
+    Noise,
+    /// Noise is put on it.
+    Noised,
+    /// It is taken as it is.
+    Kept,
+}
+
+impl Begin {
+    /// Where a latent asks to be begun: a blank one at the start, one with noise left in it where it was left, a
+    /// finished one as late as `strength` says.
+    pub fn of(latent: &Latent, schedule: &Schedule, strength: f64) -> Self {
+        if latent.x.is_none() || (latent.repaint.is_some() && latent.noise_left == 0.0 && strength >= 1.0) {
+            return Self { index: 0, first: First::Noise };
+        }
+        if latent.noise_left > 0.0 {
+            return Self { index: schedule.at_sigma(latent.noise_left), first: First::Kept };
+        }
+        let index = schedule.start_of_strength(strength);
+        let first = if index < schedule.len() { First::Noised } else { First::Kept };
+        Self { index, first }
+    }
+}
+
+/// A walk of a denoiser over a latent.
+pub struct Walk<'a> {
+    pub denoiser: &'a DenoiserHandle,
+    pub positive: &'a Prompted,
+    pub negative: Option<&'a Prompted>,
+    pub latent: &'a Latent,
+    pub settings: Settings,
+    /// All points, and where to stop.
+    pub schedule: Schedule,
+    pub begin: Begin,
+}
+
+/// A walk before its first step.
+struct Started {
+    state: State,
+    noise: NoiseSource,
+    keep: Option<Keep>,
+    /// Mask and masked picture, for an inpaint denoiser.
+    beside: Option<Tensor>,
+}
+
+impl Walk<'_> {
+    /// Walks, from the last checkpoint if there is one.
+    ///
+    /// # Errors
+    /// A fault of what does not go together, of numbers that are not finite, or that the run was stopped.
+    pub fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
+        let Started { mut state, mut noise, keep, beside } = self.start()?;
+        if self.begin.first == First::Kept && self.begin.index >= self.schedule.stop {
+            return Ok(self.latent.clone());
+        }
+        let network = self.denoiser.0.pin(cx)?;
+        if let Some(resumed) = resume(cx) {
+            (state, noise) = resumed;
+        }
+        let conditions = Conditions::new(self.positive, self.negative, self.latent, beside).map_err(fault)?;
+        let Self { schedule, settings, .. } = &self;
+        let steps = schedule.stop;
+        let failed = RefCell::new(None);
+        let context = RefCell::new(cx);
+        let ask = |x: &Tensor, timestep: f64| {
+            conditions.ask(&network, x, timestep, &context.borrow()).map_err(|error| note(&failed, fault(error)))
+        };
+        let ask_negative = |x: &Tensor, timestep: f64| {
+            conditions
+                .ask_negative(&network, x, timestep, &context.borrow())
+                .map_err(|error| note(&failed, fault(error)))
+        };
+        let guidance = settings.guidance;
+        let calls = match (guidance.is_on(), conditions.are_together()) {
+            (false, _) => Calls::Positive(&ask),
+            (true, true) => Calls::Together(&ask),
+            (true, false) => Calls::Apart { negative: &ask_negative, positive: &ask },
+        };
+        let guided = Guided { calls, guidance };
+        let predictor = Predictor { network: &guided, prediction: schedule.prediction };
+        let mut kept_at = Instant::now();
+        let mut on_step = |done: sampling::Done<'_>| {
+            let step = done.state.index;
+            if let Some(keep) = keep.as_ref().filter(|_| step < schedule.len()) {
+                done.state.x = keep.put_back(&done.state.x, schedule, step)?;
+            }
+            let mut cx = context.borrow_mut();
+            let watched = check_finite(&done.state.x, step).and_then(|()| cx.tick(step, steps));
+            if step < steps && kept_at.elapsed() >= CHECKPOINT_PAUSE {
+                if let Some(record) = checkpoint(done.state, done.noise) {
+                    cx.checkpoint(&record);
+                }
+                kept_at = Instant::now();
+            }
+            watched.map_err(|fault| note(&failed, fault))
+        };
+        let ended = (settings.sampler()?.run)(&predictor, state, schedule, &mut noise, &mut on_step);
+        let state = ended.map_err(|error| failed.take().unwrap_or_else(|| tensor_fault(error)))?;
+        self.finish(&state, keep.as_ref()).map_err(tensor_fault)
+    }
+
+    /// Draws the noise, in the reference's order, and makes the first state of it.
+    fn start(&self) -> Result<Started, Fault> {
+        let Latent { width, height, count, x, repaint, .. } = self.latent;
+        let config = &self.denoiser.model().configs().unet;
+        let reads_mask = config.in_channels != config.out_channels;
+        if reads_mask && repaint.is_none() {
+            return Err(Fault::graph("this denoiser draws a part of a picture anew, and the latent says not which")
+                .hint("make the latent with `inpaint`, of a picture and a mask"));
+        }
+        let mut noise = self.settings.noise(self.drawn(reads_mask))?;
+        let channels = config.out_channels;
+        let shape = (*count as usize, channels, (height / REDUCTION) as usize, (width / REDUCTION) as usize);
+        let fresh = noise.initial(shape).map_err(tensor_fault)?;
+        let masked =
+            repaint.as_ref().map(|repaint| repaint.pick_masked(&mut noise)).transpose().map_err(tensor_fault)?;
+        let Begin { index, first } = self.begin;
+        let state = match (x, first) {
+            (None, _) | (_, First::Noise) if index == 0 => self.schedule.initial(&fresh),
+            // Begun in the middle of the way, there is less of it.
+            (None, _) | (_, First::Noise) => fresh.zeros_like().and_then(|x| self.schedule.noised(&x, &fresh, index)),
+            (Some(x), First::Noised) => self.schedule.noised(x, &fresh, index),
+            (Some(x), First::Kept) => Ok(x.clone()),
+        };
+        let state = State::new(state.map_err(tensor_fault)?, index);
+        let started = Started { state, noise, keep: None, beside: None };
+        Ok(match (repaint, masked) {
+            (Some(repaint), Some(masked)) if reads_mask => {
+                let beside = beside(repaint, &masked, *count as usize).map_err(tensor_fault)?;
+                Started { beside: Some(beside), ..started }
+            }
+            (Some(repaint), _) => Started { keep: Some(Keep { repaint: repaint.clone(), noise: fresh }), ..started },
+            (None, _) => started,
+        })
+    }
+
+    /// Values that the reference would have drawn from this walk's stream before its first noise. Where an inpaint
+    /// denoiser begins with nothing but noise, the reference never encodes the whole picture.
+    fn drawn(&self, reads_mask: bool) -> u64 {
+        let Settings { seed, noise, generator, .. } = self.settings;
+        let unneeded = reads_mask && self.begin.first == First::Noise;
+        let same = |drawn: &crate::latent::Drawn| drawn.seed == seed && drawn.generator == device(generator);
+        match self.latent.drawn.filter(same) {
+            Some(drawn) if noise == NoiseName::Diffusers && !unneeded => drawn.values,
+            _ => 0,
+        }
+    }
+
+    fn finish(&self, state: &State, keep: Option<&Keep>) -> Result<Latent, TensorError> {
+        let mut x = self.schedule.finish(&state.x)?;
+        // A way of ComfyUI's may be cut, or written down, to end in noise.
+        let noise_left = self.schedule.points[state.index].sigma;
+        let early = state.index < self.schedule.len() || (self.schedule.rules == Rules::Comfyui && noise_left > 0.0);
+        if let Some(keep) = keep.filter(|_| !early) {
+            x = keep.finish(&x)?;
+        }
+        let Latent { width, height, count, ref space, .. } = *self.latent;
+        let made = Latent { x: Some(x), ..Latent::blank(space.clone(), width, height, count) };
+        if !early {
+            return Ok(made);
+        }
+        // Who goes on needs the mask still.
+        Ok(Latent { noise_left, repaint: self.latent.repaint.clone(), ..made })
+    }
+}
+
+/// Notes a fault that the sampler must carry out, and gives it something to carry.
+fn note(failed: &RefCell<Option<Fault>>, fault: Fault) -> TensorError {
+    let carried = TensorError::Msg(fault.message.clone());
+    failed.replace(Some(fault));
+    carried
+}
+
+fn check_finite(x: &Tensor, step: usize) -> Result<(), Fault> {
+    if is_finite(x) {
+        return Ok(());
+    }
+    Err(Fault::numbers(format!("the latent is no longer finite after step {step}"))
+        .hint("lower `guidance`, or check the model's weights"))
+}
+
+/// Where a killed run of the same recipe was.
+fn resume(cx: &Context<'_>) -> Option<(State, NoiseSource)> {
+    let record = cx.resume()?;
+    let index = record.words.get("index")?.parse().ok()?;
+    let noise = serde_json::from_str(record.words.get("noise")?).ok()?;
+    let tensors = record.arrays.iter().map(|(name, array)| Some((name.clone(), to_tensor(array)?)));
+    Some((State::from_tensors(index, tensors.collect::<Option<_>>()?).ok()?, noise))
+}
+
+fn checkpoint(state: &State, noise: &NoiseSource) -> Option<Record> {
+    let arrays = state.tensors().into_iter().map(|(name, tensor)| Some((name, to_array(&tensor)?)));
+    let words = [("index", state.index.to_string()), ("noise", serde_json::to_string(noise).ok()?)];
+    Some(Record {
+        arrays: arrays.collect::<Option<_>>()?,
+        words: words.map(|(name, word)| (name.to_owned(), word)).into(),
+    })
+}
+
+/// Says what a walk makes: a latent like the one that comes in. The prompts must be read by the denoiser's own encoder;
+/// the latent need only be of its kind, as a refiner goes on with the base's.
+///
+/// # Errors
+/// A fault that names the two nodes that do not go together.
+pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
+    for prompt in ["positive", "negative"] {
+        known.same_family("denoiser", prompt)?;
+    }
+    let latent = known.wire_or_unknown("latent");
+    let denoiser = known.wire_or_unknown("denoiser").family;
+    if let (Some(denoiser), Some(found)) = (denoiser, &latent.family)
+        && space_of(&denoiser) != &**found
+    {
+        known.same_family("denoiser", "latent")?;
+    }
+    Ok(vec![Type { kind: Kind("latent"), ..latent }])
+}
+
+/// Says what a walk needs.
+pub fn cost(known: &Known<'_>) -> Cost {
+    let latent = known.wire_or_unknown("latent");
+    let edge = |pixels: Option<u32>| u64::from(pixels.unwrap_or(0) / REDUCTION);
+    let cells = edge(latent.width) * edge(latent.height) * u64::from(latent.count.unwrap_or(1));
+    let guided = known.param::<f64>("guidance").ok().flatten().is_none_or(|scale| scale > 1.0);
+    Cost {
+        weights: known.wire_or_unknown("denoiser").weights.unwrap_or(0),
+        workspace: cells * WORKSPACE_BYTES_PER_CELL * if guided { 2 } else { 1 },
+        output: cells * 16,
+        steps: known.param("steps").ok().flatten().unwrap_or(0),
+    }
+}
+
+/// Scratch bytes for each latent pixel: skips and maps of SDXL's finest level (320 channels, about sixteen at once in
+/// single precision).
+const WORKSPACE_BYTES_PER_CELL: u64 = 4 * 320 * 16;

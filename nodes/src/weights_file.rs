@@ -1,0 +1,39 @@
+//! A file of weights as a parameter: what a model takes in place of a part of its own.
+
+use std::path::PathBuf;
+
+use darkroom_core::fault::Fault;
+use darkroom_core::files::Files;
+use darkroom_core::fingerprint::Fingerprint;
+use darkroom_core::literal::Literal;
+use darkroom_core::param::Param;
+use darkroom_core::types::Kind;
+
+/// A file of weights below the folders that a graph may read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WeightsFile {
+    /// What the graph calls it.
+    pub name: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Param for WeightsFile {
+    const KIND: Kind = Kind::TEXT;
+    const NOUN: &'static str = "a .safetensors or .gguf file";
+    const OUTSIDE: bool = true;
+
+    fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
+        let name = String::parse(literal, files)?;
+        let path = files.resolve_file(&name)?;
+        Ok(Self { name, path })
+    }
+
+    fn literal(&self) -> Literal {
+        Literal::from(self.name.as_str())
+    }
+
+    fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
+        files.digest(&Self::parse(literal, files)?.path)
+    }
+}
