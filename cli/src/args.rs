@@ -61,6 +61,12 @@ pub enum Command {
         #[command(subcommand)]
         deed: CacheDeed,
     },
+    /// Looks after models from the hub.
+    Models {
+        /// What to do.
+        #[command(subcommand)]
+        deed: ModelsDeed,
+    },
     /// Writes a commented example workflow, or the one that a picture was made with.
     Init {
         /// Take the workflow of this picture, or make one of what A1111 and its kin wrote into it.
@@ -174,6 +180,64 @@ pub struct CacheArgs {
     pub cache_disk: u64,
 }
 
+/// A deed on models. An address is `hub://owner/name`, with `@revision` and `/file` where wanted.
+#[derive(Debug, Subcommand)]
+pub enum ModelsDeed {
+    /// Fetches a model, or one file of it, and prints its path; what was cut off goes on.
+    Pull {
+        /// What to fetch: hub://owner/name[@revision][/file].
+        address: String,
+        /// Only say what would be fetched, with sizes.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints where a fetched model or file is, without the network.
+    Where {
+        /// What to find.
+        address: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists what is fetched.
+    Ls {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes a revision of a model, with the files that no other revision has.
+    Rm {
+        /// What to remove.
+        address: String,
+        /// Remove all revisions.
+        #[arg(long)]
+        all: bool,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Reads everything that is fetched and says what is damaged.
+    Verify {
+        /// The model; all of them if none is named.
+        address: Option<String>,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl ModelsDeed {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Pull { json, .. } | Self::Where { json, .. } | Self::Ls { json } => *json,
+            Self::Rm { json, .. } | Self::Verify { json, .. } => *json,
+        }
+    }
+}
+
 impl Command {
     /// Tells whether the answer is wanted as JSON.
     pub fn wants_json(&self) -> bool {
@@ -182,6 +246,7 @@ impl Command {
             Self::Explain(wanted) => wanted.json,
             Self::Check { json, .. } | Self::Nodes { json, .. } => *json,
             Self::Cache { deed } => deed.args().json,
+            Self::Models { deed } => deed.wants_json(),
             Self::Init { .. } | Self::Completions { .. } | Self::Man { .. } => false,
         }
     }

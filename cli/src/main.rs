@@ -63,6 +63,7 @@ fn act(command: &Command, desk: &Arc<Desk>) -> Result<(), Faults> {
         Command::Check { file, allow, json } => commands::check::check(file, allow, *json, desk),
         Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
         Command::Cache { deed } => commands::cache::cache(deed, desk),
+        Command::Models { deed } => commands::models::models(deed, desk),
         Command::Init { from, file } => commands::init::init(file, from.as_deref(), desk),
         Command::Completions { shell } => commands::shell::completions(*shell, desk),
         Command::Man { dir } => commands::shell::man(dir.as_deref(), desk),

@@ -57,9 +57,9 @@ impl Folder {
         self.locks().join(format!("{hash}.lock"))
     }
 
-    /// Tells whether nobody is at work on a blob.
-    pub fn is_free(&self, hash: &str) -> bool {
-        matches!(Lock::attempt(&self.lock(hash)), Ok(Some(_)))
+    /// Takes the lock of a blob, if nobody is at work on it.
+    pub fn held(&self, hash: &str) -> Option<Lock> {
+        Lock::attempt(&self.lock(hash)).ok().flatten()
     }
 
     pub fn snapshots(&self) -> PathBuf {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ureq::http::header::{AUTHORIZATION, HeaderValue, LOCATION, RETRY_AFTER};
 use ureq::http::{HeaderMap, Method, Request, Response, Uri};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, Proxy};
 
 use crate::fault::HubFault;
 use crate::policy::{Policy, join, shown};
@@ -103,7 +103,9 @@ impl Client {
     pub fn new(settings: &Settings, tuning: &Tuning, stop: &Stop) -> Result<Self, HubFault> {
         let wrong = |_| HubFault::Setting { name: "HF_ENDPOINT", why: "it is no address".to_owned() };
         let policy = Arc::new(Policy::new(settings.endpoint.parse().map_err(wrong)?));
+        let proxy = if policy.is_local() { None } else { Proxy::try_from_env() };
         let config = Agent::config_builder()
+            .proxy(proxy)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)

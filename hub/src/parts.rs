@@ -6,6 +6,7 @@
 //! The Python tools end theirs in `.incomplete` too, and leave this one alone for its middle name.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -208,21 +209,38 @@ impl Parts {
     }
 }
 
-/// Removes half-fetched versions of a file of the repository other than the one named, if nobody is at work on them.
+/// Removes half-fetched versions of a file of the repository other than the one named, if nobody is at work on them: `lock`
+/// gives what is held meanwhile, or nothing if somebody is.
 ///
 /// # Errors
 /// A fault of the folder.
-pub(crate) fn sweep(blobs: &Path, file: &str, keep: &str, is_free: impl Fn(&str) -> bool) -> Result<(), HubFault> {
+pub(crate) fn sweep<L>(blobs: &Path, file: &str, keep: &str, lock: impl Fn(&str) -> Option<L>) -> Result<(), HubFault> {
     let Ok(entries) = fs::read_dir(blobs) else { return Ok(()) };
     for entry in entries.flatten() {
-        let name = entry.file_name();
+        let (name, path) = (entry.file_name(), entry.path());
         let Some(hash) = name.to_str().and_then(|name| name.strip_suffix(ENDING)) else { continue };
-        let other = || About::of(&entry.path()).is_none_or(|(about, _)| about.path == file);
-        if hash != keep && other() && is_free(hash) {
-            fs::remove_file(entry.path()).map_err(HubFault::io("remove", &entry.path()))?;
+        let is_old = || About::of(&path).is_none_or(|(about, _)| about.path == file);
+        if hash == keep || !is_old() {
+            continue;
+        }
+        let Some(_held) = lock(hash) else { continue };
+        // Before the lock was ours, it may have been begun, or made whole: it is looked at again.
+        if is_old() {
+            remove_file(&path)?;
         }
     }
     Ok(())
+}
+
+/// Removes a file that may be gone already.
+///
+/// # Errors
+/// A fault of the file.
+pub(crate) fn remove_file(path: &Path) -> Result<(), HubFault> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(HubFault::io("remove", path)(error)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -284,9 +302,13 @@ mod tests {
         }
         fs::write(at("broken"), "?").expect("written");
         fs::write(home.path().join("old.incomplete"), "a Python tool is at work").expect("written");
-        sweep(home.path(), "a/b", "new", |hash| hash != "busy").expect("swept");
+        sweep(home.path(), "a/b", "new", |hash| (hash != "busy").then_some(())).expect("swept");
         let left = ["old", "busy", "new", "other", "broken"].map(|hash| at(hash).exists());
         assert_eq!(left, [false, true, true, true, false]);
         assert!(home.path().join("old.incomplete").exists());
+        Parts::open(&at("old"), about()).expect("made");
+        let becomes_whole = |hash: &str| Some(fs::rename(at(hash), home.path().join(hash)));
+        sweep(home.path(), "a/b", "new", becomes_whole).expect("somebody was through with it in this moment");
+        assert!(home.path().join("old").exists());
     }
 }

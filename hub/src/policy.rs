@@ -31,6 +31,11 @@ impl Policy {
         Self { endpoint, home: OnceLock::new() }
     }
 
+    /// Tells whether the endpoint is on this machine, where no proxy leads.
+    pub fn is_local(&self) -> bool {
+        self.endpoint.host().and_then(literal_zone) == Some(Zone::Loopback)
+    }
+
     /// Tells whether an address is on the endpoint's own origin: there alone the token goes.
     pub fn is_home(&self, uri: &Uri) -> bool {
         uri.scheme() == self.endpoint.scheme() && self.is_home_host(uri) && port(uri) == port(&self.endpoint)

@@ -13,13 +13,14 @@ use crate::lock::Lock;
 use crate::parts::sweep;
 use crate::plan::{Plan, Wanted};
 use crate::progress::{Event, Nobody, Watch};
-use crate::select::{INDEX, components, select};
+use crate::select::{INDEX, absent, components, select};
 
 /// Looks up what is needed, with the hub's help.
 pub(crate) fn look(client: &Client, folder: &Folder, address: &Address, watch: &dyn Watch) -> Result<Plan, HubFault> {
     let commit = address.is_pinned().then(|| address.revision().to_owned());
     // What a commit holds never changes: if it is known, and all here, the hub need not be asked.
-    if let Some(plan) = commit.and_then(|commit| remembered(folder, address, &commit).ok())
+    let listed = commit.filter(|commit| address.file().is_some() || Listing::load(folder, commit).is_some());
+    if let Some(plan) = listed.and_then(|commit| remembered(folder, address, &commit).ok())
         && plan.missing().next().is_none()
     {
         return Ok(plan);
@@ -101,7 +102,16 @@ pub(crate) fn remembered(folder: &Folder, address: &Address, commit: &str) -> Re
     // What a Python tool fetched has no listing: then the files that are there are all that is known, and the index.
     let listing = match Listing::load(folder, commit) {
         Some(listing) => listing,
-        None => present(folder, address, commit),
+        None => {
+            let present = present(folder, address, commit);
+            let absent = absent(&present, named.as_deref());
+            if !absent.is_empty() {
+                let remote = |path| Remote { path, size: None, hash: None };
+                let absent: Vec<_> = absent.into_iter().map(remote).collect();
+                return Ok(Plan::new(address, commit, folder, &absent));
+            }
+            present
+        }
     };
     let needed = select(address.repo(), &listing, named.as_deref())?;
     Ok(Plan::new(address, commit, folder, &needed))
@@ -177,7 +187,7 @@ fn one(client: &Client, folder: &Folder, plan: &Plan, wanted: &Wanted, tally: &T
     let _lock = Lock::take(&folder.lock(hash), &client.stop, || tally.watch.see(&Event::Waiting { file }))?;
     let is_there = || folder.blob(hash).metadata().is_ok_and(|about| about.len() == size);
     if !is_there() {
-        sweep(&folder.blobs(), file, hash, |other| folder.is_free(other))?;
+        sweep(&folder.blobs(), file, hash, |other| folder.held(other))?;
         let from = address_of(client, address.repo(), &plan.commit, file)?;
         Job::new(client, folder, tally, Brief { repo: address.repo(), file, hash, size, from }).run()?;
     }

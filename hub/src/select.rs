@@ -59,6 +59,41 @@ pub(crate) fn components(index: &[u8]) -> Option<Vec<String>> {
     Some(value.as_object()?.iter().filter(is_component).map(|(name, _)| name.clone()).collect())
 }
 
+/// Returns what a model lacks for certain, from the names of the files that are there: folders of components, weights, shards.
+/// For a snapshot without listing, as the Python tools leave it, perhaps after they fetched a file or two.
+pub(crate) fn absent(listing: &Listing, components: Option<&[String]>) -> Vec<String> {
+    let folders = by_folder(listing);
+    let mut absent: Vec<_> = listing.files.iter().flat_map(|file| other_shards(&file.path)).collect();
+    absent.retain(|path| listing.find(path).is_none());
+    for name in components.unwrap_or_default() {
+        if !folders.contains_key(name.as_str()) {
+            absent.push(format!("{name}/"));
+        }
+    }
+    for (name, files) in &folders {
+        let has = |end: &str| files.iter().any(|file| file.path.ends_with(end));
+        let without = ["scheduler", "tokenizer", "feature_extractor"].iter().any(|start| name.starts_with(start));
+        let is_network = files.iter().any(|file| name_of(file) == "config.json") && !without;
+        if is_network && !has(".safetensors") && !has(".bin") {
+            absent.push(format!("{name}/*.safetensors").trim_start_matches('/').to_owned());
+        }
+    }
+    absent.sort();
+    absent.dedup();
+    absent
+}
+
+/// Returns the paths of all shards that one belongs to, `model-00001-of-00002.safetensors` with the second.
+fn other_shards(path: &str) -> Vec<String> {
+    let parts = || {
+        let (base, count) = path.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
+        let (base, _) = base.rsplit_once('-')?;
+        Some((base, count, count.parse::<u32>().ok().filter(|count| *count < 10_000)?))
+    };
+    let Some((base, count, number)) = parts() else { return Vec::new() };
+    (1..=number).map(|index| format!("{base}-{index:05}-of-{count}.safetensors")).collect()
+}
+
 /// Sorts files by their folder; those deeper down are no component's.
 fn by_folder(listing: &Listing) -> BTreeMap<&str, Vec<&Remote>> {
     let mut folders: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -200,6 +235,26 @@ mod tests {
             let fault = selected(paths, components).expect_err(why);
             assert!(fault.contains(why), "{fault}");
         }
+    }
+
+    #[test]
+    fn what_a_snapshot_lacks_is_seen_from_its_names() {
+        let lacks = |paths: &[&str], names: &[&str]| {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            absent(&listing(paths), Some(&names))
+        };
+        let whole = [
+            "model_index.json",
+            "scheduler/config.json",
+            "unet/config.json",
+            "unet/m.safetensors",
+            "tokenizer/vocab.json",
+        ];
+        assert_eq!(lacks(&whole, &["scheduler", "unet", "tokenizer"]), Vec::<String>::new());
+        assert_eq!(lacks(&whole[..3], &["unet", "vae"]), ["unet/*.safetensors", "vae/"]);
+        assert_eq!(lacks(&["config.json"], &[]), ["*.safetensors"]);
+        let shards = ["config.json", "m-00002-of-00003.safetensors"];
+        assert_eq!(lacks(&shards, &[]), ["m-00001-of-00003.safetensors", "m-00003-of-00003.safetensors"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is cached, looked after: listed, checked against its names, and removed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use crate::address::{Address, is_commit};
 use crate::cache::Folder;
 use crate::fault::HubFault;
 use crate::hash;
-use crate::parts::ENDING;
+use crate::parts::{ENDING, remove_file};
 use crate::progress::{Event, Watch};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -129,8 +130,11 @@ impl Shelf {
         }
         let name = folder.root().file_name().expect("a repository's folder has a name").to_string_lossy().into_owned();
         let before = self.cached(&name);
-        if let Some(hash) = partials(&folder).iter().find(|hash| !folder.is_free(hash)) {
-            return Err(HubFault::Busy { what: address.to_string(), lock: folder.lock(hash) });
+        // Held until the end: nobody goes on with what is being removed.
+        let mut locks = Vec::new();
+        for hash in partials(&folder) {
+            let busy = || HubFault::Busy { what: address.to_string(), lock: folder.lock(&hash) };
+            locks.push(folder.held(&hash).ok_or_else(busy)?);
         }
         let commit = folder.commit(address.revision());
         let others = before.revisions.iter().filter(|revision| Some(&revision.commit) != commit.as_ref()).count();
@@ -161,7 +165,10 @@ impl Shelf {
         let used: BTreeSet<_> = files_below(&snapshots).iter().filter_map(target).collect();
         let used: BTreeSet<_> = used.iter().filter_map(|target| target.file_name()).collect();
         for name in names_in(&folder.blobs()) {
-            if hash::is_hash(&name) && !used.contains(name.as_ref() as &std::ffi::OsStr) && folder.is_free(&name) {
+            if !hash::is_hash(&name) || used.contains(name.as_ref() as &OsStr) {
+                continue;
+            }
+            if let Some(_held) = folder.held(&name) {
                 remove_file(&folder.blob(&name))?;
             }
         }
@@ -238,13 +245,6 @@ pub(crate) fn files_below(folder: &Path) -> Vec<(String, u64)> {
     }
     files.sort();
     files
-}
-
-fn remove_file(path: &Path) -> Result<(), HubFault> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(HubFault::io("remove", path)(error)),
-        _ => Ok(()),
-    }
 }
 
 fn remove_folder(path: &Path) -> Result<(), HubFault> {

@@ -19,7 +19,7 @@ use crate::models::Part;
 use crate::repaint::Repaint;
 use crate::sampler_names::GeneratorName;
 use crate::steps::Ticks;
-use crate::vae_encode::{self, Pick, check_size, encode, sample};
+use crate::vae_encode::{self, Pick, check_size, encode, room, sample};
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
 /// Makes a latent of which `denoise` draws only the masked part anew.
@@ -57,6 +57,7 @@ impl Node for Inpaint {
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
         check_tile(self.tile)?;
+        let _room = room(&self.image, self.tile, cx)?;
         let pixels = tensor_of_pictures(&self.image)?;
         let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
         let (width, height) = (width as u32, height as u32);

@@ -71,7 +71,7 @@ fn typed<P: PixelTrait, const N: usize>(
     let mut target = TypedImage::new(to.0, to.1);
     Resizer::new().resize_typed(&source, &mut target, &ResizeOptions::new().resize_alg(algorithm))?;
     // Sharp filters overshoot at edges.
-    Ok(target.pixels().iter().flat_map(|pixel| parts(pixel)).map(|sample| sample.clamp(0.0, 1.0)).collect())
+    Ok(target.pixels().iter().flat_map(parts).map(|sample| sample.clamp(0.0, 1.0)).collect())
 }
 
 #[cfg(test)]

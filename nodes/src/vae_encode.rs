@@ -3,9 +3,10 @@
 use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
-use darkroom_core::image::Pictures;
+use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Seed;
+use darkroom_core::residency::Reservation;
 use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::{Choice, Node};
 use darkroom_models::nn::FeatureMap;
@@ -60,6 +61,7 @@ impl Node for VaeEncode {
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
         check_tile(self.tile)?;
+        let _room = room(&self.image, self.tile, cx)?;
         let pixels = tensor_of_pictures(&self.image)?;
         let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
         check_size(width as u32, height as u32)?;
@@ -107,10 +109,29 @@ pub fn cost(known: &Known<'_>) -> Cost {
     let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
     Cost {
         weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
-        workspace: pixels * 4 * 3 * 128,
+        workspace: pixels * ENCODE_BYTES_PER_PIXEL,
         output: pixels / 64 * 16,
         steps: 0,
     }
+}
+
+/// Scratch bytes for each pixel: the finest level holds three maps of 128 channels in single precision.
+const ENCODE_BYTES_PER_PIXEL: u64 = 4 * 3 * 128;
+
+/// Makes room for encoding pictures, in one piece or in tiles of so many latent pixels.
+///
+/// # Errors
+/// A fault of memory.
+pub fn room(pictures: &Pictures, tile: u32, cx: &mut Context<'_>) -> Result<Reservation, Fault> {
+    let pixels = |picture: &Picture| u64::from(picture.width()) * u64::from(picture.height());
+    let whole: u64 = pictures.iter().map(pixels).sum();
+    let at_once = match u64::from(tile * REDUCTION).pow(2) {
+        0 => whole,
+        edges => edges.min(whole),
+    };
+    let reserved = cx.reserve(at_once * ENCODE_BYTES_PER_PIXEL);
+    reserved
+        .map_err(|fault| if tile == 0 { fault.hint("encode in tiles, as `tile: 64`, or raise --ram") } else { fault })
 }
 
 /// Encodes `(pictures, 3, height, width)` in `[-1, 1]`, in one piece or in tiles of so many latent pixels.

@@ -57,9 +57,12 @@ fn row_56_what_a_python_tool_fetched_is_found() {
     fs::remove_dir_all(room.repo().join(".darkroom")).expect("ours alone");
     offline(&mut room);
     let path = room.hub().find(&address("hub://o/n")).expect("all is here");
+    fs::remove_file(path.join(NEEDED[3])).expect("removed");
+    let fault = room.hub().find(&address("hub://o/n")).expect_err("weights are gone");
+    assert!(fault.to_string().contains("`unet/*.safetensors`"), "{fault}");
     fs::remove_dir_all(path.join("unet")).expect("removed");
     let fault = room.hub().find(&address("hub://o/n")).expect_err("a component is gone");
-    assert!(fault.to_string().contains("unet"), "{fault}");
+    assert!(matches!(&fault, HubFault::Offline { missing, .. } if missing[0].0 == "unet/"), "{fault}");
 }
 
 #[test]

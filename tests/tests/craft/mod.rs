@@ -216,3 +216,13 @@ fn a_repeated_latent_is_drawn_from_other_noise_each_time() {
     let large: Latent = bench.make(nodes, "large").unwrap();
     assert_eq!((large.width, large.height, large.x.unwrap().dims()), (128, 96, &[2, 4, 12, 16][..]));
 }
+
+#[test]
+fn a_picture_too_large_for_memory_says_how_to_encode_it() {
+    let bench = Bench::with(&photo(64, 48));
+    let nodes = r#""large": (type: "upscale", image: (from: "photo"), width: 3072, height: 3072, filter: "nearest"),
+        "clean": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "large")),"#;
+    let (kind, words) = bench.make::<Latent>(nodes, "clean").expect_err("the studio has 8 GiB");
+    assert_eq!(kind, FaultKind::Memory);
+    assert!(words.contains("`tile: 64`"), "{words}");
+}

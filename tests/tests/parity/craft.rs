@@ -98,7 +98,7 @@ fn develop(workflow: &str, node: &str, models: &Path) -> Result<Report, Faults> 
 
 /// What a run that must fail says, with the way out.
 fn words(result: Result<Report, Faults>) -> String {
-    let faults = result.err().expect("this must not run");
+    let faults = result.expect_err("this must not run");
     let each = faults.0.iter().map(|located| format!("{located}; {}", located.fault.hint.as_deref().unwrap_or("")));
     each.collect::<Vec<_>>().join("\n")
 }
