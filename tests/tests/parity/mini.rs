@@ -12,7 +12,11 @@ use darkroom_models::{
     },
 };
 use darkroom_nodes::models::{Model, ModelSource, Models, Part};
-use darkroom_tests::reference::{self, assert_close};
+use darkroom_nodes::picture_file;
+use darkroom_tests::{
+    reference::{self, assert_close},
+    studio::{Studio, landscape},
+};
 
 use super::NETWORK;
 
@@ -49,4 +53,27 @@ fn the_built_in_refiner_has_a_denoiser_of_its_own_and_one_text_encoder() {
     assert!(refiner.bytes(Part::Encoder) < base.bytes(Part::Encoder));
     let pooled = refiner.configs().text_encoder_2.as_ref().unwrap().projection_dim.unwrap();
     assert_eq!(refiner.configs().unet.addition.unwrap().ids(pooled), Some(5), "four sizes and a score");
+}
+
+#[test]
+fn the_built_in_refiner_goes_over_a_drawing_and_the_score_changes_it() {
+    let home = tempfile::tempdir().unwrap();
+    let studio = Studio::at(home.path());
+    let refined = |score: f64| {
+        let extra = format!(
+            r#""refiner": (type: "load_model", source: "mini-refiner"),
+    "again": (type: "encode_prompt", encoder: (from: "refiner.encoder"), text: "a lake at noon", aesthetic: {score:?}),
+    "refine": (type: "denoise", denoiser: (from: "refiner.denoiser"), positive: (from: "again"), latent: (from: "denoise"),
+               steps: 8, strength: 0.3, guidance: 1.0),
+    "decode": (type: "vae_decode", vae: (from: "refiner.vae"), latent: (from: "refine")),"#
+        );
+        let drawn = landscape(64, "steps: 4", &format!("name: \"score{score:?}\""));
+        let decode = drawn.lines().find(|line| line.contains("\"decode\":")).unwrap().to_owned();
+        studio.run(&drawn.replace(&decode, &extra)).unwrap();
+        let saved = studio.saved().into_iter().find(|name| name.starts_with(&format!("score{score:?}"))).unwrap();
+        picture_file::read(&studio.output.join(saved)).unwrap()
+    };
+    let (high, low) = (refined(6.5), refined(2.5));
+    let gap = high.samples().iter().zip(low.samples()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(gap > 1.0 / 255.0, "the score changes nothing: {gap}");
 }
