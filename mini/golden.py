@@ -1,13 +1,27 @@
 """Records what diffusers itself draws with the exported folder, step by step: the parity test holds darkroom against it.
 
-    python golden.py WEIGHTS OUT        OUT/landscape.safetensors and OUT/landscape.json
+    python golden.py WEIGHTS OUT        OUT/landscape.safetensors and OUT/landscape.json, OUT/refiner.safetensors
 """
 import json, os, sys
 import diffusers, torch, transformers
-from diffusers import StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 
 CALL = dict(prompt="a serene landscape with mountains and a lake at sunset", seed=20, width=256, height=256, steps=8, guidance=4.)
+
+
+@torch.no_grad()
+def refiner(weights, out):
+    """What the refiner's denoiser answers to two pictures of one size with different scores."""
+    net = UNet2DConditionModel.from_pretrained(f"{weights}/refiner/unet", torch_dtype=torch.float32)
+    draw = torch.Generator().manual_seed(21)
+    width = net.config.cross_attention_dim
+    asked = dict(sample=torch.randn(2, 4, 12, 16, generator=draw), context=torch.randn(2, 77, width, generator=draw),
+                 pooled=torch.randn(2, width, generator=draw), timestep=torch.tensor([201.]),
+                 time_ids=torch.tensor([[96., 128., 0., 0., 6.], [96., 128., 0., 0., 2.5]]))
+    answer = net(asked["sample"], asked["timestep"][0], asked["context"], added_cond_kwargs=dict(text_embeds=asked["pooled"], time_ids=asked["time_ids"])).sample
+    save_file(dict(asked, answer=answer.contiguous()), f"{out}/refiner.safetensors")
+    os.chmod(f"{out}/refiner.safetensors", 0o644)
 
 
 @torch.no_grad()
@@ -41,3 +55,4 @@ def main(weights, out):
 
 if __name__ == "__main__":
     main(*sys.argv[1:3])
+    refiner(*sys.argv[1:3])

@@ -456,10 +456,8 @@ fn the_cache_is_listed_collected_verified_and_cleared() {
 fn the_reference_comes_from_the_specs() {
     let desk = Desk::new();
     let table = desk.say(&["nodes"]).ends(0).out;
-    assert!(
-        table.contains("Image\n") && table.lines().any(|line| line.starts_with("  upscale ") && line.ends_with("  Brings pictures to another size")),
-        "{table}"
-    );
+    let told = |line: &str| line.starts_with("  upscale ") && line.ends_with(" Brings pictures to another size");
+    assert!(table.contains("Image\n") && table.lines().any(told), "{table}");
     let manual = desk.say(&["nodes", "save_image"]).ends(0).out;
     assert!(manual.contains("  quality: integer, default 92, from 1 to 100\n      Quality of a JPEG.\n"), "{manual}");
     let all = desk.say(&["nodes", "--json"]).ends(0).json();

@@ -18,7 +18,7 @@ use crate::wires::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 #[derive(Node)]
 #[node(id = "load_model", version = 1, category = "Model", lane = "open")]
 pub struct LoadModel {
-    /// `mini`, the model that is built in, a folder as diffusers saves it, or a .safetensors or .gguf file.
+    /// `mini`, the model that is built in, `mini-refiner`, which goes over its latents, a folder as diffusers saves it, or a .safetensors or .gguf file.
     #[param(default = ModelSource::Mini)]
     source: ModelSource,
     /// A file whose autoencoder takes the place of the model's own.

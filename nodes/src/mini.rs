@@ -1,19 +1,19 @@
-//! The model that is built in: small, in the exact layout of SDXL, trained on pictures that the project renders itself
-//! (`mini/MODEL_CARD.md`). It lets a fresh machine develop a picture without a download.
+//! The models that are built in: small, in the exact layout of SDXL, trained on pictures that the project renders itself
+//! (`mini/MODEL_CARD.md`). They let a fresh machine develop a picture without a download.
 
 use std::sync::OnceLock;
 
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_models::checkpoint::Embedded;
 
-use crate::models::MINI;
+use crate::models::{MINI, MINI_REFINER};
 
 /// One file of the model, by its path below the model's folder.
 type File = (&'static str, &'static [u8]);
 
 macro_rules! files {
-    ($($path:literal),* $(,)?) => {
-        &[$(($path, include_bytes!(concat!("../../mini/weights/", $path)))),*]
+    ($($path:literal $(in $folder:literal)?),* $(,)?) => {
+        &[$(($path, include_bytes!(concat!("../../mini/weights/", $($folder,)? $path)))),*]
     };
 }
 
@@ -41,14 +41,41 @@ static FILES: &[File] = files![
     "vae/diffusion_pytorch_model.safetensors",
 ];
 
+/// The refiner has a denoiser of its own, and the rest of the base.
+static REFINER_FILES: &[File] = files![
+    "model_index.json" in "refiner/",
+    "scheduler/scheduler_config.json",
+    "text_encoder_2/config.json",
+    "text_encoder_2/model.safetensors",
+    "tokenizer_2/merges.txt",
+    "tokenizer_2/special_tokens_map.json",
+    "tokenizer_2/tokenizer_config.json",
+    "tokenizer_2/vocab.json",
+    "unet/config.json" in "refiner/",
+    "unet/diffusion_pytorch_model.safetensors" in "refiner/",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+];
+
 /// The model.
 pub static MODEL: Embedded = Embedded::new(MINI, FILES);
+
+/// Its refiner.
+pub static REFINER: Embedded = Embedded::new(MINI_REFINER, REFINER_FILES);
 
 /// Returns the name of the model's content.
 pub fn digest() -> Fingerprint {
     static DIGEST: OnceLock<Fingerprint> = OnceLock::new();
-    *DIGEST.get_or_init(|| {
-        let each = |hasher: Hasher, (name, bytes): &File| hasher.text(name).fingerprint(Fingerprint::of_bytes(bytes));
-        FILES.iter().fold(Hasher::new("model"), each).finish()
-    })
+    *DIGEST.get_or_init(|| digest_of(FILES))
+}
+
+/// Returns the name of the refiner's content.
+pub fn refiner_digest() -> Fingerprint {
+    static DIGEST: OnceLock<Fingerprint> = OnceLock::new();
+    *DIGEST.get_or_init(|| digest_of(REFINER_FILES))
+}
+
+fn digest_of(files: &[File]) -> Fingerprint {
+    let each = |hasher: Hasher, (name, bytes): &File| hasher.text(name).fingerprint(Fingerprint::of_bytes(bytes));
+    files.iter().fold(Hasher::new("model"), each).finish()
 }

@@ -33,11 +33,16 @@ use crate::weights_file::WeightsFile;
 /// The word for the model that is built in.
 pub const MINI: &str = "mini";
 
+/// The word for the refiner that is built in.
+pub const MINI_REFINER: &str = "mini-refiner";
+
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ModelSource {
     /// The one that is built in.
     Mini,
+    /// The refiner that is built in.
+    MiniRefiner,
     /// A folder as diffusers saves it, or a file of weights.
     Path {
         /// What the graph calls it.
@@ -49,13 +54,15 @@ pub enum ModelSource {
 
 impl Param for ModelSource {
     const KIND: Kind = Kind::TEXT;
-    const NOUN: &'static str = "`mini` or the folder or file of a model";
+    const NOUN: &'static str = "`mini`, `mini-refiner` or the folder or file of a model";
     const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;
-        if name == MINI {
-            return Ok(Self::Mini);
+        match name.as_str() {
+            MINI => return Ok(Self::Mini),
+            MINI_REFINER => return Ok(Self::MiniRefiner),
+            _ => (),
         }
         let path = files.resolve(&name).map_err(|fault| match fault.hint.clone() {
             Some(hint) => fault.hint(format!("{hint}; the built-in model is `{MINI}`")),
@@ -67,6 +74,7 @@ impl Param for ModelSource {
     fn literal(&self) -> Literal {
         Literal::from(match self {
             Self::Mini => MINI,
+            Self::MiniRefiner => MINI_REFINER,
             Self::Path { name, .. } => name,
         })
     }
@@ -75,6 +83,7 @@ impl Param for ModelSource {
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         match Self::parse(literal, files)? {
             Self::Mini => Ok(mini::digest()),
+            Self::MiniRefiner => Ok(mini::refiner_digest()),
             Self::Path { path, .. } => {
                 let checkpoint = Checkpoint::open(&path, Options::default()).map_err(fault)?;
                 let each = |hasher: Hasher, file: &darkroom_models::folder::File| {
@@ -165,6 +174,7 @@ impl Model {
     fn open((source, parts): &Request) -> Result<Self> {
         let checkpoint = match source {
             ModelSource::Mini => Checkpoint::embedded(mini::MODEL)?,
+            ModelSource::MiniRefiner => Checkpoint::embedded(mini::REFINER)?,
             ModelSource::Path { path, .. } => Checkpoint::open(path, Options::default())?,
         };
         let parts: Vec<_> = parts.iter().map(|(component, file)| (*component, &*file.path)).collect();

@@ -18,7 +18,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Takes all files of a model of both text encoders, by their paths below its folder; `name` stands for that folder.
+    /// Takes all files of a model of one or both text encoders, by their paths below its folder; `name` stands for that
+    /// folder.
     pub const fn new(name: &'static str, files: &'static [(&'static str, &'static [u8])]) -> Self {
         Self { name, files }
     }
@@ -36,19 +37,25 @@ impl Embedded {
         (Path::new(self.name).join(below), bytes)
     }
 
+    /// Tells whether it has a network.
+    pub(super) fn has(&self, component: Component) -> bool {
+        let config = format!("{component}/config.json");
+        self.files.iter().any(|(known, _)| *known == config)
+    }
+
     pub(super) fn configs(&self) -> Result<Configs> {
         let config = |component| self.file(Some(component), "config.json");
         let text = |component| {
-            let (path, bytes) = config(component);
-            TextEncoderConfig::parse(&path, bytes)
+            let read = |(path, bytes): (PathBuf, _)| TextEncoderConfig::parse(&path, bytes);
+            self.has(component).then(|| read(config(component))).transpose()
         };
         let (index, unet, vae) = (self.file(None, "model_index.json"), config(Component::UNet), config(Component::Vae));
         Ok(Configs {
             index: ModelIndex::parse(&index.0, index.1)?,
             unet: UNetConfig::parse(&unet.0, unet.1)?,
             vae: VaeConfig::parse(&vae.0, vae.1)?,
-            text_encoder: Some(text(Component::TextEncoder)?),
-            text_encoder_2: Some(text(Component::TextEncoder2)?),
+            text_encoder: text(Component::TextEncoder)?,
+            text_encoder_2: text(Component::TextEncoder2)?,
         })
     }
 

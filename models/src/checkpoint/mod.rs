@@ -145,7 +145,7 @@ impl Checkpoint {
         let own = match &self.origin {
             Origin::Folder(folder) => folder.component(component).is_some(),
             Origin::Files(files) => files.has(component),
-            Origin::Embedded(_) => true,
+            Origin::Embedded(embedded) => embedded.has(component),
         };
         own || self.part(component).is_some()
     }

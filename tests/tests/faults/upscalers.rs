@@ -36,8 +36,8 @@ fn put(studio: &Studio, picture: &Picture) {
 }
 
 fn made(studio: &Studio) -> Picture {
-    let saved = studio.saved();
-    picture_file::read(&studio.output.join(saved.last().unwrap())).unwrap()
+    let [only] = &studio.saved()[..] else { panic!("one picture is saved") };
+    picture_file::read(&studio.output.join(only)).unwrap()
 }
 
 /// A soft diagonal, red to blue, in 3 or 4 channels.
@@ -101,8 +101,8 @@ fn row_22_more_scratch_than_there_is_memory_is_refused_with_numbers() {
 
 #[test]
 fn row_29_one_pixel_and_odd_sizes_become_pictures() {
-    let (_home, studio) = studio();
     for (width, height) in [(1, 1), (1, 7), (13, 2)] {
+        let (_home, studio) = studio();
         put(&studio, &diagonal(width, height, 3));
         studio.run(&larger("mini", "")).unwrap();
         let large = made(&studio);

@@ -1,6 +1,9 @@
 //! Upscalers held against spandrel's, under all names that their files have, whole and in tiles.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use candle_core::{Device, Tensor};
 use darkroom_models::{
@@ -153,6 +156,9 @@ fn row_12_the_same_upscalers_as_pickles_are_refused() {
     }
 }
 
+/// Names and shapes of tensors.
+type Shapes = BTreeMap<String, Vec<usize>>;
+
 #[test]
 fn other_networks_are_refused_with_what_they_lack() {
     let says = |w: &Weights, wanted: &str| {
@@ -160,7 +166,7 @@ fn other_networks_are_refused_with_what_they_lack() {
         assert!(fault.contains(wanted), "{fault:?} does not say {wanted:?}");
     };
     says(&archive::dry("sdxl-vae"), "not the tensors of an upscaler");
-    let dry = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<usize>>)| {
+    let dry = |change: &dyn Fn(&mut Shapes)| {
         let mut tensors = archive::manifest("realesrgan-x4plus-anime-6b");
         change(&mut tensors);
         Weights::dry("changed", tensors)

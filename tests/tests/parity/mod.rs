@@ -7,6 +7,7 @@ mod encode_prompt;
 mod esrgan;
 mod lora;
 mod manifests;
+mod mini;
 mod pictures;
 mod pipelines;
 mod prompt;
