@@ -107,6 +107,7 @@ pub fn device(generator: GeneratorName) -> NoiseDevice {
 }
 
 /// Makes a fault of settings that sampling cannot follow.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 pub fn unsupported(error: sampling::Unsupported) -> Fault {
     Fault::graph(error.to_string()).hint("change that setting, or choose a sampler and a schedule that need it not")
 }

@@ -70,11 +70,17 @@ impl Studio {
     /// Lists what lies in the output folder and below, sorted, as paths below it.
     #[must_use]
     pub fn saved(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        list(&self.output, &self.output, &mut found);
-        found.sort();
-        found
+        files_below(&self.output)
     }
+}
+
+/// Lists the files below a folder, sorted, as paths below it.
+#[must_use]
+pub fn files_below(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    list(root, root, &mut found);
+    found.sort();
+    found
 }
 
 fn list(root: &Path, folder: &Path, found: &mut Vec<String>) {

@@ -3,4 +3,5 @@
 mod craft;
 mod engine;
 mod faults;
+mod graphs;
 mod parity;

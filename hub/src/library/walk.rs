@@ -15,7 +15,9 @@ const ENDINGS: [&str; 7] = ["safetensors", "gguf", "sft", "ckpt", "pt", "pth", "
 /// Tells whether a name stays below the folder that it is joined to.
 pub fn is_below(name: &str) -> bool {
     let path = Path::new(name);
-    !name.is_empty() && !name.contains(['\0', '\\']) && path.components().all(|part| matches!(part, Component::Normal(_)))
+    !name.is_empty()
+        && !name.contains(['\0', '\\'])
+        && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Adds the models of a place.
