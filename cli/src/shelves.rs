@@ -14,6 +14,7 @@ use crate::folders::Folders;
 const HUB: &str = "hub://";
 
 /// Makes a fault of the command line out of one of the hub.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands errors over by value")]
 pub fn hub_fault(fault: HubFault) -> Fault {
     let kind = match fault.kind() {
         Kind::Asked => FaultKind::Graph,

@@ -175,10 +175,9 @@ impl Library {
         if !walk::is_below(name) {
             return Ok(None);
         }
-        if let Some((kind, rest)) = name.split_once('/').and_then(|(kind, rest)| Some((Kind::of_folder(kind)?, rest))) {
-            if let Some(found) = self.find_of_kind(kind, rest) {
-                return Ok(Some(found));
-            }
+        let of_kind = name.split_once('/').and_then(|(kind, rest)| self.find_of_kind(Kind::of_folder(kind)?, rest));
+        if of_kind.is_some() {
+            return Ok(of_kind);
         }
         let found = Kind::ALL.into_iter().filter_map(|kind| Some((kind, self.find_of_kind(kind, name)?)));
         let found: Vec<_> = found.collect();

@@ -58,7 +58,8 @@ impl Lora {
     /// Returns the family it was made for, as far as its header tells.
     pub fn family(&self) -> Option<&'static str> {
         let inputs = |layer: &Layer| layer.hollow.shape().ok().flatten().map_or(0, |(_, inputs)| inputs);
-        family::guess(self.layers.iter().map(|(name, layer)| (name.as_str(), inputs(layer))))
+        let layers: Vec<_> = self.layers.iter().map(|(name, layer)| (name.as_str(), inputs(layer))).collect();
+        family::guess(&layers)
     }
 
     /// Returns the bytes of its tensors, once loaded.

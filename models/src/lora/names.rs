@@ -113,7 +113,7 @@ fn modules(w: &Weights) -> impl Iterator<Item = (String, Vec<usize>, Option<usiz
     w.names().filter_map(|name| {
         let module = name.strip_suffix(".weight")?;
         let bias = w.shape(&format!("{module}.bias")).map(|shape| shape.iter().product());
-        Some((module.to_owned(), w.shape(&name)?, bias))
+        Some((module.to_owned(), w.shape(name)?, bias))
     })
 }
 

@@ -36,6 +36,7 @@ impl Parameters {
     }
 
     /// Adds a setting.
+    #[expect(clippy::needless_pass_by_value, reason = "a call reads like the line it writes")]
     pub fn set(&mut self, name: &str, value: impl ToString) {
         self.settings.push((name.to_owned(), value.to_string()));
     }

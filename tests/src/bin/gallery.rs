@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -45,7 +46,7 @@ fn main() -> Result<()> {
         run(&text, &workspace.join("graphs"), home.path()).with_context(|| format!("{name} does not run"))?;
         let shown = collect(&home.path().join("output"), &pictures, &name)?;
         section(&mut page, &name, &text, &shown)?;
-        println!("{name}: {} pictures", shown.len());
+        writeln!(std::io::stdout(), "{name}: {} pictures", shown.len())?;
     }
     fs::write(workspace.join("docs/gallery.md"), page)?;
     Ok(())

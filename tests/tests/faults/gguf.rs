@@ -96,7 +96,8 @@ fn list(kind: u32, count: u64, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn says(told: String, wanted: &str) {
+fn says(told: impl AsRef<str>, wanted: &str) {
+    let told = told.as_ref();
     assert!(told.contains(wanted), "{told:?} does not say {wanted:?}");
 }
 
