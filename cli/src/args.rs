@@ -187,7 +187,7 @@ pub struct CacheArgs {
 pub enum ModelsDeed {
     /// Fetches a model, or one file of it, and prints its path; what was cut off goes on.
     Pull {
-        /// What to fetch: hub://owner/name[@revision][/file].
+        /// What to fetch: `hub://owner/name[@revision][/file]`.
         address: String,
         /// Only say what would be fetched, with sizes.
         #[arg(long)]

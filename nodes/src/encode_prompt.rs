@@ -18,13 +18,13 @@ use crate::wires::{EncoderHandle, Framing, Prompted};
 pub enum Weighting {
     /// Nobody's: they are text, as in diffusers.
     None,
-    /// A1111's: (more), [less], (1.3 times:1.3), BREAK.
+    /// A1111's: `(more)`, `[less]`, `(1.3 times:1.3)`, `BREAK`.
     #[choice(name = "a1111")]
     A1111,
     /// The same under A1111's setting "No norm".
     #[choice(name = "a1111_no_norm")]
     A1111NoNorm,
-    /// ComfyUI's: (more), (1.3 times:1.3).
+    /// ComfyUI's: `(more)`, `(1.3 times:1.3)`.
     Comfyui,
 }
 

@@ -1,7 +1,7 @@
 //! Prompts: weights in brackets, texts longer than an encoder reads, words that stand for trained vectors.
 //!
 //! A text goes through these in turn: [`a1111`] or [`comfyui`] cut it into pieces with weights, [`words`] makes tokens
-//! of each piece, [`chunks`] packs them into rows that the encoder can read, [`encode`] reads one row after another,
+//! of each piece, [`chunks`] packs them into rows that the encoder can read, [`encode()`] reads one row after another,
 //! and [`weigh`] applies the weights to what comes out. Each dialect is followed to the end: the same brackets mean
 //! other numbers in A1111 and in ComfyUI, and so does the packing.
 

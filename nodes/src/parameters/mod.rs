@@ -1,7 +1,7 @@
 //! The text by which A1111 and its kin say how a picture was made: prompt, negative prompt, and a line of settings.
 //!
-//! Pictures carry it beside their workflow, so that galleries and other programs can show it ([`told`] gathers it from a
-//! plan), and it is read back where nothing better is there ([`workflow`]). Format: stable-diffusion-webui
+//! Pictures carry it beside their workflow, so that galleries and other programs can show it ([`told()`] gathers it from a
+//! plan), and it is read back where nothing better is there ([`workflow()`]). Format: stable-diffusion-webui
 //! `modules/infotext_utils.py`, `parse_generation_parameters`.
 
 pub mod exif;
