@@ -238,7 +238,8 @@ fn offline_message(address: &str, missing: &[(String, Option<u64>)]) -> String {
         None => format!("`{name}`"),
     };
     let names: Vec<_> = missing.iter().map(one).collect();
-    format!("the cache lacks {} of `{address}`: {}", missing.len(), names.join(", "))
+    let files = if names.len() == 1 { "file" } else { "files" };
+    format!("the cache lacks {} {files} of `{address}`: {}", names.len(), names.join(", "))
 }
 
 fn words_of(error: &io::Error) -> String {
@@ -264,7 +265,7 @@ mod tests {
     fn row_56_what_is_missing_is_listed_with_sizes() {
         let missing = vec![("a.json".to_owned(), Some(12)), ("b/c.safetensors".to_owned(), None)];
         let fault = HubFault::Offline { address: "hub://o/n".into(), missing, why: Offline::Forbidden };
-        assert_eq!(fault.to_string(), "the cache lacks 2 of `hub://o/n`: `a.json` (12 B), `b/c.safetensors`");
+        assert_eq!(fault.to_string(), "the cache lacks 2 files of `hub://o/n`: `a.json` (12 B), `b/c.safetensors`");
         assert!(fault.hint().expect("one").contains("HF_HUB_OFFLINE"));
     }
 }
