@@ -11,7 +11,7 @@ use darkroom_models::sdxl::vae::Tiling;
 
 use crate::fault::{fault, tensor_fault};
 use crate::steps::Ticks;
-use crate::wires::{Latent, VaeHandle, picture_of_tensor};
+use crate::wires::{Latent, REDUCTION, VaeHandle, picture_of_tensor};
 
 /// Turns latents into pictures.
 #[derive(Node)]
@@ -43,6 +43,11 @@ impl Node for VaeDecode {
             cx.warn("noise was left in this latent: the picture will show it; a `refine` takes it out");
         }
         let vae = cx.pin(&self.vae.0)?;
+        let scratch = scratch_bytes(self.latent.width, self.latent.height, self.tile);
+        let _room = cx.reserve(scratch).map_err(|fault| match self.tile {
+            0 => fault.hint("decode in tiles, as `tile: 64`, or raise --ram"),
+            _ => fault,
+        })?;
         let mut pictures: Vec<Picture> = Vec::new();
         for index in 0..self.latent.count as usize {
             let one = x.narrow(0, index, 1).map_err(tensor_fault)?;
@@ -64,16 +69,24 @@ impl Node for VaeDecode {
 
     fn cost(known: &Known<'_>) -> Cost {
         let latent = known.wire_or_unknown("latent");
-        let (width, height) = (u64::from(latent.width.unwrap_or(0)), u64::from(latent.height.unwrap_or(0)));
-        let tile = 8 * u64::from(known.param::<u32>("tile").ok().flatten().unwrap_or(0));
-        let at_once = if tile == 0 { width * height } else { (tile * tile).min(width * height) };
+        let (width, height) = (latent.width.unwrap_or(0), latent.height.unwrap_or(0));
         Cost {
             weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
-            workspace: at_once * DECODE_BYTES_PER_PIXEL,
-            output: width * height * 12 * u64::from(latent.count.unwrap_or(1)),
+            workspace: scratch_bytes(width, height, known.param("tile").ok().flatten().unwrap_or(0)),
+            output: u64::from(width) * u64::from(height) * 12 * u64::from(latent.count.unwrap_or(1)),
             steps: 0,
         }
     }
+}
+
+/// Returns the scratch bytes of decoding one picture of so many pixels, whole or in tiles of so many latent pixels.
+fn scratch_bytes(width: u32, height: u32, tile: u32) -> u64 {
+    let whole = u64::from(width) * u64::from(height);
+    let at_once = match u64::from(tile * REDUCTION).pow(2) {
+        0 => whole,
+        edges => edges.min(whole),
+    };
+    at_once * DECODE_BYTES_PER_PIXEL
 }
 
 /// Scratch bytes for each pixel: the last level holds three maps of 128 to 256 channels in single precision.

@@ -180,6 +180,12 @@ impl Walk<'_> {
             return Ok(self.latent.clone());
         }
         let network = self.denoiser.0.pin(cx)?;
+        let Latent { width, height, count, .. } = self.latent;
+        let sides = if self.settings.guidance.is_on() { 2 } else { 1 };
+        let scratch = scratch_bytes((*width, *height), *count, sides);
+        let _room = cx
+            .reserve(scratch)
+            .map_err(|fault| fault.hint("draw a smaller picture and enlarge it, fewer at once, or raise --ram"))?;
         if let Some(resumed) = resume(cx) {
             (state, noise) = resumed;
         }
@@ -345,15 +351,24 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
 /// Says what a walk needs.
 pub fn cost(known: &Known<'_>) -> Cost {
     let latent = known.wire_or_unknown("latent");
-    let edge = |pixels: Option<u32>| u64::from(pixels.unwrap_or(0) / REDUCTION);
-    let cells = edge(latent.width) * edge(latent.height) * u64::from(latent.count.unwrap_or(1));
+    let (size, count) = ((latent.width.unwrap_or(0), latent.height.unwrap_or(0)), latent.count.unwrap_or(1));
     let guided = known.param::<f64>("guidance").ok().flatten().is_none_or(|scale| scale > 1.0);
     Cost {
         weights: known.wire_or_unknown("denoiser").weights.unwrap_or(0),
-        workspace: cells * WORKSPACE_BYTES_PER_CELL * if guided { 2 } else { 1 },
-        output: cells * 16,
+        workspace: scratch_bytes(size, count, if guided { 2 } else { 1 }),
+        output: cells(size, count) * 16,
         steps: known.param("steps").ok().flatten().unwrap_or(0),
     }
+}
+
+/// Returns the pixels of a batch of latents for pictures of so many pixels.
+fn cells((width, height): (u32, u32), count: u32) -> u64 {
+    u64::from(width / REDUCTION) * u64::from(height / REDUCTION) * u64::from(count)
+}
+
+/// Returns the scratch bytes of a step that asks about so many sides of the prompt for every picture.
+fn scratch_bytes(size: (u32, u32), count: u32, sides: u64) -> u64 {
+    cells(size, count) * WORKSPACE_BYTES_PER_CELL * sides
 }
 
 /// Scratch bytes for each latent pixel: skips and maps of SDXL's finest level (320 channels, about sixteen at once in

@@ -158,6 +158,25 @@ fn sizes_that_no_model_draws_name_the_nearest_that_do() {
 }
 
 #[test]
+fn what_memory_cannot_hold_is_refused_before_the_first_step() {
+    let bench = Bench::with(&photo(64, 64));
+    let nodes = r#"
+        "blank": (type: "empty_latent", width: 8192, height: 8192),
+        "drawn": (type: "denoise", denoiser: (from: "model.denoiser"), positive: (from: "prompt"), latent: (from: "blank")),
+        "small": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "photo")),
+        "large": (type: "upscale_latent", latent: (from: "small"), width: 4096, height: 4096),
+        "picture": (type: "vae_decode", vae: (from: "model.vae"), latent: (from: "large")),"#;
+    let refused = [
+        ("drawn", bench.make::<Latent>(nodes, "drawn").expect_err("it needs 40 GiB"), "draw a smaller picture"),
+        ("picture", bench.make::<Pictures>(nodes, "picture").expect_err("it needs 48 GiB"), "`tile: 64`"),
+    ];
+    for (node, (kind, words), way_out) in refused {
+        assert!(kind == FaultKind::Memory && words.contains("scratch memory needs"), "{node}: {words}");
+        assert!(words.contains(way_out), "{node}: {words}");
+    }
+}
+
+#[test]
 fn what_is_kept_in_a_repainted_latent_is_the_picture_itself() {
     let bench = Bench::with(&photo(64, 48));
     let nodes = format!(
