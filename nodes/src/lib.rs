@@ -8,6 +8,7 @@ mod adapters;
 mod course;
 mod fault;
 mod host;
+mod input_file;
 pub mod latent;
 mod mask;
 mod mini;
@@ -24,7 +25,6 @@ mod sampling_conditions;
 mod sampling_run;
 mod steps;
 pub mod upscalers;
-mod weights_file;
 pub mod wires;
 
 pub use host::host;

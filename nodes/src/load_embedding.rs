@@ -8,7 +8,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_models::prompt::Inversion;
 
 use crate::fault::fault;
-use crate::load_image::InputFile;
+use crate::input_file::InputFile;
 use crate::wires::EncoderHandle;
 
 /// Teaches text encoders a word of textual inversion: where it stands in a prompt, its trained vectors are read.
@@ -34,13 +34,13 @@ impl Node for LoadEmbedding {
 
     fn run(self, _: &mut Context<'_>) -> Result<EncoderHandle, Fault> {
         let widths: Vec<_> = self.encoder.model().encoder_sizes().into_iter().map(|(width, _)| width).collect();
-        let word = Inversion::open(self.file.path(), self.name.as_deref(), &widths).map_err(fault)?;
+        let word = Inversion::open(&self.file.path, self.name.as_deref(), &widths).map_err(fault)?;
         Ok(self.encoder.with_word(word))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         if let Some(file) = known.param::<InputFile>("file")? {
-            Inversion::probe(file.path()).map_err(fault)?;
+            Inversion::probe(&file.path).map_err(fault)?;
         }
         Ok(vec![Type { kind: Kind("encoder"), ..known.wire_or_unknown("encoder") }])
     }

@@ -15,7 +15,7 @@ use darkroom_models::lora::{BlockStrengths, Fit, Lora, Names};
 
 use crate::adapters::{Adapter, LoraFile};
 use crate::fault::fault;
-use crate::load_image::InputFile;
+use crate::input_file::InputFile;
 use crate::models::Part;
 use crate::wires::{DenoiserHandle, EncoderHandle};
 
@@ -70,7 +70,7 @@ impl Node for LoadLora {
         if let Some(place) = blocks.named().find(|place| !names.has(*place)) {
             return Err(Fault::graph(format!("`blocks`: this denoiser has no block `{place}`")));
         }
-        let lora = Arc::new(Lora::open(self.file.path()).map_err(fault)?);
+        let lora = Arc::new(Lora::open(&self.file.path).map_err(fault)?);
         let fit = Arc::new(lora.fit(&names).map_err(fault)?);
         warn_of_unmatched(&fit, cx);
         let digest = <InputFile as Param>::name(&self.file.literal(), cx.files())?;
@@ -98,7 +98,7 @@ impl Node for LoadLora {
             None => Type { weights: None, kind: Kind("encoder"), ..denoiser.clone() },
         };
         let Some(file) = known.param::<InputFile>("file")? else { return Ok(vec![denoiser, encoder]) };
-        let lora = Lora::open(file.path()).map_err(fault)?;
+        let lora = Lora::open(&file.path).map_err(fault)?;
         if let (Some(made_for), Some(family)) = (lora.family(), &denoiser.family)
             && made_for != &**family
         {

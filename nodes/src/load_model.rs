@@ -9,8 +9,8 @@ use darkroom_core::param::Param;
 use darkroom_core::types::{Kind, Type};
 use darkroom_models::folder::Component;
 
+use crate::input_file::InputFile;
 use crate::models::{ModelSource, Models};
-use crate::weights_file::WeightsFile;
 use crate::wires::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 
 /// Opens a model: a denoiser, its text encoders and its autoencoder. Configurations and tokenizers are read at once,
@@ -23,13 +23,13 @@ pub struct LoadModel {
     source: ModelSource,
     /// A file whose autoencoder takes the place of the model's own.
     #[param]
-    vae: Option<WeightsFile>,
+    vae: Option<InputFile>,
     /// A file of the first text encoder (CLIP-L), for a source without one, or in its place.
     #[param]
-    text_encoder: Option<WeightsFile>,
+    text_encoder: Option<InputFile>,
     /// A file of the second text encoder (OpenCLIP bigG), likewise.
     #[param]
-    text_encoder_2: Option<WeightsFile>,
+    text_encoder_2: Option<InputFile>,
 }
 
 /// The components that may come from files beside the source; the inputs have their names.
@@ -64,7 +64,7 @@ impl Node for LoadModel {
         };
         let mut parts = Vec::new();
         for component in PARTS {
-            let file = known.param::<Option<WeightsFile>>(component.name())?.flatten();
+            let file = known.param::<Option<InputFile>>(component.name())?.flatten();
             parts.extend(file.map(|file| (component, file)));
         }
         let model = known.host::<Models>()?.open(&source, parts)?;

@@ -27,8 +27,8 @@ use darkroom_models::{Error, Result};
 
 use crate::adapters::{Kept, Wearer};
 use crate::fault::fault;
+use crate::input_file::InputFile;
 use crate::mini;
-use crate::weights_file::WeightsFile;
 
 /// The word for the model that is built in.
 pub const MINI: &str = "mini";
@@ -100,7 +100,7 @@ impl Param for ModelSource {
 pub struct Models(Mutex<HashMap<Request, Arc<Model>>>);
 
 /// A model, and files that take the place of its parts.
-type Request = (ModelSource, Vec<(Component, WeightsFile)>);
+type Request = (ModelSource, Vec<(Component, InputFile)>);
 
 impl Models {
     /// Opens a model, with what the files of `parts` hold in place of its own: reads its configurations and tokenizers,
@@ -108,7 +108,7 @@ impl Models {
     ///
     /// # Errors
     /// A fault of the model's files.
-    pub fn open(&self, source: &ModelSource, parts: Vec<(Component, WeightsFile)>) -> Result<Arc<Model>, Fault> {
+    pub fn open(&self, source: &ModelSource, parts: Vec<(Component, InputFile)>) -> Result<Arc<Model>, Fault> {
         let mut open = self.0.lock().expect("no thread panics while it opens a model");
         let request = (source.clone(), parts);
         if let Some(model) = open.get(&request) {

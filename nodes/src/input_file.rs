@@ -1,4 +1,4 @@
-//! A file of weights as a parameter: what a model takes in place of a part of its own.
+//! A file as a parameter: a picture, a LoRA, what a model takes in place of a part of its own.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use darkroom_core::literal::Literal;
 use darkroom_core::param::Param;
 use darkroom_core::types::Kind;
 
-/// A file of weights below the folders that a graph may read.
+/// A file that a graph reads, named by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WeightsFile {
+pub struct InputFile {
     /// What the graph calls it.
     pub name: String,
     /// Where it lies.
     pub path: PathBuf,
 }
 
-impl Param for WeightsFile {
+impl Param for InputFile {
     const KIND: Kind = Kind::TEXT;
-    const NOUN: &'static str = "a .safetensors or .gguf file";
+    const NOUN: &'static str = "the name of a file";
     const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
