@@ -10,8 +10,8 @@ use darkroom_core::history::History;
 use darkroom_core::host::Host;
 use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
-use darkroom_nodes::parameters::Parameters;
-pub use darkroom_nodes::picture_file::Making;
+use darkroom_nodes::pictures::parameters::Parameters;
+pub use darkroom_nodes::pictures::picture_file::Making;
 
 /// Returns the nodes there are.
 pub fn registry() -> Registry {
@@ -28,12 +28,12 @@ pub fn host(files: Files) -> Host {
 /// # Errors
 /// A fault of the file.
 pub fn making(path: &Path) -> Result<Making, Fault> {
-    darkroom_nodes::picture_file::making(path)
+    darkroom_nodes::pictures::picture_file::making(path)
 }
 
 /// Makes a workflow of A1111's words, and says what could not be carried over.
 pub fn workflow_of_parameters(text: &str) -> (String, Vec<String>) {
-    darkroom_nodes::parameters::workflow(&Parameters::parse(text), &registry())
+    darkroom_nodes::pictures::parameters::workflow(&Parameters::parse(text), &registry())
 }
 
 /// Returns an engine over all of this.

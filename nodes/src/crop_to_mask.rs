@@ -7,8 +7,8 @@ use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::{Node, Outputs};
 
-use crate::mask::Mask;
-use crate::region::Region;
+use crate::pictures::mask::Mask;
+use crate::pictures::region::Region;
 use crate::wires::REDUCTION;
 
 /// Cuts out the part of a picture around what a mask means, with some of its surroundings, in a size that a model can

@@ -10,7 +10,7 @@ use darkroom_models::nn::FeatureMap;
 use darkroom_models::sdxl::vae::Tiling;
 
 use crate::fault::{fault, tensor_fault};
-use crate::steps::Ticks;
+use crate::sampling::ticks::Ticks;
 use crate::wires::{Latent, REDUCTION, VaeHandle, picture_of_tensor};
 
 /// Turns latents into pictures.

@@ -8,11 +8,11 @@ use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Type};
 use darkroom_models::sampling::Guidance;
 
-use crate::course::Course;
-use crate::sampler_names::{
+use crate::sampling::course::Course;
+use crate::sampling::names::{
     AddNoise, GeneratorName, LeftoverName, NoiseName, PredictionName, SamplerName, ScheduleName, StrengthName,
 };
-use crate::sampling_run::{self, Settings, Walk};
+use crate::sampling::walk::{self, Settings, Walk};
 use crate::wires::{DenoiserHandle, Latent, Prompted};
 
 /// Takes the noise out of a latent, step by step, under the guidance of a prompt.
@@ -134,10 +134,10 @@ impl Node for Denoise {
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
-        sampling_run::infer(known)
+        walk::infer(known)
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        sampling_run::cost(known)
+        walk::cost(known)
     }
 }

@@ -7,7 +7,7 @@ use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::{Choice, Node};
 
-use crate::mask::Mask;
+use crate::pictures::mask::Mask;
 
 /// The shape of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]

@@ -10,7 +10,7 @@ use darkroom_models::sdxl::conditioning::{Prompt, Request, Tower, encode_prompt}
 
 use crate::fault::fault;
 use crate::models::Part;
-use crate::steps::Ticks;
+use crate::sampling::ticks::Ticks;
 use crate::wires::{EncoderHandle, Framing, Prompted};
 
 /// Whose brackets a prompt is written with.

@@ -14,12 +14,12 @@ use darkroom_models::sdxl::vae::Moments;
 
 use crate::decode::check_tile;
 use crate::fault::{fault, tensor_fault};
-use crate::mask::{Mask, paired};
 use crate::models::Part;
-use crate::repaint::Repaint;
-use crate::sampler_names::GeneratorName;
-use crate::steps::Ticks;
+use crate::pictures::mask::{Mask, paired};
+use crate::sampling::names::GeneratorName;
+use crate::sampling::ticks::Ticks;
 use crate::vae_encode::{self, Pick, check_size, encode, room, sample};
+use crate::wires::repaint::Repaint;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
 /// Makes a latent of which `denoise` draws only the masked part anew.

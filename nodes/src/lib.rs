@@ -1,30 +1,15 @@
 //! The nodes a person can plug together: one file each, one line each in [`registry`].
 //!
 //! A node is thin: it takes its inputs, pins the weights it needs, calls `darkroom-models`, and returns. What travels
-//! between nodes is in [`wires`], what several nodes share of the machine in [`models`].
+//! between nodes is in [`wires`]; what several nodes share is in a folder by what it is about: [`models`], `sampling`,
+//! [`pictures`].
 #![warn(missing_docs)]
 
-mod adapters;
-mod course;
 mod fault;
 mod host;
-mod input_file;
-pub mod latent;
-mod mask;
-mod mini;
 pub mod models;
-pub mod name_template;
-pub mod parameters;
-pub mod picture_file;
-mod pillow;
-mod region;
-pub mod repaint;
-mod resample;
-mod sampler_names;
-mod sampling_conditions;
-mod sampling_run;
-mod steps;
-pub mod upscalers;
+pub mod pictures;
+mod sampling;
 pub mod wires;
 
 pub use host::host;

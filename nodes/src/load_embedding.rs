@@ -8,7 +8,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_models::prompt::Inversion;
 
 use crate::fault::fault;
-use crate::input_file::InputFile;
+use crate::models::input_file::InputFile;
 use crate::wires::EncoderHandle;
 
 /// Teaches text encoders a word of textual inversion: where it stands in a prompt, its trained vectors are read.

@@ -7,8 +7,8 @@ use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 
-use crate::input_file::InputFile;
-use crate::picture_file;
+use crate::models::input_file::InputFile;
+use crate::pictures::picture_file;
 
 /// Reads a PNG, JPEG or WebP; of an animation the first picture.
 #[derive(Node)]

@@ -13,10 +13,10 @@ use darkroom_core::{Node, Outputs};
 use darkroom_models::folder::Component;
 use darkroom_models::lora::{BlockStrengths, Fit, Lora, Names};
 
-use crate::adapters::{Adapter, LoraFile};
 use crate::fault::fault;
-use crate::input_file::InputFile;
 use crate::models::Part;
+use crate::models::adapters::{Adapter, LoraFile};
+use crate::models::input_file::InputFile;
 use crate::wires::{DenoiserHandle, EncoderHandle};
 
 /// How many tensors without a place are named.

@@ -9,7 +9,7 @@ use darkroom_core::param::Param;
 use darkroom_core::types::{Kind, Type};
 use darkroom_models::folder::Component;
 
-use crate::input_file::InputFile;
+use crate::models::input_file::InputFile;
 use crate::models::{ModelSource, Models};
 use crate::wires::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 

@@ -6,7 +6,7 @@ use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 
-use crate::upscalers::{UpscalerHandle, UpscalerSource};
+use crate::models::upscalers::{UpscalerHandle, UpscalerSource};
 
 /// Opens an upscaler of the ESRGAN line. Names and shapes are read at once, weights only when a node uses them.
 #[derive(Node)]

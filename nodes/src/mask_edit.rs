@@ -7,7 +7,7 @@ use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 
-use crate::mask::Mask;
+use crate::pictures::mask::Mask;
 
 /// Turns a mask round, grows or shrinks what is white, and softens its edge, in this order.
 #[derive(Node)]

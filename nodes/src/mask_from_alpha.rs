@@ -7,7 +7,7 @@ use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 
-use crate::mask::Mask;
+use crate::pictures::mask::Mask;
 
 /// Makes a mask of a picture's transparency: white where it was erased, black where it covers.
 #[derive(Node)]

@@ -8,7 +8,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_core::{Choice, Node, Outputs};
 
 use crate::crop_to_mask::one_size;
-use crate::mask::Mask;
+use crate::pictures::mask::Mask;
 
 /// What stands in the new room before it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]

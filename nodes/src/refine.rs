@@ -8,8 +8,8 @@ use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Type};
 use darkroom_models::sampling::{Guidance, Schedule};
 
-use crate::sampler_names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
-use crate::sampling_run::{self, Begin, First, Settings, Walk};
+use crate::sampling::names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
+use crate::sampling::walk::{self, Begin, First, Settings, Walk};
 use crate::wires::{DenoiserHandle, Latent, Prompted};
 
 /// Finishes a latent with a second model, most often SDXL's refiner: sharper skin, cloth and leaves.
@@ -97,11 +97,11 @@ impl Node for Refine {
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
-        sampling_run::infer(known)
+        walk::infer(known)
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        sampling_run::cost(known)
+        walk::cost(known)
     }
 }
 

@@ -7,7 +7,7 @@ use darkroom_core::node::{Known, Node};
 use darkroom_core::types::Type;
 
 use crate::fault::tensor_fault;
-use crate::latent::Latent;
+use crate::wires::latent::Latent;
 
 /// Repeats a batch of latents, so that `denoise` draws each of them several times, every time from other noise.
 #[derive(Node)]

@@ -13,9 +13,9 @@ use darkroom_core::node::Node;
 use darkroom_core::types::Kind;
 use darkroom_core::value::{Codec, Datum, Made, Record};
 
-use crate::name_template::{fill, relative_path};
-use crate::parameters::told;
-use crate::picture_file::{Carried, Format, encode, write_new};
+use crate::pictures::name_template::{fill, relative_path};
+use crate::pictures::parameters::told;
+use crate::pictures::picture_file::{Carried, Format, encode, write_new};
 
 /// Saves pictures below the output folder, and never replaces a file. A PNG carries the workflow that made it; every
 /// picture says in A1111's words how it was made, where that can be told.

@@ -7,9 +7,9 @@ use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Kind, Type};
 
-use crate::mask::{Mask, paired};
-use crate::region::{Region, covering};
-use crate::resample::{Filter, resize};
+use crate::pictures::mask::{Mask, paired};
+use crate::pictures::region::{Region, covering};
+use crate::pictures::resample::{Filter, resize};
 
 /// Puts a picture over another where a mask is white. What is black stays as it was, bit for bit.
 ///

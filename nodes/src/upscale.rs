@@ -7,7 +7,7 @@ use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Kind, Type};
 
-use crate::resample::{Filter, resize};
+use crate::pictures::resample::{Filter, resize};
 
 /// Brings pictures to another size.
 #[derive(Node)]

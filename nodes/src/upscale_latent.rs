@@ -8,9 +8,9 @@ use darkroom_core::{Choice, Node};
 use darkroom_models::nn::{FeatureMap, Interpolation};
 
 use crate::fault::fault;
-use crate::latent::Latent;
-use crate::repaint::Repaint;
 use crate::wires::REDUCTION;
+use crate::wires::latent::Latent;
+use crate::wires::repaint::Repaint;
 
 /// How latents between places are made, by PyTorch's rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]

@@ -10,10 +10,10 @@ use darkroom_models::esrgan::{Tiling, Upscaler};
 use darkroom_models::nn::FeatureMap;
 
 use crate::fault::fault;
-use crate::resample::{Filter, resize};
-use crate::steps::Ticks;
+use crate::models::upscalers::{UpscalerHandle, scale_of};
+use crate::pictures::resample::{Filter, resize};
+use crate::sampling::ticks::Ticks;
 use crate::upscale::Wanted;
-use crate::upscalers::{UpscalerHandle, scale_of};
 use crate::wires::{picture_of_tensor, tensor_of_pictures};
 
 /// Makes pictures larger with a network. Opacity is resampled.

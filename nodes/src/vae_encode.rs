@@ -16,11 +16,11 @@ use darkroom_models::sdxl::vae::{Moments, Tiling};
 
 use crate::decode::check_tile;
 use crate::fault::{fault, tensor_fault};
-use crate::latent::Drawn;
 use crate::models::Part;
-use crate::sampler_names::GeneratorName;
-use crate::sampling_run::device;
-use crate::steps::Ticks;
+use crate::sampling::names::GeneratorName;
+use crate::sampling::ticks::Ticks;
+use crate::sampling::walk::device;
+use crate::wires::latent::Drawn;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
 /// Which of the latents that an autoencoder thinks possible is taken.

@@ -8,8 +8,8 @@ use darkroom_core::graph;
 use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::{Goal, Wish};
-use darkroom_nodes::latent::Latent;
-use darkroom_nodes::picture_file::{self, Carried, Format};
+use darkroom_nodes::pictures::picture_file::{self, Carried, Format};
+use darkroom_nodes::wires::latent::Latent;
 use darkroom_tests::studio::Studio;
 
 /// A picture in which no two neighbours are alike.

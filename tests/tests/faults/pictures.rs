@@ -10,7 +10,7 @@ use darkroom_core::graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::check;
-use darkroom_nodes::picture_file::{self, Carried, Format, Making};
+use darkroom_nodes::pictures::picture_file::{self, Carried, Format, Making};
 use darkroom_tests::reference;
 use darkroom_tests::studio::{Studio, landscape};
 

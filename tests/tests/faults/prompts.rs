@@ -6,8 +6,8 @@ use darkroom_core::fault::{FaultKind, Faults};
 use darkroom_core::graph;
 use darkroom_core::observe::How;
 use darkroom_core::plan::{Wish, check};
-use darkroom_nodes::parameters::Parameters;
-use darkroom_nodes::picture_file::{Making, making};
+use darkroom_nodes::pictures::parameters::Parameters;
+use darkroom_nodes::pictures::picture_file::{Making, making};
 use darkroom_tests::studio::Studio;
 use tempfile::TempDir;
 

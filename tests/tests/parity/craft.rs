@@ -17,7 +17,7 @@ use darkroom_core::node::Node;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::residency::Ledger;
-use darkroom_nodes::latent::Latent;
+use darkroom_nodes::wires::latent::Latent;
 use darkroom_tests::reference::{self, assert_close, max_abs, std_dev};
 use serde_json::Value;
 

@@ -12,7 +12,7 @@ use darkroom_models::{
     },
 };
 use darkroom_nodes::models::{Model, ModelSource, Models, Part};
-use darkroom_nodes::picture_file;
+use darkroom_nodes::pictures::picture_file;
 use darkroom_tests::{
     reference::{self, assert_close},
     studio::{Studio, landscape},

@@ -14,7 +14,7 @@ use darkroom_models::{
     },
     weights::Options,
 };
-use darkroom_nodes::picture_file;
+use darkroom_nodes::pictures::picture_file;
 use darkroom_tests::reference::{self, assert_close, values};
 use darkroom_tests::studio::Studio;
 

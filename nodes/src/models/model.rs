@@ -1,99 +1,25 @@
-//! Models as nodes see them: opened eagerly as far as configurations and tokenizers go, lazily as far as weights go.
+//! A model that is open: its configurations, its tokenizers, and the headers of its weights.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use darkroom_core::fault::Fault;
-use darkroom_core::files::Files;
-use darkroom_core::fingerprint::{Fingerprint, Hasher};
-use darkroom_core::literal::Literal;
-use darkroom_core::observe::Cancel;
-use darkroom_core::param::Param;
-use darkroom_core::residency::{PartId, Place, Resident};
-use darkroom_core::types::Kind;
 use darkroom_models::checkpoint::Checkpoint;
 use darkroom_models::folder::{Component, Configs, Family};
 use darkroom_models::lora::Names;
-use darkroom_models::nn::Keep;
-use darkroom_models::prompt::Inversion;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
 use darkroom_models::sdxl::text::Depth;
-use darkroom_models::sdxl::{TextEncoder, UNet, Vae};
 use darkroom_models::tokenizer::Clip;
 use darkroom_models::weights::{Options, Weights};
 use darkroom_models::{Error, Result};
 
-use crate::adapters::{Kept, Wearer};
+use super::adapters::{Kept, Wearer};
+use super::input_file::InputFile;
+use super::mini;
+use super::parts::Part;
+use super::source::ModelSource;
 use crate::fault::fault;
-use crate::input_file::InputFile;
-use crate::mini;
-
-/// The word for the model that is built in.
-pub const MINI: &str = "mini";
-
-/// The word for the refiner that is built in.
-pub const MINI_REFINER: &str = "mini-refiner";
-
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ModelSource {
-    /// The one that is built in.
-    Mini,
-    /// The refiner that is built in.
-    MiniRefiner,
-    /// A folder as diffusers saves it, or a file of weights.
-    Path {
-        /// What the graph calls it.
-        name: String,
-        /// Where it lies.
-        path: PathBuf,
-    },
-}
-
-impl Param for ModelSource {
-    const KIND: Kind = Kind::TEXT;
-    const NOUN: &'static str = "`mini`, `mini-refiner` or the folder or file of a model";
-    const OUTSIDE: bool = true;
-
-    fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
-        let name = String::parse(literal, files)?;
-        match name.as_str() {
-            MINI => return Ok(Self::Mini),
-            MINI_REFINER => return Ok(Self::MiniRefiner),
-            _ => (),
-        }
-        let path = files.resolve(&name).map_err(|fault| match fault.hint.clone() {
-            Some(hint) => fault.hint(format!("{hint}; the built-in model is `{MINI}`")),
-            None => fault,
-        })?;
-        Ok(Self::Path { name, path })
-    }
-
-    fn literal(&self) -> Literal {
-        Literal::from(match self {
-            Self::Mini => MINI,
-            Self::MiniRefiner => MINI_REFINER,
-            Self::Path { name, .. } => name,
-        })
-    }
-
-    /// The name of a model is its content: the digests of all files that matter, each read once per machine.
-    fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
-        match Self::parse(literal, files)? {
-            Self::Mini => Ok(mini::digest()),
-            Self::MiniRefiner => Ok(mini::refiner_digest()),
-            Self::Path { path, .. } => {
-                let checkpoint = Checkpoint::open(&path, Options::default()).map_err(fault)?;
-                let each = |hasher: Hasher, file: &darkroom_models::folder::File| {
-                    Ok(hasher.text(&file.name).fingerprint(files.digest(&file.path)?))
-                };
-                Ok(checkpoint.files().iter().try_fold(Hasher::new("model"), each)?.finish())
-            }
-        }
-    }
-}
 
 /// The models that are open, so that each is opened once.
 #[derive(Default)]
@@ -128,32 +54,11 @@ pub struct Model {
     bytes: [u64; 3],
 }
 
-/// A part of a model that is loaded by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The UNet.
-    Denoiser,
-    /// All text encoders.
-    Encoder,
-    /// The autoencoder.
-    Vae,
-}
-
-impl Part {
-    /// Returns what a person calls it.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Denoiser => "unet",
-            Self::Encoder => "text encoders",
-            Self::Vae => "vae",
-        }
-    }
-}
-
 const ENCODERS: [(Component, Component); 2] =
     [(Component::TextEncoder, Component::Tokenizer), (Component::TextEncoder2, Component::Tokenizer2)];
 
-fn text_config(configs: &Configs, component: Component) -> Option<&TextEncoderConfig> {
+/// Returns the configuration of a text encoder, if the model has it.
+pub fn text_config(configs: &Configs, component: Component) -> Option<&TextEncoderConfig> {
     match component {
         Component::TextEncoder => configs.text_encoder.as_ref(),
         _ => configs.text_encoder_2.as_ref(),
@@ -195,7 +100,7 @@ impl Model {
         Ok(Self { checkpoint, towers, bytes })
     }
 
-    fn weights(&self, component: Component) -> Result<Weights> {
+    pub(super) fn weights(&self, component: Component) -> Result<Weights> {
         self.checkpoint.weights(component, Options::default())
     }
 
@@ -289,7 +194,7 @@ impl Model {
         }
     }
 
-    fn kept<R: Wearer>(&self, wearer: &R, part: Part) -> Result<Kept<R::Network>> {
+    pub(super) fn kept<R: Wearer>(&self, wearer: &R, part: Part) -> Result<Kept<R::Network>> {
         let weights = |component| Ok((component, self.weights(component)?));
         let weights = self.components(part).into_iter().map(weights).collect::<Result<Vec<_>>>()?;
         Kept::build(weights, |weights| wearer.network(weights))
@@ -299,91 +204,4 @@ impl Model {
     pub fn bytes(&self, part: Part) -> u64 {
         self.bytes[part as usize]
     }
-}
-
-/// The weights of one part of a model.
-pub struct PartOf {
-    /// The model.
-    pub model: Arc<Model>,
-    /// The name of its content.
-    pub digest: Fingerprint,
-    /// Words of prompts that stand for trained vectors; they change what is read, not the weights.
-    pub words: Vec<Arc<Inversion>>,
-}
-
-impl PartOf {
-    fn id(&self, part: Part) -> PartId {
-        PartId(Hasher::new("part").fingerprint(self.digest).text(part.title()).finish())
-    }
-
-    fn title(&self, part: Part) -> String {
-        format!("the {} of {} ({})", part.title(), self.model.name(), self.model.family(part))
-    }
-}
-
-macro_rules! resident {
-    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident| $load:expr) => {
-        $(#[$doc])*
-        pub struct $name(pub PartOf);
-
-        impl Resident for $name {
-            type Loaded = $loaded;
-
-            fn part(&self) -> PartId {
-                self.0.id($part)
-            }
-
-            fn title(&self) -> String {
-                self.0.title($part)
-            }
-
-            fn bytes(&self, _: Place) -> u64 {
-                self.0.model.bytes($part)
-            }
-
-            fn load(&self, _: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
-                cancel.check()?;
-                let ($this, $model) = (self, &*self.0.model);
-                $load.map_err(fault)
-            }
-        }
-    };
-}
-
-resident! {
-    /// The denoiser of a model.
-    Denoiser, Part::Denoiser, Kept<UNet>, |this, model| model.kept(this, Part::Denoiser)
-}
-
-impl Wearer for Denoiser {
-    type Network = UNet;
-
-    fn network(&self, weights: &[(Component, Weights)]) -> Result<UNet> {
-        let [(_, weights)] = weights else { unreachable!("a denoiser is one component") };
-        UNet::load(&self.0.model.configs().unet, weights, Keep::All)
-    }
-}
-
-resident! {
-    /// The text encoders of a model.
-    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model| model.kept(this, Part::Encoder)
-}
-
-impl Wearer for Encoder {
-    type Network = Vec<TextEncoder>;
-
-    fn network(&self, weights: &[(Component, Weights)]) -> Result<Vec<TextEncoder>> {
-        let tower = |(component, weights): &(Component, Weights)| {
-            let config = text_config(self.0.model.configs(), *component);
-            let config = config.expect("a tower is a component with a configuration");
-            TextEncoder::load(config, weights, Keep::All)
-        };
-        weights.iter().map(tower).collect()
-    }
-}
-
-resident! {
-    /// The autoencoder of a model.
-    Autoencoder, Part::Vae, Vae, |_this, model|
-    model.weights(Component::Vae).and_then(|weights| Vae::load(&model.configs().vae, &weights, Keep::All))
 }

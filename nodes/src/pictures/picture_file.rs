@@ -8,7 +8,7 @@ use darkroom_core::image::Picture;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageEncoder, ImageReader, Limits};
 
-use crate::parameters::{Parameters, exif};
+use crate::pictures::parameters::{Parameters, exif};
 
 /// Most pixels along an edge.
 const MAX_EDGE: u32 = 16_384;

@@ -20,10 +20,10 @@ use darkroom_models::sampling::{
 };
 
 use crate::fault::{fault, tensor_fault};
-use crate::latent::Latent;
-use crate::repaint::{Keep, beside};
-use crate::sampler_names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
-use crate::sampling_conditions::Conditions;
+use crate::sampling::conditions::Conditions;
+use crate::sampling::names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
+use crate::wires::latent::Latent;
+use crate::wires::repaint::{Keep, beside};
 use crate::wires::{DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
 
 /// Time between two checkpoints. Whatever a step takes, a killed run loses little more than this.
@@ -271,7 +271,7 @@ impl Walk<'_> {
     fn drawn(&self, reads_mask: bool) -> u64 {
         let Settings { seed, noise, generator, .. } = self.settings;
         let unneeded = reads_mask && self.begin.first == First::Noise;
-        let same = |drawn: &crate::latent::Drawn| drawn.seed == seed && drawn.generator == device(generator);
+        let same = |drawn: &crate::wires::latent::Drawn| drawn.seed == seed && drawn.generator == device(generator);
         match self.latent.drawn.filter(same) {
             Some(drawn) if noise == NoiseName::Diffusers && !unneeded => drawn.values,
             _ => 0,

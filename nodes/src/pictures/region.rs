@@ -7,8 +7,8 @@ use darkroom_core::image::Picture;
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::{Codec, Datum, Made, Record};
 
-use crate::mask::Mask;
-use crate::pillow;
+use crate::pictures::mask::Mask;
+use crate::pictures::pillow;
 
 /// A box in a picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
 
-use crate::resample::{Filter, resize};
+use crate::pictures::resample::{Filter, resize};
 
 /// A mask in numbers: 1 is white.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,12 +13,12 @@ type File = (&'static str, &'static [u8]);
 
 macro_rules! files {
     ($($path:literal $(in $folder:literal)?),* $(,)?) => {
-        &[$(($path, include_bytes!(concat!("../../mini/weights/", $($folder,)? $path)))),*]
+        &[$(($path, include_bytes!(concat!("../../../mini/weights/", $($folder,)? $path)))),*]
     };
 }
 
 /// The weights of the built-in upscaler, trained on the same pictures.
-pub static UPSCALER: &[u8] = include_bytes!("../../mini/weights/upscaler/model.safetensors");
+pub static UPSCALER: &[u8] = include_bytes!("../../../mini/weights/upscaler/model.safetensors");
 
 static FILES: &[File] = files![
     "model_index.json",

@@ -3,10 +3,10 @@
 use darkroom_core::fault::Fault;
 use darkroom_models::sampling::{self, Leftover, Schedule};
 
-use crate::latent::Latent;
-use crate::sampler_names::{AddNoise, LeftoverName, StrengthName};
-use crate::sampling_run::{Begin, First, Settings, unsupported};
+use crate::sampling::names::{AddNoise, LeftoverName, StrengthName};
+use crate::sampling::walk::{Begin, First, Settings, unsupported};
 use crate::wires::DenoiserHandle;
+use crate::wires::latent::Latent;
 
 /// What a person says of the way.
 pub struct Course<'a> {

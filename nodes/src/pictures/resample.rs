@@ -7,7 +7,7 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::{F32x3, F32x4};
 use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
-use crate::pillow;
+use crate::pictures::pillow;
 
 /// How samples between pixels are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]

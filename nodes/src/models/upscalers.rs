@@ -15,8 +15,8 @@ use darkroom_models::Weights;
 use darkroom_models::esrgan::{Layout, Upscaler};
 
 use crate::fault::fault;
-use crate::mini;
 use crate::models::MINI;
+use crate::models::mini;
 
 /// Where an upscaler comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]

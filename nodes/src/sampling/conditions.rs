@@ -8,8 +8,8 @@ use darkroom_models::nn::{FeatureMap, Tokens};
 use darkroom_models::sdxl::unet::{Added, Question};
 use darkroom_models::sdxl::{Conditioning, UNet};
 
-use crate::latent::Latent;
-use crate::steps::Listen;
+use crate::sampling::ticks::Listen;
+use crate::wires::latent::Latent;
 use crate::wires::{Prompted, Side};
 
 /// What the denoiser is told of one side or both, for all pictures.

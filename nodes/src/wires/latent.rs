@@ -7,7 +7,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::{Codec, Datum, Made, Record, Value};
 use darkroom_models::sampling::NoiseDevice;
 
-use crate::repaint::Repaint;
+use crate::wires::repaint::Repaint;
 use crate::wires::{is_finite, to_array, to_tensor};
 
 /// A batch of latents.

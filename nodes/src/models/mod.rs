@@ -1,0 +1,13 @@
+//! Models as nodes see them: opened eagerly as far as configurations and tokenizers go, lazily as far as weights go.
+
+pub mod adapters;
+pub mod input_file;
+mod mini;
+mod model;
+mod parts;
+mod source;
+pub mod upscalers;
+
+pub use self::model::{Model, Models};
+pub use self::parts::{Autoencoder, Denoiser, Encoder, Part, PartOf};
+pub use self::source::{MINI, MINI_REFINER, ModelSource};
