@@ -91,6 +91,8 @@ pub struct ParamSpec {
     pub unit: Option<&'static str>,
     /// Whether the text has several lines.
     pub multiline: bool,
+    /// Whether few people need it, so that faces may fold it away.
+    pub advanced: bool,
     /// Whether the number seeds random draws, and may be left to chance.
     pub seed: bool,
     /// Whether it names something outside the graph, and must be known before the run.
@@ -149,6 +151,7 @@ impl Input {
             choices: T::choices(),
             unit: None,
             multiline: false,
+            advanced: false,
             seed: T::SEED,
             outside: T::OUTSIDE,
             noun: T::NOUN,
@@ -193,6 +196,12 @@ impl Input {
     #[must_use]
     pub fn with_multiline(self) -> Self {
         self.edit(|param| param.multiline = true)
+    }
+
+    /// Lets faces fold the parameter away.
+    #[must_use]
+    pub fn with_advanced(self) -> Self {
+        self.edit(|param| param.advanced = true)
     }
 
     fn edit(mut self, change: impl FnOnce(&mut ParamSpec)) -> Self {

@@ -9,7 +9,7 @@ use syn::{
 };
 
 /// Derives `Sockets` for a node's struct: `#[node(id, version, category, lane, effect)]` on the struct, `#[input]` or
-/// `#[param(default, range, multiple_of, unit, multiline)]` on every field.
+/// `#[param(default, range, multiple_of, unit, multiline, advanced)]` on every field.
 #[proc_macro_derive(Node, attributes(node, input, param))]
 pub fn derive_node(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(&parse_macro_input!(item as DeriveInput), node)
@@ -155,7 +155,8 @@ fn param_settings(attr: &Attribute, ty: &Type) -> Result<TokenStream> {
                 quote! { .with_unit(#unit) }
             }
             "multiline" => quote! { .with_multiline() },
-            _ => return Err(meta.error("known here: default, range, multiple_of, unit, multiline")),
+            "advanced" => quote! { .with_advanced() },
+            _ => return Err(meta.error("known here: default, range, multiple_of, unit, multiline, advanced")),
         });
         Ok(())
     })?;

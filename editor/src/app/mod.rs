@@ -1,0 +1,353 @@
+//! The window: tabs of documents, panels around the canvas, and what commands do.
+
+mod acts;
+mod palette;
+mod panels;
+mod tab;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use darkroom_core::plan::Wish;
+use eframe::CreationContext;
+use egui::{CentralPanel, Context, Ui};
+
+use crate::canvas::{self, Action, Drop, Habits, View};
+use crate::command::Command;
+use crate::document::{Document, Edit};
+use crate::session::{Backend, DocumentId, News};
+use crate::theme::Theme;
+use palette::Palette;
+pub use tab::{Line, Made, Run, Tab, Weight};
+
+/// Makes a backend, once there is a window to be woken.
+pub type MakeBackend = Box<dyn FnOnce(Box<dyn Fn() + Send + Sync>) -> Box<dyn Backend>>;
+
+/// What the window is opened with.
+pub struct Options {
+    /// Files to open.
+    pub files: Vec<PathBuf>,
+    /// What is opened where no file is given.
+    pub template: &'static str,
+    /// Where to write a picture of the window, and then to close it.
+    pub screenshot: Option<PathBuf>,
+    /// Width and height of the window in points.
+    pub size: Option<(f32, f32)>,
+    /// Whether to run what is opened at once.
+    pub run: bool,
+}
+
+/// The window.
+pub struct App {
+    backend: Box<dyn Backend>,
+    tabs: Vec<Tab>,
+    active: usize,
+    next: u64,
+    palette: Option<Palette>,
+    dialog: Option<Dialog>,
+    /// Sentences for the person, with the time until which they are shown.
+    notices: Vec<(String, f64)>,
+    side: panels::Side,
+    /// A picture that is looked at large.
+    large: Option<(usize, egui::Vec2, f32)>,
+    screenshot: Option<Shot>,
+}
+
+/// A question that must be answered first.
+enum Dialog {
+    /// Where to read from, or to write to.
+    Path { title: &'static str, path: String, then: Command },
+    /// What to call a node.
+    Rename { node: crate::document::NodeId, title: String },
+    /// What to search for.
+    Find { text: String },
+    /// Whether to throw changes away.
+    Close { tab: DocumentId, quit: bool },
+}
+
+/// A picture of the window that is wanted.
+struct Shot {
+    path: PathBuf,
+    /// Frames in which nothing was under way.
+    frames: u32,
+    asked: bool,
+    image: Arc<Mutex<Option<Arc<egui::ColorImage>>>>,
+}
+
+impl App {
+    /// Makes the window.
+    pub fn new(cc: &CreationContext<'_>, options: Options, make: MakeBackend) -> Self {
+        Theme::install(&cc.egui_ctx);
+        cc.egui_ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        let ctx = cc.egui_ctx.clone();
+        Self::with_backend(options, make(Box::new(move || ctx.request_repaint())))
+    }
+
+    /// Makes the window over a backend that is there.
+    pub fn with_backend(options: Options, backend: Box<dyn Backend>) -> Self {
+        let mut app = Self {
+            backend,
+            tabs: Vec::new(),
+            active: 0,
+            next: 0,
+            palette: None,
+            dialog: None,
+            notices: Vec::new(),
+            side: panels::Side::default(),
+            large: None,
+            screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
+        };
+        for file in &options.files {
+            app.open(file);
+        }
+        if app.tabs.is_empty() {
+            let opened = Document::read(options.template, None).expect("the template is a workflow");
+            app.take(opened.document, opened.warnings);
+        }
+        if options.run {
+            app.tabs[app.active].run(&mut *app.backend, Wish::default());
+        }
+        app
+    }
+
+    /// Returns the document in front.
+    pub fn tab(&self) -> &Tab {
+        &self.tabs[self.active]
+    }
+
+    fn tab_mut(&mut self) -> &mut Tab {
+        &mut self.tabs[self.active]
+    }
+
+    /// Opens a file in a tab of its own.
+    fn open(&mut self, path: &Path) {
+        let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if let Some(index) = self.tabs.iter().position(|tab| tab.document.path() == Some(&full)) {
+            self.active = index;
+            return;
+        }
+        match Document::open(&full) {
+            Ok(opened) => self.take(opened.document, opened.warnings),
+            Err(faults) => {
+                let first = faults.0.first().map(ToString::to_string).unwrap_or_default();
+                self.say(first);
+            }
+        }
+    }
+
+    fn take(&mut self, document: Document, warnings: Vec<String>) {
+        self.next += 1;
+        self.tabs.push(Tab::new(DocumentId(self.next), document));
+        self.active = self.tabs.len() - 1;
+        warnings.into_iter().for_each(|warning| self.say(warning));
+    }
+
+    /// Says something to the person, for a while.
+    fn say(&mut self, text: impl Into<String>) {
+        self.notices.push((text.into(), f64::INFINITY));
+    }
+
+    fn hear(&mut self, ctx: &Context) {
+        for news in self.backend.news() {
+            match news {
+                News::Foreseen { document, revision, outlook } => {
+                    if let Some(tab) = self.tabs.iter_mut().find(|tab| tab.id == document) {
+                        tab.foreseen(revision, outlook);
+                    }
+                }
+                News::Run { ticket, told } => {
+                    if let Some(tab) = self.of(ticket) {
+                        tab.told(ctx, ticket, told);
+                    }
+                }
+                News::Ended { ticket, ended } => {
+                    let failed =
+                        ended.as_ref().err().and_then(|faults| faults.0.first()).map(|located| located.fault.clone());
+                    if let Some(tab) = self.of(ticket) {
+                        tab.ended(ticket, ended);
+                    }
+                    if let Some(fault) = failed {
+                        self.say(fault.message);
+                    }
+                }
+            }
+        }
+        let backend = &mut *self.backend;
+        self.tabs.iter_mut().for_each(|tab| tab.foresee(backend));
+    }
+
+    fn of(&mut self, ticket: crate::session::Ticket) -> Option<&mut Tab> {
+        self.tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket))
+    }
+
+    /// Draws all of it.
+    pub fn show(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        self.hear(&ctx);
+        self.keys(&ctx);
+        panels::show(self, ui);
+        CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| self.canvas(ui));
+        self.palette(&ctx);
+        panels::dialogs(self, &ctx);
+        panels::notices(self, &ctx);
+        panels::large(self, &ctx);
+    }
+
+    fn keys(&mut self, ctx: &Context) {
+        // egui hands the clipboard over as events of their own.
+        let typing = ctx.egui_wants_keyboard_input();
+        let mut clipboard = None;
+        ctx.input(|input| {
+            for event in &input.events {
+                match event {
+                    egui::Event::Copy if !typing => clipboard = Some((Command::Copy, String::new())),
+                    egui::Event::Cut if !typing => clipboard = Some((Command::Cut, String::new())),
+                    egui::Event::Paste(text) if !typing => {
+                        let wired = input.modifiers.shift;
+                        let command = if wired { Command::PasteWired } else { Command::Paste };
+                        clipboard = Some((command, text.clone()));
+                    }
+                    _ => (),
+                }
+            }
+        });
+        if let Some((command, text)) = clipboard {
+            self.clipboard(ctx, command, &text);
+        }
+        for file in ctx.input(|input| input.raw.dropped_files.clone()) {
+            self.open(file.path());
+        }
+        let blocked = self.palette.is_some() || self.dialog.is_some();
+        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.palette = None;
+            self.dialog = None;
+            self.large = None;
+        }
+        if !blocked && let Some(command) = Command::pressed(ctx) {
+            self.act(ctx, command);
+        }
+        let closes = ctx.input(|input| input.viewport().close_requested());
+        if closes
+            && self.screenshot.is_none()
+            && let Some(tab) = self.tabs.iter().find(|tab| tab.document.is_changed())
+        {
+            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
+            self.dialog = Some(Dialog::Close { tab: tab.id, quit: true });
+        }
+    }
+
+    fn canvas(&mut self, ui: &mut Ui) {
+        let Self { tabs, active, backend, .. } = self;
+        let tab = &mut tabs[*active];
+        tab.view.view = Some(ui.available_rect_before_wrap());
+        tab.lay_out(&**backend);
+        let sheet = Arc::clone(tab.document.sheet());
+        let mut state = std::mem::take(&mut tab.view);
+        let actions = {
+            // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
+            let asked = std::cell::RefCell::new(None::<Drop>);
+            let known = tab.refusal.clone();
+            let refuse = |drop: &Drop| {
+                asked.replace(Some(drop.clone()));
+                known.as_ref().filter(|(of, _)| of == drop).and_then(|(_, words)| words.clone())
+            };
+            let view = View {
+                id: tab.canvas_id(),
+                sheet: &sheet,
+                registry: backend.registry(),
+                status: &tab.status,
+                refuse: &refuse,
+                habits: Habits::default(),
+            };
+            let actions = canvas::show(ui, &view, &mut state);
+            let asked = asked.into_inner();
+            if let Some(drop) = asked.filter(|drop| tab.refusal.as_ref().is_none_or(|(of, _)| of != drop)) {
+                let words = tab.refuse(&mut **backend, &drop);
+                tab.refusal = Some((drop, words));
+                ui.ctx().request_repaint();
+            }
+            actions
+        };
+        tab.view = state;
+        for action in actions {
+            self.do_action(ui.ctx(), action);
+        }
+    }
+
+    fn do_action(&mut self, ctx: &Context, action: Action) {
+        let tab = &mut self.tabs[self.active];
+        match action {
+            Action::Step { name, key, edits } => {
+                tab.refusal = None;
+                if let Err(refused) = tab.document.step_joined(name, key, edits) {
+                    self.say(refused.0);
+                }
+            }
+            Action::Part => tab.document.part(),
+            Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
+            Action::Rename(node) => {
+                let title = tab.document.sheet().nodes.get(&node).map(|node| node.label().to_owned());
+                self.dialog = title.map(|title| Dialog::Rename { node, title });
+            }
+            Action::Enlarge(node) => {
+                let texture =
+                    tab.status.of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());
+                let index = tab.made.iter().position(|made| Some(made.thumb.texture.id()) == texture);
+                self.large = index.map(|index| (index, egui::Vec2::ZERO, 0.0));
+            }
+            Action::Menu(at) => self.palette = Some(Palette::menu(at)),
+            Action::Copied { nodes, frames, by } => {
+                let text = crate::document::copy(tab.document.sheet(), &nodes, &frames);
+                self.paste_text(&text, None, crate::document::Outside::Keep, by);
+            }
+            Action::Say(text) => self.say(text),
+        }
+        ctx.request_repaint();
+    }
+
+    /// Makes edits as one step, and says why not if they cannot be made.
+    fn step(&mut self, name: &str, edits: Vec<Edit>) -> bool {
+        if edits.is_empty() {
+            return false;
+        }
+        let done = self.tab_mut().document.step(name, edits);
+        let ok = done.is_ok();
+        if let Err(refused) = done {
+            self.say(refused.0);
+        }
+        ok
+    }
+
+    fn shoot(&mut self, ctx: &Context) {
+        let busy = self.tabs.iter().any(|tab| !tab.runs.is_empty() || (tab.outlook.is_none() && tab.faults.is_empty()));
+        let Some(shot) = &mut self.screenshot else { return };
+        let image = shot.image.lock().expect("no thread panics while it holds this").take();
+        if let Some(picture) = image {
+            let [width, height] = picture.size;
+            let pixels: Vec<u8> = picture.pixels.iter().flat_map(|pixel| pixel.to_array()).collect();
+            let buffer = image::RgbaImage::from_raw(width as u32, height as u32, pixels);
+            let saved = buffer.map(|buffer| image::DynamicImage::ImageRgba8(buffer).to_rgb8().save(&shot.path));
+            if let Some(Err(error)) = saved {
+                eprintln!("error: cannot write `{}`: {error}", shot.path.display());
+            }
+            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+            return;
+        }
+        shot.frames = if busy { 0 } else { shot.frames + 1 };
+        if shot.frames > 8 && !shot.asked {
+            shot.asked = true;
+            let place = Arc::clone(&shot.image);
+            ctx.request_screenshot(move |image| {
+                *place.lock().expect("no thread panics while it holds this") = Some(image);
+            });
+        }
+        ctx.request_repaint();
+    }
+}
+
+impl eframe::App for App {
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+        self.show(ui);
+        self.shoot(&ui.ctx().clone());
+    }
+}

@@ -1,0 +1,547 @@
+//! Nodes and frames, as they are painted and as they feel a hand.
+
+use darkroom_core::graph::Mode;
+use darkroom_core::spec::Spec;
+use darkroom_core::types::Kind;
+use egui::text::{LayoutJob, TextFormat};
+use egui::{
+    Align2, Color32, CornerRadius, CursorIcon, FontId, Id, Painter, PointerButton, Pos2, Rect, Response, Role, Sense,
+    Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::gesture::{Grip, Loose};
+use super::selection::{Choose, Selection};
+use super::shape::{Row, Socket, What};
+use super::{Action, BARE, Frame, PLAIN, Seen, ViewState};
+use crate::document::{Edit, Field, FrameId, NodeId, Sheet};
+use crate::fields::{Shown, manual};
+use crate::status::{NodeStatus, State};
+use crate::theme;
+
+/// Tells whether a node takes no part.
+pub fn is_muted(sheet: &Sheet, id: NodeId) -> bool {
+    sheet.nodes.get(&id).is_some_and(|node| node.mode == Mode::Muted)
+}
+
+/// Shows the nodes in view, those that are chosen on top.
+pub fn show(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Seen]) {
+    for each in seen {
+        node(canvas, frame, state, each);
+    }
+}
+
+fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
+    let id = frame.view.id.with(("node", seen.id));
+    let response = canvas.interact(seen.rect, id, Sense::click_and_drag());
+    let label = seen.node.label().to_owned();
+    response.widget_info(|| WidgetInfo::labeled(Role::Group, true, format!("node {label}")));
+    feel(frame, state, seen, &response);
+    let spec = frame.view.registry.get(&seen.node.kind).map(|node| node.spec());
+    let status = frame.view.status.of(seen.id);
+    let zoom = frame.transform.scaling;
+    let painter = frame.painter.clone();
+    let opacity = opacity(frame, state, seen, spec);
+    body(&painter, frame, state, seen, status, opacity);
+    if zoom < BARE {
+        return;
+    }
+    head(&painter, frame, seen, spec, status, opacity);
+    for row in &seen.shape.rows {
+        let rect = row.rect.translate(seen.rect.min.to_vec2());
+        if rect.intersects(frame.window) {
+            show_row(canvas, frame, state, seen, spec, row, rect, opacity);
+        }
+    }
+    sockets(canvas, frame, state, seen, opacity);
+    if zoom >= PLAIN && !seen.node.collapsed {
+        widen(canvas, frame, state, seen);
+    }
+}
+
+/// A node that takes no part, or that a wire in hand cannot end at, is faint.
+fn opacity(frame: &Frame<'_, '_>, state: &ViewState, seen: &Seen, spec: Option<&Spec>) -> f32 {
+    let muted = if seen.node.mode == Mode::Muted { 0.4 } else { 1.0 };
+    let fits = spec.is_none() || state.gesture.could_end(frame.view.sheet, frame.view.registry, seen.id);
+    if fits { muted } else { muted * 0.35 }
+}
+
+/// What the hand does to a node as a whole.
+fn feel(frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, response: &Response) {
+    let keys = response.ctx.input(|input| input.modifiers);
+    let met = Selection::node(seen.id);
+    if response.drag_started_by(PointerButton::Primary) && !state.is_busy() {
+        if !state.selection.nodes.contains(&seen.id) {
+            state.selection.choose(&met, Choose::by(keys));
+        }
+        if let Some(at) = press(&response.ctx, frame) {
+            state.gesture = Grip::Nodes { copy: keys.alt }.take(frame.view.sheet, &state.selection, at);
+        }
+    }
+    if response.clicked() {
+        state.selection.choose(&met, Choose::by(keys));
+        response.request_focus();
+    }
+    if response.secondary_clicked() {
+        if !state.selection.nodes.contains(&seen.id) {
+            state.selection.choose(&met, Choose::Only);
+        }
+        frame.actions.extend(response.interact_pointer_pos().map(|at| Action::Menu(frame.transform * at)));
+    }
+    let on_head = |at: Pos2| at.y < seen.rect.top() + theme::HEAD;
+    if response.double_clicked() && response.interact_pointer_pos().is_some_and(on_head) {
+        frame.actions.push(Action::Rename(seen.id));
+    }
+}
+
+/// Where the button went down, on the canvas.
+fn press(ctx: &egui::Context, frame: &Frame<'_, '_>) -> Option<Pos2> {
+    let at = ctx.input(|input| input.pointer.press_origin())?;
+    Some(frame.transform.inverse() * at)
+}
+
+fn body(
+    painter: &Painter,
+    frame: &Frame<'_, '_>,
+    state: &ViewState,
+    seen: &Seen,
+    status: Option<&NodeStatus>,
+    opacity: f32,
+) {
+    let theme = &frame.theme;
+    let corner = CornerRadius::same(theme::CORNER);
+    let head = seen.node.colour.as_deref().and_then(|name| theme.named(name)).unwrap_or(theme.head);
+    let zoom = frame.transform.scaling;
+    if zoom >= PLAIN {
+        let shadow = seen.rect.translate(vec2(0.0, 3.0)).expand(1.5);
+        painter.rect_filled(shadow, CornerRadius::same(theme::CORNER + 2), theme.shadow.gamma_multiply(opacity));
+    }
+    painter.rect_filled(seen.rect, corner, theme.body.gamma_multiply(opacity));
+    let top = Rect::from_min_size(seen.rect.min, vec2(seen.rect.width(), theme::HEAD));
+    let round = if seen.node.collapsed { 8 } else { 0 };
+    let corners = CornerRadius { nw: theme::CORNER, ne: theme::CORNER, sw: round, se: round };
+    painter.rect_filled(top, corners, head.gamma_multiply(opacity));
+    let faulty = status.is_some_and(|status| !status.faults.is_empty());
+    let (edge, width) = match (state.selection.nodes.contains(&seen.id), faulty) {
+        (true, _) => (theme.accent, 2.0_f32.max(1.5 / zoom)),
+        (_, true) => (theme.error, 1.6_f32.max(1.5 / zoom)),
+        _ => (theme.edge, 1.0),
+    };
+    painter.rect_stroke(seen.rect, corner, Stroke::new(width, edge.gamma_multiply(opacity)), StrokeKind::Outside);
+    if seen.node.mode == Mode::Bypassed {
+        let stroke = Stroke::new(2.0, theme.warning.gamma_multiply(0.7));
+        painter.extend(Shape::dashed_line(&[seen.rect.left_center(), seen.rect.right_center()], stroke, 8.0, 5.0));
+    }
+    if let Some(State::Running(share)) = status.map(|status| status.state) {
+        let line = Rect::from_min_size(top.left_bottom() - vec2(0.0, 3.0), vec2(top.width(), 3.0));
+        painter.rect_filled(line, 0.0, theme.busy.gamma_multiply(0.25));
+        painter.rect_filled(Rect::from_min_size(line.min, vec2(line.width() * share, 3.0)), 0.0, theme.busy);
+    }
+}
+
+fn head(
+    painter: &Painter,
+    frame: &Frame<'_, '_>,
+    seen: &Seen,
+    spec: Option<&Spec>,
+    status: Option<&NodeStatus>,
+    opacity: f32,
+) {
+    let theme = &frame.theme;
+    let mut right = seen.rect.right() - theme::SIDE;
+    let middle = seen.rect.top() + theme::HEAD / 2.0;
+    if let Some((colour, text)) = status.and_then(|status| badge(frame, status)) {
+        painter.circle_filled(pos2(right - 2.0, middle), 3.5, colour.gamma_multiply(opacity));
+        right -= 12.0;
+        if !text.is_empty() && frame.transform.scaling >= PLAIN {
+            let at = pos2(right, middle);
+            let rect = painter.text(at, Align2::RIGHT_CENTER, text, FontId::proportional(11.0), theme.weak);
+            right = rect.left() - 6.0;
+        }
+    }
+    let title = match (seen.node.title.as_deref(), spec) {
+        (Some(title), _) => title.to_owned(),
+        (None, Some(spec)) => spec.title.to_owned(),
+        (None, None) => format!("{} ?", seen.node.kind),
+    };
+    let left = seen.rect.left() + theme::SIDE;
+    let colour = if spec.is_none() { theme.warning } else { theme.text };
+    line(painter, pos2(left, middle), right - left, &title, 13.5, colour.gamma_multiply(opacity));
+}
+
+/// What is said of a node at the right of its head: a dot, and a few words.
+fn badge(frame: &Frame<'_, '_>, status: &NodeStatus) -> Option<(Color32, String)> {
+    let theme = &frame.theme;
+    let seconds = || status.seconds.map(words_of_seconds).unwrap_or_default();
+    Some(match status.state {
+        State::Unknown => return None,
+        State::Dirty => (theme.warning, seconds()),
+        State::Queued => (theme.busy, "queued".to_owned()),
+        State::Running(share) => (theme.busy, format!("{:.0} %", share * 100.0)),
+        State::Cached => (theme.good, "cached".to_owned()),
+        State::Done => (theme.good, seconds()),
+        State::Failed => (theme.error, "failed".to_owned()),
+        State::Opens => (theme.weak, String::new()),
+        State::Idle => (theme.edge, String::new()),
+    })
+}
+
+/// Writes seconds as a person says them.
+pub fn words_of_seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.1 => format!("{:.0} ms", s * 1000.0),
+        s if s < 60.0 => format!("{s:.1} s"),
+        s => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
+    }
+}
+
+/// Paints one line of text, cut where there is no more room.
+pub fn line(painter: &Painter, at: Pos2, room: f32, text: &str, size: f32, colour: Color32) -> Rect {
+    let format = TextFormat { font_id: FontId::proportional(size), color: colour, ..TextFormat::default() };
+    let mut job = LayoutJob::single_section(text.to_owned(), format);
+    job.wrap.max_width = room.max(8.0);
+    job.wrap.max_rows = 1;
+    job.wrap.break_anywhere = true;
+    let galley = painter.layout_job(job);
+    let corner = pos2(at.x, at.y - galley.size().y / 2.0);
+    let rect = Rect::from_min_size(corner, galley.size());
+    painter.galley(corner, galley, colour);
+    rect
+}
+
+#[expect(clippy::too_many_arguments, reason = "a row knows all of its surroundings")]
+fn show_row(
+    canvas: &mut Ui,
+    frame: &mut Frame<'_, '_>,
+    state: &mut ViewState,
+    seen: &Seen,
+    spec: Option<&Spec>,
+    row: &Row,
+    rect: Rect,
+    opacity: f32,
+) {
+    let inner = rect.shrink2(vec2(theme::SIDE, 0.0));
+    let painter = frame.painter.clone();
+    let middle = rect.top() + theme::ROW / 2.0;
+    let (text, weak) = (frame.theme.text.gamma_multiply(opacity), frame.theme.weak.gamma_multiply(opacity));
+    let half = inner.width() / 2.0 - 4.0;
+    match (&row.what, spec) {
+        (What::Sockets(input, output), Some(spec)) => {
+            if let Some(input) = input.map(|index| &spec.inputs[index]) {
+                let wired = seen.node.fields.contains_key(input.name);
+                let lacks = input.required && !wired;
+                let colour = if lacks && frame.view.status.of(seen.id).is_some() { frame.theme.warning } else { text };
+                line(&painter, pos2(inner.left(), middle), half, &input.name.replace('_', " "), 12.5, colour);
+            }
+            if let Some((index, output)) = output.map(|index| (index, &spec.outputs[index])) {
+                let told = frame.view.status.of(seen.id).and_then(|status| status.types.get(index));
+                let name = told.filter(|told| told.width.is_some()).map_or(output.name.replace('_', " "), |told| {
+                    format!("{}×{}", told.width.unwrap_or(0), told.height.unwrap_or(0))
+                });
+                let galley = painter.layout_no_wrap(name, FontId::proportional(12.5), weak);
+                painter.galley(pos2(inner.right() - galley.size().x, middle - galley.size().y / 2.0), galley, weak);
+            }
+        }
+        (What::Param(index), Some(spec)) => {
+            let input = &spec.inputs[*index];
+            let wired = matches!(seen.node.fields.get(input.name), Some(Field::Wire(_) | Field::Lost(_)));
+            if wired || frame.transform.scaling < PLAIN {
+                line(&painter, pos2(inner.left(), middle), inner.width(), &input.name.replace('_', " "), 12.5, text);
+            } else if state.gesture.is_idle() || state.gesture.leaves_fields() {
+                field(canvas, frame, seen, input, inner);
+            } else {
+                line(&painter, pos2(inner.left(), middle), inner.width(), &input.name.replace('_', " "), 12.5, weak);
+            }
+        }
+        (What::Fold(count), _) => {
+            let unfolded = state.unfolded.contains(&seen.id);
+            let words = if unfolded { "fewer".to_owned() } else { format!("{count} more") };
+            let response = canvas.interact(inner, frame.view.id.with(("fold", seen.id)), Sense::click());
+            let label = format!("{words} of {}", seen.node.label());
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, label.clone()));
+            let colour = if response.hovered() { text } else { weak };
+            let sign = if unfolded { "▾" } else { "▸" };
+            line(&painter, pos2(inner.left(), middle), inner.width(), &format!("{sign} {words}"), 12.0, colour);
+            if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
+                match unfolded {
+                    true => state.unfolded.remove(&seen.id),
+                    false => state.unfolded.insert(seen.id),
+                };
+            }
+        }
+        (What::Picture, _) => picture(canvas, frame, seen, inner),
+        (What::Unknown(name), _) => {
+            let value = match seen.node.fields.get(name) {
+                Some(Field::Literal(literal)) => literal.to_string(),
+                Some(Field::Lost(link)) => format!("from {link}, which is not there"),
+                _ => String::new(),
+            };
+            line(&painter, pos2(inner.left(), middle), half, name, 12.5, text);
+            line(&painter, pos2(inner.center().x + 4.0, middle), half, &value, 12.0, frame.theme.warning);
+        }
+        _ => (),
+    }
+}
+
+fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkroom_core::spec::Input, rect: Rect) {
+    let faults = frame.view.status.of(seen.id).map(|status| &status.faults[..]).unwrap_or_default();
+    let wrong = faults.iter().any(|located| located.place.input.as_deref() == Some(input.name));
+    let id = field_id(frame.view.id, seen.id, input.name);
+    let shown = Shown { id, input, value: seen.node.literal(input.name), wrong };
+    if let Some(change) = shown.show(canvas, rect) {
+        frame.actions.push(Action::Step {
+            name: format!("change `{}`", input.name),
+            key: Some(format!("{:?}.{}", seen.id, input.name)),
+            edits: vec![Edit::Set(seen.id, input.name.to_owned(), change.value)],
+        });
+        if !change.more {
+            frame.actions.push(Action::Part);
+        }
+    }
+}
+
+fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, rect: Rect) {
+    let Some(thumb) = frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref()) else { return };
+    let size = vec2(thumb.size.0 as f32, thumb.size.1 as f32);
+    let room = rect.size() - vec2(0.0, theme::FOOT);
+    let fit = (room / size).min_elem();
+    let place = Rect::from_center_size(rect.center_top() + vec2(0.0, room.y / 2.0), size * fit);
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    frame.painter.image(thumb.texture.id(), place, whole, Color32::WHITE);
+    let response = canvas.interact(place, frame.view.id.with(("picture", seen.id)), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("picture of {}", seen.node.label())));
+    if response
+        .on_hover_text(format!("{} × {}, double click to see it large", thumb.size.0, thumb.size.1))
+        .double_clicked()
+    {
+        frame.actions.push(Action::Enlarge(seen.id));
+    }
+}
+
+fn sockets(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, opacity: f32) {
+    let spec = frame.view.registry.get(&seen.node.kind).map(|node| node.spec());
+    let zoom = frame.transform.scaling;
+    let sides = [(&seen.shape.inputs, true), (&seen.shape.outputs, false)];
+    for (sockets, is_input) in sides {
+        for (index, socket) in sockets.iter().enumerate() {
+            if seen.node.collapsed && is_input && index > 0 {
+                break;
+            }
+            let at = seen.rect.min + socket.at;
+            let wired = is_input && matches!(seen.node.fields.get(&socket.name), Some(Field::Wire(_) | Field::Lost(_)));
+            let is_param = is_input
+                && spec.is_some_and(|spec| spec.input(&socket.name).is_some_and(|(_, input)| input.param.is_some()));
+            let colour = frame.theme.kind(socket.kind).gamma_multiply(opacity);
+            let lit = state.gesture.lights(frame.view.sheet, seen.id, socket, is_input);
+            let response = canvas.interact(
+                Rect::from_center_size(at, vec2(22.0, theme::ROW - 2.0)),
+                frame.view.id.with((seen.id, is_input, &socket.name)),
+                Sense::drag(),
+            );
+            let hovered = response.hovered() || lit;
+            let faint = is_param && !wired && !hovered;
+            mark(
+                &frame.painter,
+                at,
+                socket.kind,
+                if faint { colour.gamma_multiply(0.45) } else { colour },
+                hovered,
+                zoom,
+            );
+            if wired || !is_input {
+                frame.painter.circle_filled(at, theme::SOCKET * 0.4, frame.theme.body);
+            }
+            let side = if is_input { "input" } else { "output" };
+            let label = format!("{side} {} of {}", socket.name, seen.node.label());
+            response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label.clone()));
+            grab(frame, state, seen, socket, is_input, &response);
+            explain(frame, seen, spec, socket, is_input, response);
+        }
+    }
+}
+
+/// Takes a wire into the hand: a new one, or the one that ends here. With Alt the wire goes.
+fn grab(
+    frame: &mut Frame<'_, '_>,
+    state: &mut ViewState,
+    seen: &Seen,
+    socket: &Socket,
+    is_input: bool,
+    response: &Response,
+) {
+    if !response.drag_started_by(PointerButton::Primary) || state.is_busy() {
+        return;
+    }
+    let sheet = frame.view.sheet;
+    let wire = seen.node.wire(&socket.name).filter(|_| is_input);
+    let loose = match (is_input, wire) {
+        (true, Some(wire)) => {
+            if response.ctx.input(|input| input.modifiers.alt) {
+                let edit = Edit::Disconnect(seen.id, socket.name.clone());
+                frame.actions.push(Action::step("remove a wire", vec![edit]));
+                return;
+            }
+            let kind = kind_of(frame, wire.node, wire.output.as_deref());
+            Loose::Output {
+                node: wire.node,
+                output: wire.output.clone(),
+                kind,
+                from: Some((seen.id, socket.name.clone())),
+            }
+        }
+        (true, None) => Loose::Input { node: seen.id, input: socket.name.clone(), kind: socket.kind },
+        (false, _) => {
+            let several = seen.shape.outputs.len() > 1;
+            let output = several.then(|| socket.name.clone());
+            Loose::Output { node: seen.id, output, kind: socket.kind, from: None }
+        }
+    };
+    state.gesture = Grip::Wire(loose).take(sheet, &state.selection, seen.rect.min + socket.at);
+}
+
+fn kind_of(frame: &Frame<'_, '_>, node: NodeId, output: Option<&str>) -> Kind {
+    let found = frame.view.sheet.nodes.get(&node).and_then(|node| {
+        let outputs = &frame.view.registry.get(&node.kind)?.spec().outputs;
+        match output {
+            Some(name) => outputs.iter().find(|output| output.name == name),
+            None => outputs.first(),
+        }
+        .map(|output| output.kind)
+    });
+    found.unwrap_or(Kind::ANY)
+}
+
+fn explain(
+    frame: &Frame<'_, '_>,
+    seen: &Seen,
+    spec: Option<&Spec>,
+    socket: &Socket,
+    is_input: bool,
+    response: Response,
+) {
+    let Some(spec) = spec else { return };
+    response.on_hover_ui(|ui| {
+        super::undo_transform(ui);
+        if is_input {
+            if let Some((_, input)) = spec.input(&socket.name) {
+                manual(ui, input);
+            }
+            return;
+        }
+        let Some(index) = spec.output(&socket.name) else { return };
+        ui.set_max_width(320.0);
+        ui.strong(&socket.name);
+        ui.label(spec.outputs[index].doc);
+        let told = frame.view.status.of(seen.id).and_then(|status| status.types.get(index));
+        ui.weak(told.map_or_else(|| format!("gives {}", socket.kind), |told| format!("gives {told}")));
+    });
+}
+
+/// A socket: round for pictures and latents, square for models, a lozenge for plain values.
+fn mark(painter: &Painter, at: Pos2, kind: Kind, colour: Color32, large: bool, zoom: f32) {
+    let radius = if large { theme::SOCKET * 1.45 } else { theme::SOCKET };
+    if zoom < PLAIN {
+        painter.circle_filled(at, radius, colour);
+        return;
+    }
+    match kind.0 {
+        "denoiser" | "encoder" | "vae" | "upscaler" | "controlnet" => {
+            painter.rect_filled(Rect::from_center_size(at, vec2(radius, radius) * 1.75), CornerRadius::same(2), colour);
+        }
+        "integer" | "number" | "text" | "boolean" => {
+            let reach = radius * 1.2;
+            let points = [vec2(0.0, -reach), vec2(reach, 0.0), vec2(0.0, reach), vec2(-reach, 0.0)];
+            painter.add(Shape::convex_polygon(points.map(|by| at + by).to_vec(), colour, Stroke::NONE));
+        }
+        _ => drop(painter.circle_filled(at, radius, colour)),
+    }
+}
+
+fn widen(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
+    let edge = Rect::from_min_max(
+        pos2(seen.rect.right() - 9.0, seen.rect.bottom() - 9.0),
+        seen.rect.right_bottom() + vec2(3.0, 3.0),
+    );
+    let response = canvas.interact(edge, frame.view.id.with(("width", seen.id)), Sense::drag());
+    if response.drag_started_by(PointerButton::Primary) && !state.is_busy() {
+        state.gesture = Grip::Width(seen.id, seen.rect.width()).take(frame.view.sheet, &state.selection, edge.center());
+    }
+    if response.hovered() || response.dragged() {
+        canvas.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
+    }
+}
+
+/// Shows frames and notes, which lie below everything else.
+pub fn frames(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState) {
+    let sheet = frame.view.sheet;
+    for (id, each) in &sheet.frames {
+        let at = pos2(each.at.x as f32, each.at.y as f32) + state.gesture.frame_moved(*id);
+        let size = state.gesture.frame_size(*id, vec2(each.size.0 as f32, each.size.1 as f32));
+        let rect = Rect::from_min_size(at, size);
+        if rect.expand(4.0).intersects(frame.window) {
+            one_frame(canvas, frame, state, *id, each, rect);
+        }
+    }
+}
+
+fn one_frame(
+    canvas: &mut Ui,
+    frame: &mut Frame<'_, '_>,
+    state: &mut ViewState,
+    id: FrameId,
+    each: &crate::document::Frame,
+    rect: Rect,
+) {
+    let theme = frame.theme;
+    let tint = each.colour.as_deref().and_then(|name| theme.named(name)).unwrap_or(theme.edge);
+    let is_note = !each.text.is_empty();
+    let painter = frame.painter.clone();
+    let fill = if is_note { theme.head } else { tint.gamma_multiply(0.22) };
+    painter.rect_filled(rect, CornerRadius::same(theme::CORNER), fill);
+    let chosen = state.selection.frames.contains(&id);
+    let stroke = if chosen { Stroke::new(2.0, theme.accent) } else { Stroke::new(1.0, tint.gamma_multiply(0.8)) };
+    painter.rect_stroke(rect, CornerRadius::same(theme::CORNER), stroke, StrokeKind::Inside);
+    let head = Rect::from_min_size(rect.min, vec2(rect.width(), theme::HEAD));
+    if frame.transform.scaling >= BARE {
+        line(&painter, head.left_center() + vec2(theme::SIDE, 0.0), head.width() - 24.0, &each.title, 14.5, theme.text);
+    }
+    if is_note && frame.transform.scaling >= PLAIN {
+        let room = rect.width() - 2.0 * theme::SIDE;
+        let galley = painter.layout(each.text.clone(), FontId::proportional(13.0), theme.text, room);
+        let clip = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
+        clip.galley(head.left_bottom() + vec2(theme::SIDE, 0.0), galley, theme.text);
+    }
+    let grip = if is_note { rect } else { head };
+    let response = canvas.interact(grip, frame.view.id.with(("frame", id)), Sense::click_and_drag());
+    let label = format!("{} {}", if is_note { "note" } else { "frame" }, each.title);
+    response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label.clone()));
+    let keys = canvas.input(|input| input.modifiers);
+    let met = Selection::frame(id);
+    if response.drag_started_by(PointerButton::Primary) && !state.is_busy() {
+        if !state.selection.frames.contains(&id) {
+            state.selection.choose(&met, Choose::by(keys));
+        }
+        if let Some(at) = press(canvas.ctx(), frame) {
+            state.gesture = Grip::Nodes { copy: false }.take(frame.view.sheet, &state.selection, at);
+        }
+    }
+    if response.clicked() {
+        state.selection.choose(&met, Choose::by(keys));
+    }
+    if response.secondary_clicked() {
+        state.selection.choose(&met, Choose::Only);
+        frame.actions.extend(response.interact_pointer_pos().map(|at| Action::Menu(frame.transform * at)));
+    }
+    let corner = Rect::from_min_max(rect.max - vec2(14.0, 14.0), rect.max + vec2(4.0, 4.0));
+    let resize = canvas.interact(corner, frame.view.id.with(("frame size", id)), Sense::drag());
+    if resize.hovered() || resize.dragged() {
+        canvas.ctx().set_cursor_icon(CursorIcon::ResizeNwSe);
+    }
+    if resize.drag_started_by(PointerButton::Primary) && !state.is_busy() {
+        state.gesture = Grip::Size(id, rect.size()).take(frame.view.sheet, &state.selection, rect.max);
+    }
+}
+
+/// Returns the lasting name of a node's field, for who wants to give it the focus.
+pub fn field_id(document: Id, node: NodeId, input: &str) -> Id {
+    document.with((node, input))
+}

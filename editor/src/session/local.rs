@@ -1,0 +1,234 @@
+//! Engines in this process: one for each document, on two threads of their own. One thread answers questions, the other
+//! runs, so that a plan is seen while a picture is made.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use darkroom_core::engine::Engine;
+use darkroom_core::fault::{Fault, Faults};
+use darkroom_core::graph::check::draw_seeds;
+use darkroom_core::observe::{Cancel, Event, Observer};
+use darkroom_core::plan;
+use darkroom_core::registry::Registry;
+use darkroom_core::residency::Ledger;
+
+use super::told::{Outlook, Told};
+use super::{Ask, Backend, DocumentId, News, Ticket};
+
+/// Puts an engine together for a document whose file lies here.
+pub type OpenEngine = dyn Fn(Option<&Path>, &Arc<Ledger>) -> Result<Engine, Fault> + Send + Sync;
+
+/// Wakes the window.
+type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Engines in this process.
+pub struct Local {
+    registry: Registry,
+    shared: Arc<Shared>,
+    hear: Receiver<News>,
+    next: u64,
+    draw: fn() -> u64,
+}
+
+/// What the threads share with the window.
+struct Shared {
+    open: Box<OpenEngine>,
+    ledger: Arc<Ledger>,
+    engines: Mutex<HashMap<DocumentId, (Option<std::path::PathBuf>, Arc<Engine>)>>,
+    questions: Queue<Ask>,
+    jobs: Queue<(Ticket, Ask, Cancel)>,
+    running: Mutex<HashMap<Ticket, Cancel>>,
+    tell: Mutex<Sender<News>>,
+    wake: Wake,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no thread panics while it holds this")
+}
+
+impl Local {
+    /// Begins to listen. `wake` is called whenever there is news; `draw` draws a seed.
+    pub fn new(
+        registry: Registry,
+        ledger: Arc<Ledger>,
+        open: Box<OpenEngine>,
+        wake: impl Fn() + Send + Sync + 'static,
+        draw: fn() -> u64,
+    ) -> Self {
+        let (tell, hear) = channel();
+        let shared = Arc::new(Shared {
+            open,
+            ledger,
+            engines: Mutex::default(),
+            questions: Queue::default(),
+            jobs: Queue::default(),
+            running: Mutex::default(),
+            tell: Mutex::new(tell),
+            wake: Arc::new(wake),
+        });
+        for (name, work) in [("plans", Shared::answer as fn(&Shared)), ("runs", Shared::work)] {
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn(move || work(&shared)).expect("the system gives two threads");
+        }
+        Self { registry, shared, hear, next: 0, draw }
+    }
+}
+
+/// Ends the threads; a run that is under way is asked to stop.
+impl Drop for Local {
+    fn drop(&mut self) {
+        locked(&self.shared.running).values().for_each(Cancel::ask);
+        self.shared.questions.close();
+        self.shared.jobs.close();
+    }
+}
+
+/// Work that waits for a thread.
+struct Queue<T> {
+    /// The work; none once nobody will bring any more.
+    waiting: Mutex<Option<VecDeque<T>>>,
+    came: Condvar,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { waiting: Mutex::new(Some(VecDeque::new())), came: Condvar::new() }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Brings work, and takes away what it makes needless.
+    fn push(&self, work: T, needless: impl Fn(&T) -> bool) {
+        if let Some(waiting) = &mut *locked(&self.waiting) {
+            waiting.retain(|other| !needless(other));
+            waiting.push_back(work);
+        }
+        self.came.notify_one();
+    }
+
+    /// Waits for work; none once the queue is closed.
+    fn next(&self) -> Option<T> {
+        let mut waiting = locked(&self.waiting);
+        loop {
+            if let Some(work) = waiting.as_mut()?.pop_front() {
+                return Some(work);
+            }
+            waiting = self.came.wait(waiting).expect("no thread panics while it holds this");
+        }
+    }
+
+    fn close(&self) {
+        *locked(&self.waiting) = None;
+        self.came.notify_all();
+    }
+}
+
+impl Shared {
+    fn engine(&self, ask: &Ask) -> Result<Arc<Engine>, Fault> {
+        let mut engines = locked(&self.engines);
+        if let Some((path, engine)) = engines.get(&ask.document)
+            && *path == ask.path
+        {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = Arc::new((self.open)(ask.path.as_deref(), &self.ledger)?);
+        engines.insert(ask.document, (ask.path.clone(), Arc::clone(&engine)));
+        Ok(engine)
+    }
+
+    fn tell(&self, news: News) {
+        // Once the window is gone nobody hears it.
+        let _ = locked(&self.tell).send(news);
+        (self.wake)();
+    }
+
+    /// Answers questions.
+    fn answer(&self) {
+        while let Some(ask) = self.questions.next() {
+            let engine = self.engine(&ask).map_err(Faults::from);
+            let outlook =
+                engine.and_then(|engine| engine.foresee(&ask.graph, &ask.wish)).map(|plan| Outlook::of(&plan));
+            self.tell(News::Foreseen { document: ask.document, revision: ask.revision, outlook });
+        }
+    }
+
+    /// Does one run after another.
+    fn work(&self) {
+        while let Some((ticket, ask, cancel)) = self.jobs.next() {
+            let watching = Watching { shared: self, ticket };
+            let ended = cancel.check().map_err(Faults::from).and_then(|()| {
+                let engine = self.engine(&ask)?;
+                engine.run(&ask.graph, &ask.wish, &watching, &cancel)
+            });
+            locked(&self.running).remove(&ticket);
+            self.tell(News::Ended { ticket, ended: ended.map(|report| (report.seconds, report.peak_bytes)) });
+        }
+    }
+}
+
+/// Hears a run and passes on what it tells.
+struct Watching<'s> {
+    shared: &'s Shared,
+    ticket: Ticket,
+}
+
+impl Observer for Watching<'_> {
+    fn see(&self, event: &Event<'_>) {
+        self.shared.tell(News::Run { ticket: self.ticket, told: Told::of(event) });
+    }
+
+    fn wants_previews(&self) -> bool {
+        true
+    }
+}
+
+impl Backend for Local {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn foresee(&mut self, ask: Ask) {
+        let document = ask.document;
+        self.shared.questions.push(ask, |other| other.document == document);
+    }
+
+    fn run(&mut self, mut ask: Ask) -> Ticket {
+        self.next += 1;
+        let (ticket, cancel) = (Ticket(self.next), Cancel::new());
+        draw_seeds(Arc::make_mut(&mut ask.graph), &self.registry, self.draw);
+        locked(&self.shared.running).insert(ticket, cancel.clone());
+        self.shared.jobs.push((ticket, ask, cancel), |_| false);
+        ticket
+    }
+
+    fn cancel(&mut self, ticket: Ticket) {
+        if let Some(cancel) = locked(&self.shared.running).get(&ticket) {
+            cancel.ask();
+        }
+    }
+
+    fn check(&mut self, ask: &Ask) -> Result<(), Faults> {
+        let engine = self.shared.engine(ask)?;
+        plan::check(&ask.graph, engine.registry(), engine.host())
+    }
+
+    fn news(&mut self) -> Vec<News> {
+        let mut news: Vec<_> = self.hear.try_iter().collect();
+        // Of several previews of one node only the last is worth a look.
+        let mut seen = HashSet::new();
+        news.reverse();
+        news.retain(|each| match each {
+            News::Run { ticket, told: Told::Preview { node, .. } } => seen.insert((*ticket, node.clone())),
+            _ => true,
+        });
+        news.reverse();
+        news
+    }
+
+    fn memory(&self) -> (u64, u64) {
+        (self.shared.ledger.budget(), self.shared.ledger.used())
+    }
+}

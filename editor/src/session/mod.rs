@@ -1,0 +1,97 @@
+//! Whoever plans and runs graphs for the editor, near or far.
+//!
+//! The window never waits: it hands over what it wants and is woken when there is news. Everything that goes to and fro
+//! is plain data with nodes by name, so that the same editor can sit before an engine in this process or on another
+//! machine.
+
+mod local;
+mod told;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use darkroom_core::fault::Faults;
+use darkroom_core::graph::Graph;
+use darkroom_core::plan::Wish;
+use darkroom_core::registry::Registry;
+
+pub use local::{Local, OpenEngine};
+pub use told::{Fate, NodeOutlook, Outlook, Told};
+
+/// A document of the window, by a number that is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocumentId(pub u64);
+
+/// A run that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A graph, and what is wanted of it.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Whose graph it is.
+    pub document: DocumentId,
+    /// The document's revision, so that late answers are known as such.
+    pub revision: u64,
+    /// The document's file: what it reads lies beside it.
+    pub path: Option<PathBuf>,
+    /// The graph as it is now.
+    pub graph: Arc<Graph>,
+    /// What is wanted.
+    pub wish: Wish,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// What would happen to a graph.
+    Foreseen {
+        /// Whose graph.
+        document: DocumentId,
+        /// The revision that was asked about.
+        revision: u64,
+        /// What would happen, or everything that is wrong.
+        outlook: Result<Outlook, Faults>,
+    },
+    /// A run goes on.
+    Run {
+        /// Which.
+        ticket: Ticket,
+        /// What it tells.
+        told: Told,
+    },
+    /// A run is over.
+    Ended {
+        /// Which.
+        ticket: Ticket,
+        /// Seconds it took and the most bytes that were in use; or why it ended.
+        ended: Result<(f64, u64), Faults>,
+    },
+}
+
+/// Plans and runs graphs.
+pub trait Backend {
+    /// Returns the nodes there are.
+    fn registry(&self) -> &Registry;
+
+    /// Asks what would happen. Only the newest question about a document is answered.
+    fn foresee(&mut self, ask: Ask);
+
+    /// Asks for a run, behind those that were asked for before.
+    fn run(&mut self, ask: Ask) -> Ticket;
+
+    /// Asks a run to stop, or not to begin.
+    fn cancel(&mut self, ticket: Ticket);
+
+    /// Checks a graph at once: whether a wire may be drawn is asked while the hand waits.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    fn check(&mut self, ask: &Ask) -> Result<(), Faults>;
+
+    /// Returns what has happened since the last time.
+    fn news(&mut self) -> Vec<News>;
+
+    /// Returns the bytes of memory that runs may use, and those in use now.
+    fn memory(&self) -> (u64, u64);
+}
