@@ -28,6 +28,7 @@ macro_rules! nodes {
 }
 
 nodes! {
+    control: ControlBy;
     crop_to_mask: CropToMask;
     decode: VaeDecode;
     denoise: Denoise;
@@ -36,6 +37,7 @@ nodes! {
     encode_prompt: EncodePrompt;
     grid: Grid;
     inpaint: Inpaint;
+    load_controlnet: LoadControlNet;
     load_embedding: LoadEmbedding;
     load_image: LoadImage;
     load_lora: LoadLora;
