@@ -29,6 +29,7 @@ pub mod history;
 pub mod host;
 pub mod image;
 pub mod literal;
+pub mod locks;
 pub mod node;
 pub mod observe;
 pub mod param;

@@ -9,7 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Field, Graph, Link, Mode, NodeEntry};
 use crate::fault::{Fault, FaultKind, Faults, Located};
-use crate::files::Files;
+use crate::files::{Content, Files};
 use crate::literal::Literal;
 use crate::node::AnyNode;
 use crate::registry::{Registry, nearest};
@@ -21,6 +21,8 @@ pub struct Wired<'g> {
     pub nodes: Vec<Option<WiredNode<'g>>>,
     /// Indices of all nodes that lie on no cycle and behind none, sources first.
     pub order: Vec<usize>,
+    /// What inputs are locked to, by `node.input`.
+    pub lock: &'g IndexMap<String, Content>,
 }
 
 /// A node with its spec and its inputs.
@@ -81,7 +83,7 @@ pub fn wire<'g>(graph: &'g Graph, registry: &Registry, files: &Files) -> (Wired<
         }));
     }
     let order = order(graph, &nodes, &mut faults);
-    (Wired { nodes, order }, faults)
+    (Wired { nodes, order, lock: &graph.lock }, faults)
 }
 
 /// So many faults get a hint that is looked for in the whole graph. A person reads no more of them, and a hundred
