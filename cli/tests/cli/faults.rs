@@ -44,7 +44,7 @@ fn row_14_numbers_that_are_none_end_a_run_with_their_node() {
     assert!(!desk.path("output").exists());
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("writable");
     for entry in fs::read_dir(from).expect("readable") {
         let (path, to) = (entry.as_ref().expect("readable").path(), to.join(entry.expect("readable").file_name()));

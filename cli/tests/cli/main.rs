@@ -3,6 +3,8 @@
 mod cache;
 mod desk;
 mod faults;
+mod hub;
+mod lock;
 mod models;
 mod pictures;
 mod reference;
@@ -10,3 +12,8 @@ mod runs;
 mod settings;
 mod stopped;
 mod words;
+
+// The hub that the tests of the crate `hub` play.
+#[allow(dead_code, reason = "it can be spoilt in more ways than are tried here")]
+#[path = "../../../hub/tests/hub/server.rs"]
+mod server;
