@@ -44,6 +44,8 @@ pub struct Locked {
     pub name: String,
     /// What it means.
     pub content: Content,
+    /// What stands in for the name, if it leads nowhere by itself.
+    pub stand_in: Option<StandIn>,
 }
 
 /// Holds a parameter to its lock; returns what stands in for its name, if something must.
@@ -143,7 +145,11 @@ pub fn lock(graph: &Graph, registry: &Registry, host: &Host) -> Result<IndexMap<
     for node in wired.nodes.iter().flatten() {
         for (input, source) in node.spec().inputs.iter().zip(&node.inputs) {
             match meant(input, source, &found, host.files()) {
-                Ok(Some(meant)) => drop(locked.insert(format!("{}.{}", node.id, input.name), meant)),
+                Ok(Some((name, content))) => {
+                    let at = format!("{}.{}", node.id, input.name);
+                    let stand_in = found.stand_ins.iter().find(|stand_in| stand_in.at == at).cloned();
+                    locked.insert(at, Locked { name, content, stand_in });
+                }
                 Ok(None) => {}
                 Err(fault) if is_idle(node, &fault) => {}
                 Err(fault) => faults.push(node.fault(fault).input(input.name)),
@@ -180,8 +186,13 @@ fn is_idle(node: &WiredNode<'_>, fault: &Fault) -> bool {
     node.entry.mode == Mode::Muted && fault.kind == FaultKind::File
 }
 
-/// Returns what stands at an input, if it is a file.
-fn meant(input: &Input, source: &Source<'_>, found: &Survey, files: &Files) -> Result<Option<Locked>, Fault> {
+/// Returns the name that stands at an input, and what it means, if it is a file.
+fn meant(
+    input: &Input,
+    source: &Source<'_>,
+    found: &Survey,
+    files: &Files,
+) -> Result<Option<(String, Content)>, Fault> {
     let Some(param) = input.param.as_ref().filter(|param| param.outside) else { return Ok(None) };
     let literal = match *source {
         Source::Literal(literal) => Some(literal.clone()),
@@ -195,8 +206,5 @@ fn meant(input: &Input, source: &Source<'_>, found: &Survey, files: &Files) -> R
     };
     let Some(literal @ Literal::Text(name)) = &literal else { return Ok(None) };
     let pieces = param.pieces(literal, files)?;
-    if pieces.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Locked { name: name.clone(), content: files.content(&pieces)? }))
+    if pieces.is_empty() { Ok(None) } else { Ok(Some((name.clone(), files.content(&pieces)?))) }
 }

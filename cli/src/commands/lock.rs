@@ -37,6 +37,7 @@ pub fn lock(args: &LockArgs, desk: &Arc<Desk>) -> Result<(), Faults> {
     if let Err(fault) = files.save_memo() {
         desk.warn(&format!("the hashes are not remembered: {fault}"));
     }
+    all.values().filter_map(|locked| locked.stand_in.as_ref()).for_each(|stand_in| desk.say(&stand_in.to_string()));
     if *check {
         let faults = differences(&loaded.graph, &all);
         faults.or(()).map_err(|faults| placed(faults, &loaded, file))?;
@@ -47,7 +48,7 @@ pub fn lock(args: &LockArgs, desk: &Arc<Desk>) -> Result<(), Faults> {
         let entries: serde_json::Map<_, _> = all.iter().map(|(at, locked)| (at.clone(), entry(locked))).collect();
         return desk.answer_json(json!({"ok": true, "exit": 0, "lock": entries}));
     }
-    for (at, Locked { name, content }) in &all {
+    for (at, Locked { name, content, .. }) in &all {
         let Content { sha256, bytes, files } = content;
         let files = if *files == 1 { String::new() } else { format!("  {files} files") };
         let size = bytes_for_people(*bytes);
@@ -90,7 +91,7 @@ fn differences(graph: &Graph, all: &All) -> Faults {
         let kind = graph.nodes.get(id).map_or("", |node| node.kind.as_str());
         faults.push(Located::at_node(Fault::file(what).hint(hint), id, kind).input(input));
     };
-    for (at, Locked { name, content }) in all {
+    for (at, Locked { name, content, .. }) in all {
         match graph.lock.get(at) {
             Some(there) if there == content => {}
             Some(there) => {
@@ -135,7 +136,7 @@ fn write(loaded: &Loaded, all: &All, file: &Path, desk: &Desk) -> Result<(), Fau
     Ok(())
 }
 
-fn entry(Locked { name, content }: &Locked) -> Value {
+fn entry(Locked { name, content, .. }: &Locked) -> Value {
     let Content { sha256, bytes, files } = content;
     json!({"name": name, "sha256": sha256.to_string(), "bytes": bytes, "files": files})
 }

@@ -54,7 +54,7 @@ fn what_is_locked_is_found_under_another_name_and_said() {
     // The picture carries the lock, and its workflow runs here too.
     desk.say(&["run", "output/sheet.png", "--fresh"]).ends(0);
     let kept = desk.say(&["lock", "sheet.ron", "--check"]).ends(0);
-    assert!(kept.err.contains("is locked to what is here"), "{}", kept.err);
+    assert!(kept.err.contains("is locked to what is here") && kept.err.contains(found), "{}", kept.err);
 }
 
 #[test]
