@@ -152,8 +152,9 @@ impl<'g> Wirer<'_, 'g> {
         match (self.entry.fields.get(input.name), &input.param) {
             (Some(Field::Link(link)), _) => self.link(input, link),
             (Some(Field::Literal(literal)), Some(param)) => match param.check(literal, self.files) {
-                // Whether a file is there is asked of the nodes that are needed, when their inputs are named.
-                Err(fault) if fault.kind != FaultKind::File => Err(fault),
+                // Whether a file is there is asked of the nodes that are needed, when their inputs are named; what is locked
+                // is then found by its content, whatever is wrong with its name.
+                Err(fault) if fault.kind != FaultKind::File && !self.is_locked(input) => Err(fault),
                 _ => Ok(Source::Literal(literal)),
             },
             (Some(Field::Literal(literal)), None) => Err(Fault::graph(format!(
@@ -173,6 +174,10 @@ impl<'g> Wirer<'_, 'g> {
             }
             (None, _) => Ok(Source::Open),
         }
+    }
+
+    fn is_locked(&self, input: &Input) -> bool {
+        !self.graph.lock.is_empty() && self.graph.lock.contains_key(&format!("{}.{}", self.id, input.name))
     }
 
     fn link(&self, input: &Input, link: &Link) -> Result<Source<'g>, Fault> {
