@@ -80,6 +80,26 @@ fn another_file_of_the_name_is_refused_unless_it_is_asked_for() {
 }
 
 #[test]
+fn a_name_of_several_files_is_settled_by_the_lock() {
+    let desk = Desk::new();
+    desk.graph("sheet.ron", SHEET);
+    desk.say(&["lock", "sheet.ron"]).ends(0);
+    fs::rename(desk.path("input/in.png"), desk.path("input/kept.png")).expect("it moves");
+    for kind in ["loras", "vae"] {
+        fs::create_dir_all(desk.path("own").join(kind)).expect("writable");
+        fs::write(desk.path("own").join(kind).join("in.png"), kind).expect("writable");
+    }
+    let run = || {
+        let mut command = desk.command(&["run", "sheet.ron"]);
+        Said::of(command.env("DARKROOM_MODELS", desk.path("own")).output().expect("the program starts"))
+    };
+    assert!(run().ends(0).err.contains("input/kept.png` stands in for `in.png`"));
+    fs::remove_file(desk.path("input/kept.png")).expect("it goes");
+    let lost = run().ends(2);
+    assert!(lost.err.contains("`in.png` is the name of several models") && lost.err.contains(HASH), "{}", lost.err);
+}
+
+#[test]
 fn a_folder_of_a_model_is_one_content_whatever_its_files_are_called() {
     let desk = Desk::new();
     desk.graph("drawn.ron", &DRAWN.replace("\"mini\"", "\"tiny\""));

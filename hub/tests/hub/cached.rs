@@ -102,6 +102,21 @@ fn what_is_cached_is_listed() {
 }
 
 #[test]
+fn files_are_found_by_their_size_and_by_the_hash_that_the_hub_gave_them() {
+    let server = pipeline();
+    let room = Room::new(&server);
+    let path = room.pull("hub://o/n").expect("pulled").path;
+    let shelf = Shelf::new(&room.settings);
+    let [small, large] = [NEEDED[2], NEEDED[3]].map(|file| (server.bytes(file).len() as u64, path.join(file)));
+    let sha256 = hash(&server.bytes(NEEDED[3]));
+    assert_eq!(shelf.files_of(large.0, &sha256), [large.1]);
+    assert_eq!(shelf.files_of(large.0, &"0".repeat(64)), Vec::<std::path::PathBuf>::new(), "it is another's hash");
+    assert_eq!(shelf.files_of(small.0, &sha256), [small.1], "of a small file only git's hash is known");
+    assert_eq!(shelf.files_of(large.0 + 1, &sha256), Vec::<std::path::PathBuf>::new());
+    assert_eq!(shelf.pipelines(), [path]);
+}
+
+#[test]
 fn removing_a_revision_keeps_what_others_share() {
     let server = Server::new(&[("config.json", noise(200, 1)), ("model.safetensors", noise(3000, 2))]);
     let room = Room::new(&server);
