@@ -35,6 +35,9 @@ pub enum Command {
         /// Print one JSON object a line for everything that happens, instead of paths.
         #[arg(long, conflicts_with = "json")]
         events: bool,
+        /// Fetch what the workflow names of the hub and lacks before it runs.
+        #[arg(long)]
+        pull: bool,
     },
     /// Says what a run would do, and why, without doing it.
     Explain(Wanted),
@@ -49,6 +52,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Writes into a workflow which files it was made with, by their content: they are found again under any name.
+    Lock(LockArgs),
     /// Lists the nodes there are, or shows the manual of one.
     Nodes {
         /// The node's type.
@@ -88,6 +93,22 @@ pub enum Command {
         /// The folder.
         dir: Option<PathBuf>,
     },
+}
+
+/// How a workflow is locked.
+#[derive(Debug, Args)]
+pub struct LockArgs {
+    /// The workflow.
+    pub file: PathBuf,
+    /// Only tell how the lock differs from what is here, and change nothing.
+    #[arg(long)]
+    pub check: bool,
+    /// Let the workflow read files below this folder too.
+    #[arg(long, value_name = "DIR")]
+    pub allow: Vec<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What is wanted of a workflow.
@@ -185,10 +206,10 @@ pub struct CacheArgs {
 /// A deed on models. An address is `hub://owner/name`, with `@revision` and `/file` where wanted.
 #[derive(Debug, Subcommand)]
 pub enum ModelsDeed {
-    /// Fetches a model, or one file of it, and prints its path; what was cut off goes on.
+    /// Fetches a model, one file of it, or all that a workflow lacks, and prints the paths; what was cut off goes on.
     Pull {
-        /// What to fetch: `hub://owner/name[@revision][/file]`.
-        address: String,
+        /// What to fetch: `hub://owner/name[@revision][/file]`, or a workflow.
+        what: String,
         /// Only say what would be fetched, with sizes.
         #[arg(long)]
         dry_run: bool,
@@ -244,7 +265,8 @@ impl Command {
     /// Tells whether the answer is wanted as JSON.
     pub fn wants_json(&self) -> bool {
         match self {
-            Self::Run { wanted, events } => wanted.json || *events,
+            Self::Run { wanted, events, .. } => wanted.json || *events,
+            Self::Lock(args) => args.json,
             Self::Explain(wanted) => wanted.json,
             Self::Check { json, .. } | Self::Nodes { json, .. } => *json,
             Self::Cache { deed } => deed.args().json,

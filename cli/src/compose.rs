@@ -5,7 +5,7 @@ use std::path::Path;
 use darkroom_core::cache::Cache;
 use darkroom_core::engine::Engine;
 use darkroom_core::fault::Fault;
-use darkroom_core::files::Files;
+use darkroom_core::files::{Files, Piece};
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
 use darkroom_core::registry::Registry;
@@ -21,6 +21,14 @@ pub fn registry() -> Registry {
 /// Returns the machine, over the files that may be touched.
 pub fn host(files: Files) -> Host {
     darkroom_nodes::host(files)
+}
+
+/// Lists the files of a model, each with its part, as a lock takes them.
+///
+/// # Errors
+/// A fault of the files.
+pub fn pieces(model: &Path) -> Result<Vec<Piece>, Fault> {
+    darkroom_nodes::models::pieces(model)
 }
 
 /// Returns what a picture says of its making.

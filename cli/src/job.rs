@@ -50,6 +50,12 @@ impl Job {
         let loaded = workflow::load(&wanted.file, desk)?;
         let mut graph = loaded.graph;
         let (drawn, set) = settle(&mut graph, &registry, wanted)?;
+        for (id, name) in &set {
+            // What was typed is what is wanted, whatever the file was locked to.
+            if graph.lock.shift_remove(&format!("{id}.{name}")).is_some() {
+                desk.say(&format!("`{id}.{name}` is set, and no longer locked"));
+            }
+        }
         for (at, seed) in &drawn {
             desk.say(&format!("drawn for `{at}`: {seed}"));
         }
@@ -59,7 +65,7 @@ impl Job {
         let file = full(&wanted.file)?;
         let history = History::open(&folders.histories(), &file.canonicalize().unwrap_or(file));
         let files = Files::new(roots(&wanted.file, &wanted.allow)?, output).with_memo(folders.digests());
-        let files = with_shelves(files, folders)?;
+        let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
             engine: compose::engine(files, cache, wanted.budgets.ram, history),

@@ -59,9 +59,10 @@ fn main() -> ExitCode {
 
 fn act(command: &Command, desk: &Arc<Desk>) -> Result<(), Faults> {
     match command {
-        Command::Run { wanted, events } => commands::run::run(wanted, *events, desk),
+        Command::Run { wanted, events, pull } => commands::run::run(wanted, *events, *pull, desk),
         Command::Explain(wanted) => commands::explain::explain(wanted, desk),
         Command::Check { file, allow, json } => commands::check::check(file, allow, *json, desk),
+        Command::Lock(args) => commands::lock::lock(args, desk),
         Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
         Command::Cache { deed } => commands::cache::cache(deed, desk),
         Command::Models { deed } => commands::models::models(deed, desk),

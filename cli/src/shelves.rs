@@ -1,17 +1,18 @@
 //! Where models lie that a workflow does not bring along: the hub's cache, the user's own folder, and the folders of other
 //! tools that `DARKROOM_MODELS` names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use darkroom_core::fault::{Fault, FaultKind};
-use darkroom_core::files::{Files, Finder};
-use darkroom_hub::library::{self, Library};
-use darkroom_hub::{Hub, HubFault, Kind, Settings};
+use darkroom_core::files::{Content, Files, Finder};
+use darkroom_hub::fault::Offline;
+use darkroom_hub::library::{self, Item, Library};
+use darkroom_hub::{Hub, HubFault, Kind, Settings, Shelf};
 
 use crate::folders::Folders;
 
 /// How addresses on the hub begin.
-const HUB: &str = "hub://";
+pub const HUB: &str = "hub://";
 
 /// Makes a fault of the command line out of one of the hub.
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands errors over by value")]
@@ -49,21 +50,51 @@ pub fn library(folders: &Folders) -> Result<Library, Fault> {
     Ok(library)
 }
 
-/// Lets a workflow name models by their address, or by their name in the library.
+/// Lets a workflow name models by their address, or by their name in the library, and finds what it is locked to.
 ///
 /// # Errors
 /// A fault of the environment.
-pub fn with_shelves(files: Files, folders: &Folders) -> Result<Files, Fault> {
+pub fn with_shelves(files: Files, folders: &Folders, workflow: &Path) -> Result<Files, Fault> {
     let settings = Settings::from_environment().map_err(hub_fault)?;
-    Ok(files.with_finder(OnHub(Hub::new(settings))).with_finder(InLibrary(library(folders)?)))
+    let (shelf, cache) = (Shelf::new(&settings), settings.cache.clone());
+    let on_hub = OnHub { hub: Hub::new(settings), shelf, cache, workflow: workflow.to_owned() };
+    Ok(files.with_finder(on_hub).with_finder(InLibrary(library(folders)?)))
 }
 
 #[derive(Debug)]
-struct OnHub(Hub);
+struct OnHub {
+    hub: Hub,
+    shelf: Shelf,
+    cache: PathBuf,
+    /// Who asks.
+    workflow: PathBuf,
+}
+
+impl OnHub {
+    fn found(&self, name: &str) -> Result<PathBuf, Fault> {
+        self.hub.find(&name.parse().map_err(hub_fault)?).map_err(|fault| {
+            let can_fetch = matches!(fault, HubFault::Offline { why: Offline::NotAsked, .. });
+            let fault = hub_fault(fault);
+            let way = format!("fetch all that it lacks with `darkroom models pull {}`", self.workflow.display());
+            if can_fetch { fault.hint(format!("{way}, or run it with --pull")) } else { fault }
+        })
+    }
+}
 
 impl Finder for OnHub {
     fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>> {
-        name.starts_with(HUB).then(|| self.0.find(&name.parse().map_err(hub_fault)?).map_err(hub_fault))
+        name.starts_with(HUB).then(|| self.found(name))
+    }
+
+    fn candidates(&self, content: &Content) -> Vec<PathBuf> {
+        match content.files {
+            1 => self.shelf.files_of(content.bytes, &content.sha256.to_string()),
+            _ => self.shelf.pipelines(),
+        }
+    }
+
+    fn places(&self) -> Vec<String> {
+        vec![self.cache.display().to_string()]
     }
 }
 
@@ -73,5 +104,20 @@ struct InLibrary(Library);
 impl Finder for InLibrary {
     fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>> {
         self.0.find(name).map_err(|fault| library_fault(&fault)).transpose()
+    }
+
+    fn candidates(&self, content: &Content) -> Vec<PathBuf> {
+        let fits = |item: &Item| match item.kind {
+            library::Kind::Diffusers => content.files > 1,
+            _ => content.files == 1 && item.bytes == content.bytes,
+        };
+        // A folder that cannot be read has nothing to offer; `models ls` tells of it.
+        self.0.list().unwrap_or_default().into_iter().filter(fits).map(|item| item.path).collect()
+    }
+
+    fn places(&self) -> Vec<String> {
+        let mut folders: Vec<_> = self.0.places().iter().filter_map(|place| place.folder.parent()).collect();
+        folders.dedup();
+        folders.iter().map(|folder| folder.display().to_string()).collect()
     }
 }

@@ -98,32 +98,32 @@ impl Engine {
     }
 
     /// Says what would happen without reading large files: those that were never read have provisional names, under
-    /// which the cache holds nothing. A graph that locks its files to a content has them read all the same.
+    /// which the cache holds nothing. Files that the graph locks to a content are read all the same.
     ///
     /// # Errors
     /// Everything that is wrong with the graph, at once.
     pub fn foresee(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
-        let names = if graph.lock.is_empty() { Names::Provisional } else { Names::Content };
-        let given = Given { files: self.host.files().named(names), ..Given::of(&self.host) };
-        plan_given(&given, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
+        let host = self.host.apart();
+        let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host) };
+        plan_given(&given, graph, &self.registry, &host, &self.cache, &self.history(), wish)
     }
 
     /// Plans a run on a thread of its own, so that whoever watches hears how far the reading of large files is.
     fn plan_watched(
         &self,
         lost: &HashSet<Fingerprint>,
+        host: &Host,
         graph: &Graph,
         wish: &Wish,
         observer: &dyn Observer,
         cancel: &Cancel,
     ) -> Result<Plan, Faults> {
         let (tell, hear) = mpsc::channel();
-        let files = self.host.files().watched(Watch { tell, cancel: cancel.clone() });
+        let files = host.files().watched(Watch { tell, cancel: cancel.clone() });
         let given = Given { lost: lost.clone(), files };
         std::thread::scope(|scope| {
-            let planning = scope.spawn(move || {
-                plan_given(&given, graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
-            });
+            let planning = scope
+                .spawn(move || plan_given(&given, graph, &self.registry, host, &self.cache, &self.history(), wish));
             for Reading { path, done, of } in hear {
                 observer.see(&Event::Reading { path: &path, done, of });
             }
@@ -138,15 +138,16 @@ impl Engine {
     pub fn run(&self, graph: &Graph, wish: &Wish, observer: &dyn Observer, cancel: &Cancel) -> Result<Report, Faults> {
         let began = Instant::now();
         let (mut done, mut lost) = (HashMap::new(), HashSet::new());
+        let host = self.host.apart();
         loop {
-            let plan = self.plan_watched(&lost, graph, wish, observer, cancel)?;
+            let plan = self.plan_watched(&lost, &host, graph, wish, observer, cancel)?;
             observer.see(&Event::Planned(&plan));
             let workflow = Workflow::new(graph, &plan);
             let around = Surroundings {
                 observer,
                 cancel,
                 ledger: &self.ledger,
-                host: &self.host,
+                host: &host,
                 checkpoints: self.cache.checkpoints(),
                 workflow: &workflow,
             };

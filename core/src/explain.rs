@@ -38,6 +38,9 @@ pub fn explain(plan: &Plan) -> String {
             text.push_str(&format!("{} drew: {}\n", step.id, drawn.escape_debug()));
         }
     }
+    for stand_in in &plan.stand_ins {
+        text.push_str(&format!("{stand_in}\n"));
+    }
     text.push_str(&summary(plan));
     text
 }

@@ -1,25 +1,45 @@
 //! Files that a graph may touch: it reads below known roots and writes below one folder, and a file is named by its
 //! content. Whatever points elsewhere (`..`, a link, a device, a URL) is refused.
 
-use std::collections::HashMap;
-use std::fs;
-use std::io::Read;
-use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex};
-use std::time::UNIX_EPOCH;
+mod content;
+mod memo;
+mod reading;
+mod search;
 
-use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::fault::Fault;
-use crate::fingerprint::{Fingerprint, Hasher};
-use crate::observe::Cancel;
+use crate::fingerprint::Fingerprint;
+
+use memo::{Digests, Memo, Stamp};
+use reading::Ask;
+
+pub use content::{Content, Piece, Sha256};
+pub use reading::{Reading, Watch};
 
 /// Knows where things lie that a graph does not bring along: models of a hub's cache, of other tools' folders.
 pub trait Finder: std::fmt::Debug + Send + Sync {
     /// Finds what `name` calls; `None` if it calls nothing of this finder's.
     fn find(&self, name: &str) -> Option<Result<PathBuf, Fault>>;
+
+    /// Lists what could have a content, by size alone and whatever it is called: files of its length, or folders where it is
+    /// several files. Whoever asks reads them.
+    fn candidates(&self, content: &Content) -> Vec<PathBuf> {
+        let _ = content;
+        Vec::new()
+    }
+
+    /// Says where it looks, for a sentence.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
+
+/// What names are held to, by the names: where they lead, and what is there.
+type Held = HashMap<String, (PathBuf, Content)>;
 
 /// The roots that may be read, the folder that may be written, and the memory of digests; a clone shares the memory.
 #[derive(Debug, Default, Clone)]
@@ -30,6 +50,7 @@ pub struct Files {
     memo: Arc<Memo>,
     names: Names,
     watch: Option<Watch>,
+    held: Arc<Mutex<Held>>,
 }
 
 /// By what files are named that nobody has read yet.
@@ -40,26 +61,6 @@ pub enum Names {
     Content,
     /// By size, time of change and beginning, for plans that are only looked at. No content ever has such a name.
     Provisional,
-}
-
-/// Somebody who waits while a large file is read.
-#[derive(Debug, Clone)]
-pub struct Watch {
-    /// Hears how far it is.
-    pub tell: Sender<Reading>,
-    /// May end it.
-    pub cancel: Cancel,
-}
-
-/// How far the reading of a file has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// The file.
-    pub path: PathBuf,
-    /// Bytes read.
-    pub done: u64,
-    /// Bytes in all.
-    pub of: u64,
 }
 
 impl Files {
@@ -94,6 +95,46 @@ impl Files {
         Self { watch: Some(watch), ..self.clone() }
     }
 
+    /// Returns the same files, in which no name is held to anything: for another graph.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { held: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns the same files, in which one name leads to a path.
+    pub(crate) fn standing_in(&self, name: &str, path: PathBuf, content: Content) -> Self {
+        Self { held: Arc::new(Mutex::new(HashMap::from([(name.to_owned(), (path, content))]))), ..self.clone() }
+    }
+
+    /// Lets a name lead to a path from now on, for all clones.
+    pub(crate) fn hold(&self, name: &str, path: PathBuf, content: Content) {
+        self.table().insert(name.to_owned(), (path, content));
+    }
+
+    /// Returns the content that a name is held to.
+    pub(crate) fn held(&self, name: &str) -> Option<Content> {
+        self.table().get(name).map(|(_, content)| *content)
+    }
+
+    fn table(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().expect("no thread panics while it holds the table")
+    }
+
+    /// Lists what could have a content, by size alone: first what finders know of, then what lies below the roots, which are
+    /// not looked through before they must be.
+    pub(crate) fn candidates(&self, content: &Content) -> impl Iterator<Item = PathBuf> {
+        let known = self.finders.iter().flat_map(|finder| finder.candidates(content));
+        let below = self.roots.iter().flat_map(|root| search::below(root, content));
+        let mut seen = BTreeSet::new();
+        known.chain(below).filter(move |path| seen.insert(path.clone()))
+    }
+
+    /// Says where contents are looked for.
+    pub(crate) fn places(&self) -> Vec<String> {
+        let roots = self.roots.iter().map(|root| root.display().to_string());
+        roots.chain(self.finders.iter().flat_map(|finder| finder.places())).collect()
+    }
+
     /// Returns the folder that may be written.
     pub fn output(&self) -> &Path {
         &self.output
@@ -106,6 +147,9 @@ impl Files {
     pub fn resolve(&self, name: &str) -> Result<PathBuf, Fault> {
         if name.is_empty() || name.contains('\0') {
             return Err(Fault::file(format!("`{}` is not the name of a file", name.escape_debug())));
+        }
+        if let Some((path, _)) = self.table().get(name) {
+            return Ok(path.clone());
         }
         let address = name.contains("://");
         let below = |root: &PathBuf| root.join(name).canonicalize().ok();
@@ -147,14 +191,53 @@ impl Files {
     pub fn digest(&self, path: &Path) -> Result<Fingerprint, Fault> {
         let stamp = Stamp::of(path)?;
         if let Some(known) = self.memo.get(path, &stamp) {
-            return Ok(known);
+            return Ok(known.name);
         }
         if self.names == Names::Provisional {
-            return provisional(path, &stamp);
+            return reading::provisional(path, &stamp);
         }
-        let digest = hash_file(path, stamp.bytes, self.watch.as_ref())?;
-        self.memo.put(path, stamp, digest);
-        Ok(digest)
+        Ok(self.read(path, stamp, Ask::Name)?.name)
+    }
+
+    /// Returns the hash by which others know a file, read once per path, size and time of change.
+    ///
+    /// # Errors
+    /// A fault of the file, or [`Fault::cancelled`].
+    pub fn sha256(&self, path: &Path) -> Result<Sha256, Fault> {
+        let stamp = Stamp::of(path)?;
+        if let Some(known) = self.memo.get(path, &stamp).and_then(|known| known.sha256) {
+            return Ok(known);
+        }
+        let read = self.read(path, stamp, Ask::Sha256)?;
+        Ok(read.sha256.expect("it was asked for"))
+    }
+
+    fn read(&self, path: &Path, stamp: Stamp, ask: Ask) -> Result<Digests, Fault> {
+        let digests = reading::digests(path, stamp.bytes, ask, self.watch.as_ref())?;
+        self.memo.put(path, stamp, digests);
+        Ok(digests)
+    }
+
+    /// Returns what files are together, whatever they are called.
+    ///
+    /// # Errors
+    /// A fault of a file, or [`Fault::cancelled`].
+    pub fn content(&self, pieces: &[Piece]) -> Result<Content, Fault> {
+        let each = |piece: &'_ Piece| Ok((self.sha256(&piece.path)?, piece.role.clone()));
+        let hashes = pieces.iter().map(each).collect::<Result<Vec<_>, Fault>>()?;
+        let sha256 = match &hashes[..] {
+            [(only, role)] if role.is_empty() => *only,
+            _ => content::together(&hashes),
+        };
+        Ok(Content { sha256, bytes: Self::bytes(pieces)?, files: pieces.len() })
+    }
+
+    /// Returns the bytes of all files.
+    ///
+    /// # Errors
+    /// A fault of a file.
+    pub fn bytes(pieces: &[Piece]) -> Result<u64, Fault> {
+        pieces.iter().map(|piece| Ok(Stamp::of(&piece.path)?.bytes)).sum()
     }
 
     /// Writes the memory of digests down, if it changed.
@@ -169,100 +252,6 @@ impl Files {
     pub fn below_output(&self, relative: &Path) -> Option<PathBuf> {
         let plain = relative.components().all(|part| matches!(part, Component::Normal(_)));
         (plain && relative.components().next().is_some()).then(|| self.output.join(relative))
-    }
-}
-
-/// Bytes that are read at a time.
-const PIECE: usize = 1 << 20;
-/// Bytes after which whoever waits hears of it.
-const TOLD: u64 = 16 << 20;
-
-fn hash_file(path: &Path, of: u64, watch: Option<&Watch>) -> Result<Fingerprint, Fault> {
-    let fail = |error: &std::io::Error| Fault::io("read", path, error);
-    let mut file = fs::File::open(path).map_err(|error| fail(&error))?;
-    let mut hasher = blake3::Hasher::new();
-    let mut piece = vec![0; PIECE];
-    let (mut done, mut told) = (0, 0);
-    loop {
-        match file.read(&mut piece).map_err(|error| fail(&error))? {
-            0 => return Ok(Fingerprint::cut(hasher.finalize())),
-            read => {
-                hasher.update(&piece[..read]);
-                done += read as u64;
-            }
-        }
-        let Some(watch) = watch else { continue };
-        watch.cancel.check()?;
-        if done - told >= TOLD {
-            told = done;
-            // Whoever has gone away need not hear.
-            let _ = watch.tell.send(Reading { path: path.to_owned(), done, of });
-        }
-    }
-}
-
-/// Names a file by what can be had at once. The headers of models lie at their beginning.
-fn provisional(path: &Path, stamp: &Stamp) -> Result<Fingerprint, Fault> {
-    let mut start = Vec::with_capacity(PIECE);
-    let read = fs::File::open(path).and_then(|file| file.take(PIECE as u64).read_to_end(&mut start));
-    read.map_err(|error| Fault::io("read", path, &error))?;
-    let hasher = Hasher::new("provisional").integer(i128::from(stamp.bytes)).text(&stamp.changed_ns.to_string());
-    Ok(hasher.bytes(&start).finish())
-}
-
-/// By what a file is recognised as unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    bytes: u64,
-    changed_ns: u128,
-}
-
-impl Stamp {
-    fn of(path: &Path) -> Result<Self, Fault> {
-        let about = fs::metadata(path).map_err(|error| Fault::io("read", path, &error))?;
-        let changed = about.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Ok(Self { bytes: about.len(), changed_ns: changed.map_or(0, |time| time.as_nanos()) })
-    }
-}
-
-/// Digests already computed, by path.
-#[derive(Debug, Default)]
-struct Memo {
-    path: Option<PathBuf>,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    digests: HashMap<PathBuf, (Stamp, Fingerprint)>,
-    changed: bool,
-}
-
-impl Memo {
-    /// Reads the memo; one that is missing or damaged is an empty one.
-    fn load(path: PathBuf) -> Self {
-        let digests = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path: Some(path), known: Mutex::new(Known { digests, changed: false }) }
-    }
-
-    fn get(&self, path: &Path, stamp: &Stamp) -> Option<Fingerprint> {
-        let known = self.known.lock().expect("no thread panics while it holds the memo");
-        known.digests.get(path).filter(|(known, _)| known == stamp).map(|(_, digest)| *digest)
-    }
-
-    fn put(&self, path: &Path, stamp: Stamp, digest: Fingerprint) {
-        let mut known = self.known.lock().expect("no thread panics while it holds the memo");
-        known.digests.insert(path.to_owned(), (stamp, digest));
-        known.changed = true;
-    }
-
-    fn save(&self) -> Result<(), Fault> {
-        let mut known = self.known.lock().expect("no thread panics while it holds the memo");
-        let Some(path) = self.path.as_ref().filter(|_| known.changed) else { return Ok(()) };
-        let text = serde_json::to_vec(&known.digests).expect("paths and numbers are always valid JSON");
-        write_aside(path, &text)?;
-        known.changed = false;
-        Ok(())
     }
 }
 
@@ -299,6 +288,7 @@ pub fn next_number() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observe::Cancel;
 
     #[test]
     fn a_graph_reads_below_its_roots_only() {
@@ -373,6 +363,21 @@ mod tests {
         let later = Files::new(Vec::new(), PathBuf::new()).with_memo(memo);
         assert_ne!(later.digest(&path).expect("readable"), one);
         assert_eq!(one, Fingerprint::of_bytes(b"one"));
+    }
+
+    #[test]
+    fn a_file_is_read_once_for_both_of_its_hashes() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (path, memo) = (home.path().join("a"), home.path().join("memo.json"));
+        fs::write(&path, b"one").expect("a file");
+        let files = Files::new(Vec::new(), PathBuf::new()).with_memo(memo.clone());
+        let alone = files.content(&Piece::alone(path.clone())).expect("readable");
+        assert_eq!(alone, Content { sha256: Sha256::of_bytes(b"one"), bytes: 3, files: 1 });
+        files.save_memo().expect("writable");
+        let stamp = Stamp::of(&path).expect("it is there");
+        let later = Memo::load(memo).get(&path, &stamp).expect("remembered");
+        let name = Fingerprint::of_bytes(b"one");
+        assert_eq!(later, Digests { name, sha256: Some(Sha256::of_bytes(b"one")) });
     }
 
     #[test]

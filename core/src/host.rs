@@ -36,6 +36,12 @@ impl Host {
         self
     }
 
+    /// Returns the same machine for another graph: no name is held to a content yet.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { files: self.files.apart(), numerics: self.numerics.clone(), parts: self.parts.clone() }
+    }
+
     /// Returns the files that may be touched.
     pub fn files(&self) -> &Files {
         &self.files

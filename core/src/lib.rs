@@ -4,7 +4,8 @@
 //! A workflow file is read into a [`graph::Graph`]: nodes by id, literals and wires, nothing more. [`graph::check::wire`]
 //! asks a [`registry::Registry`] what each node's type means, and notes all that is wrong at once, each fault with its
 //! place. [`survey`] walks back from what is wanted, makes the light values, decides the routes, says what every wire
-//! will carry, and names every result before it exists. [`plan`](plan::plan) holds those names against the
+//! will carry, and names every result before it exists; a file that the graph locks to a content is found by it
+//! ([`locks`]). [`plan`](plan::plan) holds those names against the
 //! [`cache::Cache`] and decides what runs, what is taken and what nobody needs, and why. [`explain`](explain::explain)
 //! prints that; [`engine::Engine::run`] obeys it, tells an [`observe::Observer`] all that happens, and keeps what comes
 //! out under its name.
@@ -29,6 +30,7 @@ pub mod history;
 pub mod host;
 pub mod image;
 pub mod literal;
+pub mod locks;
 pub mod node;
 pub mod observe;
 pub mod param;

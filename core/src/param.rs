@@ -2,7 +2,7 @@
 //! kind of wire may replace it.
 
 use crate::fault::Fault;
-use crate::files::Files;
+use crate::files::{Files, Piece};
 use crate::fingerprint::Fingerprint;
 use crate::graph::check::RANDOM;
 use crate::literal::Literal;
@@ -44,6 +44,16 @@ pub trait Param: Sized + Send + 'static {
     /// A fault of the file.
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         Ok(Self::parse(literal, files)?.literal().name())
+    }
+
+    /// Lists the files that the literal means, each with the part that it plays; none where it means what is built in, or
+    /// no file. A graph can be locked to their content.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    fn pieces(literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        let _ = (literal, files);
+        Ok(Vec::new())
     }
 
     /// What holds when nothing is given at all.
@@ -205,6 +215,10 @@ impl<T: Param> Param for Option<T> {
 
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         T::name(literal, files)
+    }
+
+    fn pieces(literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        T::pieces(literal, files)
     }
 
     fn absent() -> Option<Self> {

@@ -14,6 +14,7 @@ use crate::graph::{Graph, Mode};
 use crate::history::{History, Past};
 use crate::host::Host;
 use crate::literal::Literal;
+use crate::locks::{self, StandIn};
 use crate::node::AnyNode;
 use crate::registry::{Registry, nearest};
 use crate::spec::Lane;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub peak_bytes: u64,
     /// What the machine's arithmetic is called.
     pub numerics: String,
+    /// What stands in for names of files, because it has the content that they are locked to.
+    pub stand_ins: Vec<StandIn>,
 }
 
 /// What would happen to one node.
@@ -167,15 +170,17 @@ impl fmt::Display for Why {
     }
 }
 
-/// Checks a graph: its structure, its literals, and the types and sizes on its wires.
+/// Checks a graph: its structure, its literals, its locks, and the types and sizes on its wires. Returns what stands in for
+/// locked files.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
-pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<(), Faults> {
+pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<Vec<StandIn>, Faults> {
+    let host = host.apart();
     let (wired, mut faults) = wire(graph, registry, host.files());
-    let all: Vec<_> = wired.order.clone();
-    survey(&wired, &all, host, &host.files().named(Names::Provisional), &mut faults);
-    in_file_order(faults, graph).or(())
+    locks::check(graph, &wired, &mut faults);
+    let found = survey(&wired, &wired.order, &host, &host.files().named(Names::Provisional), &mut faults);
+    in_file_order(faults, graph).or(found.stand_ins)
 }
 
 /// Makes a plan.
@@ -190,6 +195,7 @@ pub fn plan(
     history: &History,
     wish: &Wish,
 ) -> Result<Plan, Faults> {
+    let host = &host.apart();
     plan_given(&Given::of(host), graph, registry, host, cache, history, wish)
 }
 
@@ -224,7 +230,7 @@ pub(crate) fn plan_given(
     let (wired, mut faults) = wire(graph, registry, host.files());
     let goals = goals(&wired, graph, wish, &mut faults);
     let found = survey(&wired, &goals, host, &given.files, &mut faults);
-    check_locks(graph, &wired, &found, &mut faults);
+    locks::check(graph, &wired, &mut faults);
     if faults.0.is_empty() && goals.iter().all(|goal| found.findings[*goal].is_none()) {
         faults.push(Fault::graph("all that is wanted waits for a muted node").hint("make that node active"));
     }
@@ -233,7 +239,7 @@ pub(crate) fn plan_given(
 }
 
 /// Sorts faults as a person reads the file; those of no node come first.
-fn in_file_order(mut faults: Faults, graph: &Graph) -> Faults {
+pub(crate) fn in_file_order(mut faults: Faults, graph: &Graph) -> Faults {
     let place = |located: &Located| located.place.node.as_ref().and_then(|(id, _)| graph.nodes.get_index_of(id));
     faults.0.sort_by_cached_key(place);
     faults
@@ -265,25 +271,6 @@ fn goals(wired: &Wired<'_>, graph: &Graph, wish: &Wish, faults: &mut Faults) -> 
     }
 }
 
-/// Holds the names of locked inputs against what the author had.
-fn check_locks(graph: &Graph, wired: &Wired<'_>, found: &Survey, faults: &mut Faults) {
-    for (at, digest) in &graph.lock {
-        let Some((id, input)) = at.split_once('.') else {
-            faults.push(Fault::graph(format!("`{at}` in `lock` names no input")).hint("write `node.input`"));
-            continue;
-        };
-        let index = graph.nodes.get_index_of(id);
-        let node = index.and_then(|index| Some((wired.nodes[index].as_ref()?, found.findings[index].as_ref()?)));
-        let Some((node, finding)) = node else { continue };
-        let name = node.spec().input(input).and_then(|(index, _)| finding.inputs.iter().find(|(at, _)| *at == index));
-        if name.is_none_or(|(_, name)| name.to_string() != *digest) {
-            let fault = Fault::file(format!("`{input}` is not the file that this workflow was locked to"))
-                .hint("get that file, or take the line out of `lock`");
-            faults.push(node.fault(fault).input(input));
-        }
-    }
-}
-
 struct Planner<'a, 'g> {
     wired: &'a Wired<'g>,
     found: &'a Survey,
@@ -310,7 +297,8 @@ impl<'g> Planner<'_, 'g> {
         self.decide(&mut steps, &goals);
         self.explain(&mut steps);
         let peak_bytes = peak(&steps);
-        Plan { steps, goals, peak_bytes, numerics: self.host.numerics().to_owned() }
+        let (numerics, stand_ins) = (self.host.numerics().to_owned(), self.found.stand_ins.clone());
+        Plan { steps, goals, peak_bytes, numerics, stand_ins }
     }
 
     fn finding(&self, index: usize) -> &Finding {

@@ -2,7 +2,7 @@
 //! form of a file follow from it.
 
 use crate::fault::Fault;
-use crate::files::Files;
+use crate::files::{Files, Piece};
 use crate::fingerprint::Fingerprint;
 use crate::literal::Literal;
 use crate::param::Param;
@@ -103,6 +103,8 @@ pub struct ParamSpec {
     parse: fn(&Literal, &Files) -> Result<(), Fault>,
     /// The name of the literal's meaning; of a file's content, for a file.
     name: fn(&Literal, &Files) -> Result<Fingerprint, Fault>,
+    /// The files that the literal means.
+    pieces: fn(&Literal, &Files) -> Result<Vec<Piece>, Fault>,
     /// The name of the default, where it hangs on no file.
     default_name: Option<Fingerprint>,
 }
@@ -157,6 +159,7 @@ impl Input {
             noun: T::NOUN,
             parse: |literal, files| T::parse(literal, files).map(drop),
             name: T::name,
+            pieces: T::pieces,
             default_name: None,
         };
         Self { name, doc, kind: T::KIND, required: !T::OPTIONAL, param: Some(param) }
@@ -268,6 +271,14 @@ impl ParamSpec {
     /// A fault of the file that the literal names.
     pub fn name(&self, literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         (self.name)(literal, files)
+    }
+
+    /// Lists the files that the literal means, each with the part that it plays.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    pub fn pieces(&self, literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        (self.pieces)(literal, files)
     }
 }
 

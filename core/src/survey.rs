@@ -11,6 +11,8 @@ use crate::fingerprint::{Fingerprint, Hasher};
 use crate::graph::Mode;
 use crate::graph::check::{Source, Wired, WiredNode};
 use crate::host::Host;
+use crate::literal::Literal;
+use crate::locks::{self, StandIn};
 use crate::node::{Feed, Inputs, Known, KnownInput};
 use crate::observe::Cancel;
 use crate::residency::Ledger;
@@ -43,6 +45,8 @@ pub struct Survey {
     pub findings: Vec<Option<Finding>>,
     /// The nodes reached, sources first.
     pub order: Vec<usize>,
+    /// What stands in for names, because it has the content that they are locked to.
+    pub stand_ins: Vec<StandIn>,
 }
 
 impl Survey {
@@ -65,7 +69,11 @@ pub fn survey(wired: &Wired<'_>, goals: &[usize], host: &Host, files: &Files, fa
         host,
         files,
         faults,
-        found: Survey { findings: (0..count).map(|_| None).collect(), order: Vec::with_capacity(count) },
+        found: Survey {
+            findings: (0..count).map(|_| None).collect(),
+            order: Vec::with_capacity(count),
+            stand_ins: Vec::new(),
+        },
         phases: vec![Phase::Unseen; count],
         stack: Vec::new(),
     };
@@ -295,7 +303,7 @@ impl<'a, 'g> Surveyor<'a, 'g> {
     fn name_inputs(&mut self, node: &WiredNode<'_>) -> Option<Vec<(usize, Fingerprint)>> {
         let mut names = Vec::with_capacity(node.inputs.len());
         for (index, (input, source)) in node.spec().inputs.iter().zip(&node.inputs).enumerate() {
-            match self.name_input(input, source) {
+            match self.name_input(node, input, source) {
                 Ok(Some(name)) => names.push((index, name)),
                 Ok(None) => {}
                 Err(fault) => {
@@ -308,38 +316,64 @@ impl<'a, 'g> Surveyor<'a, 'g> {
     }
 
     /// The name of what stands at an input, if anything does.
-    fn name_input(&self, input: &Input, source: &Source<'_>) -> Result<Option<Fingerprint>, Fault> {
+    fn name_input(
+        &mut self,
+        node: &WiredNode<'_>,
+        input: &Input,
+        source: &Source<'_>,
+    ) -> Result<Option<Fingerprint>, Fault> {
         let files = self.files;
         match (*source, &input.param) {
-            (Source::Literal(literal), Some(param)) => param.name(literal, files).map(Some),
-            (Source::Default, Some(param)) => param.default_name(files),
-            (Source::Link { node, output }, param) => {
-                let (node, output) = self.found.origin(node, output);
-                let Some(finding) = &self.found.findings[node] else { return Ok(None) };
+            (Source::Literal(literal), Some(param)) => {
+                self.hold(node, input, literal)?;
+                param.name(literal, files).map(Some)
+            }
+            (Source::Default, Some(param)) => {
+                param.default.iter().try_for_each(|default| self.hold(node, input, default))?;
+                param.default_name(files)
+            }
+            (Source::Link { node: from, output }, param) => {
+                let (from, output) = self.found.origin(from, output);
+                let Some(finding) = &self.found.findings[from] else { return Ok(None) };
+                let id = || self.wired.nodes[from].as_ref().map_or("", |node| node.id);
                 // A route may pass on anything: only here is it known what.
                 let found = finding.types[output].kind;
                 if !input.kind.accepts(found) {
-                    let id = self.wired.nodes[node].as_ref().map_or("", |node| node.id);
-                    return Err(Fault::graph(format!("wanted `{}`, and `{id}` gives `{found}`", input.kind))
+                    return Err(Fault::graph(format!("wanted `{}`, and `{}` gives `{found}`", input.kind, id()))
                         .hint("connect another node, or choose another branch"));
                 }
                 // A light value means to a parameter what a literal would: if it names a file, the file's content.
                 let literal = finding.values.as_ref().and_then(|values| values[output].literal());
                 match (literal, param) {
                     (Some(literal), Some(param)) => {
+                        self.hold(node, input, &literal)?;
                         param.check(&literal, files)?;
                         param.name(&literal, files).map(Some)
                     }
-                    (None, Some(param)) if param.outside => {
-                        let id = self.wired.nodes[node].as_ref().map_or("", |node| node.id);
-                        Err(Fault::graph(format!("wanted {}, and only a run of `{id}` could tell which", param.noun))
-                            .hint("give a literal, or a light value, as `text`"))
-                    }
+                    (None, Some(param)) if param.outside => Err(Fault::graph(format!(
+                        "wanted {}, and only a run of `{}` could tell which",
+                        param.noun,
+                        id()
+                    ))
+                    .hint("give a literal, or a light value, as `text`")),
                     _ => Ok(Some(finding.names[output])),
                 }
             }
             _ => Ok(None),
         }
+    }
+
+    /// Holds what stands at an input to its lock, if it has one.
+    fn hold(&mut self, node: &WiredNode<'_>, input: &Input, literal: &Literal) -> Result<(), Fault> {
+        let Some(param) = input.param.as_ref().filter(|param| param.outside && !self.wired.lock.is_empty()) else {
+            return Ok(());
+        };
+        let at = format!("{}.{}", node.id, input.name);
+        let Some(lock) = self.wired.lock.get(&at) else { return Ok(()) };
+        if let Some((name, path)) = locks::hold(lock, literal, param, self.files)? {
+            self.found.stand_ins.push(StandIn { at, name, path });
+        }
+        Ok(())
     }
 
     /// The name of a recipe: the node's type and version, the names of its inputs, and whatever of the machine shows in

@@ -7,7 +7,7 @@ use crate::cache::Folder;
 use crate::fault::{HubFault, Offline};
 use crate::http::Client;
 use crate::plan::Plan;
-use crate::progress::Watch;
+use crate::progress::{Event, Watch};
 use crate::pull;
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -34,7 +34,7 @@ impl Hub {
     }
 
     /// Looks up what a pull would fetch. Only the small index of a pipeline is fetched for it. Without the network it tells
-    /// what is remembered.
+    /// what is remembered: where the hub cannot be reached, only of what is all here.
     ///
     /// # Errors
     /// A fault of the hub or of the way there; the stop.
@@ -43,7 +43,7 @@ impl Hub {
         if self.settings.offline {
             return pull::find(&folder, address, Offline::Forbidden);
         }
-        self.watched(watch, |client| pull::look(client, &folder, address, watch))
+        self.watched(watch, |client| self.look(client, &folder, address, watch))
     }
 
     /// Fetches what is missing; the plan that comes back lacks nothing. A pull that was cut off goes on where it was.
@@ -58,7 +58,7 @@ impl Hub {
             return pull::lacking(&plan, Offline::Forbidden).map(|()| plan);
         }
         self.watched(watch, |client| {
-            let plan = pull::look(client, &folder, address, watch)?;
+            let plan = self.look(client, &folder, address, watch)?;
             pull::fetch(client, &folder, &plan, watch)?;
             folder.set_commit(address, &plan.commit)?;
             let remotes = plan.remotes();
@@ -74,6 +74,22 @@ impl Hub {
         let why = if self.settings.offline { Offline::Forbidden } else { Offline::NotAsked };
         let plan = pull::find(&Folder::of(&self.settings.cache, address), address, why)?;
         pull::lacking(&plan, why).map(|()| plan.path)
+    }
+
+    /// Asks the hub; where it cannot be reached and all is here, what it last said holds.
+    fn look(&self, client: &Client, folder: &Folder, address: &Address, watch: &dyn Watch) -> Result<Plan, HubFault> {
+        let here = pull::find(folder, address, Offline::NotAsked).ok();
+        let Some(here) = here.filter(|plan| plan.missing().next().is_none()) else {
+            return pull::look(client, folder, address, watch);
+        };
+        let hurried = Client::new(&self.settings, &self.tuning.hurried(), &client.stop)?;
+        match pull::look(&hurried, folder, address, watch) {
+            Err(HubFault::GaveUp { why, .. }) => {
+                watch.see(&Event::Unreachable { why: &why, commit: &here.commit });
+                Ok(here)
+            }
+            looked => looked,
+        }
     }
 
     /// Does something while another thread looks whether it should stop.

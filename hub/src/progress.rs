@@ -57,6 +57,13 @@ pub enum Event<'e> {
         /// When.
         wait: Duration,
     },
+    /// The hub cannot be reached, and all that was asked for is in the cache: the commit that it last named is used.
+    Unreachable {
+        /// What happened.
+        why: &'e str,
+        /// The commit.
+        commit: &'e str,
+    },
     /// All bytes of a file are here; their hash is worked out.
     Verifying {
         /// The file.

@@ -86,7 +86,8 @@ impl<'r> Attempts<'r> {
     pub fn failed(&mut self, asked: Option<Duration>) -> Result<Duration, String> {
         self.failed += 1;
         if self.failed >= self.retry.attempts {
-            return Err(format!("{} attempts failed", self.failed));
+            let attempts = if self.failed == 1 { "attempt" } else { "attempts" };
+            return Err(format!("{} {attempts} failed", self.failed));
         }
         let wait = asked.unwrap_or_else(|| self.jittered());
         if self.waited + wait > self.retry.budget {

@@ -14,6 +14,13 @@ pub(crate) const INDEX: &str = "model_index.json";
 /// The variant of weights that is taken where there is one.
 const HALF: &str = "fp16";
 
+/// Components that judge pictures instead of making them, with what feeds them. The Python tools can do without as well.
+const LEFT_OUT: [&str; 2] = ["safety_checker", "feature_extractor"];
+
+/// What stands in the names of files for other programs, whatever their ending: `flax_model.safetensors`,
+/// `openvino_config.json`.
+const FOREIGN: [&str; 5] = ["flax", "onnx", "openvino", "ort_config", "tf_model"];
+
 /// Returns the files that are needed. `components` are those that the index names, if it was read.
 ///
 /// # Errors
@@ -27,7 +34,7 @@ pub(crate) fn select(repo: &str, listing: &Listing, components: Option<&[String]
         for (name, files) in folders.iter().filter(|(name, _)| !name.is_empty()) {
             let is_meant = match components {
                 Some(components) => components.iter().any(|component| component == name),
-                None => files.iter().any(|file| is_config(name_of(file))),
+                None => !LEFT_OUT.contains(name) && files.iter().any(|file| is_config(name_of(file))),
             };
             if is_meant {
                 needed.extend(component(files).map_err(|why| lacks(format!("has no weights for `{name}` {why}")))?);
@@ -49,12 +56,13 @@ pub(crate) fn select(repo: &str, listing: &Listing, components: Option<&[String]
     Ok(needed)
 }
 
-/// Reads the names of the components out of an index. An entry without class is one that the model does without.
+/// Reads the names of the components out of an index, without those that are left out. An entry without class is one that
+/// the model does without.
 pub(crate) fn components(index: &[u8]) -> Option<Vec<String>> {
     let value: Value = serde_json::from_slice(index).ok()?;
     let is_component = |(name, entry): &(&String, &Value)| {
         let class = entry.as_array().is_some_and(|entry| entry.len() == 2 && entry.iter().all(Value::is_string));
-        class && !name.starts_with('_')
+        class && !name.starts_with('_') && !LEFT_OUT.contains(&name.as_str())
     };
     Some(value.as_object()?.iter().filter(is_component).map(|(name, _)| name.clone()).collect())
 }
@@ -72,7 +80,9 @@ pub(crate) fn absent(listing: &Listing, components: Option<&[String]>) -> Vec<St
     }
     for (name, files) in &folders {
         let has = |end: &str| files.iter().any(|file| file.path.ends_with(end));
-        let without = ["scheduler", "tokenizer", "feature_extractor"].iter().any(|start| name.starts_with(start));
+        let without = ["scheduler", "tokenizer", "feature_extractor", "safety_checker"]
+            .iter()
+            .any(|start| name.starts_with(start));
         let is_network = files.iter().any(|file| name_of(file) == "config.json") && !without;
         if is_network && !has(".safetensors") && !has(".bin") {
             absent.push(format!("{name}/*.safetensors").trim_start_matches('/').to_owned());
@@ -94,12 +104,12 @@ fn other_shards(path: &str) -> Vec<String> {
     (1..=number).map(|index| format!("{base}-{index:05}-of-{count}.safetensors")).collect()
 }
 
-/// Sorts files by their folder; those deeper down are no component's.
+/// Sorts files by their folder; those deeper down are no component's, and those of other programs nobody's.
 fn by_folder(listing: &Listing) -> BTreeMap<&str, Vec<&Remote>> {
     let mut folders: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for file in &listing.files {
         let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if !folder.contains('/') {
+        if !folder.contains('/') && !is_foreign(name_of(file)) {
             folders.entry(folder).or_default().push(file);
         }
     }
@@ -108,6 +118,10 @@ fn by_folder(listing: &Listing) -> BTreeMap<&str, Vec<&Remote>> {
 
 fn name_of(file: &Remote) -> &str {
     file.path.rsplit('/').next().unwrap_or_default()
+}
+
+fn is_foreign(name: &str) -> bool {
+    FOREIGN.iter().any(|word| name.contains(word))
 }
 
 fn is_config(name: &str) -> bool {
@@ -228,6 +242,46 @@ mod tests {
         let old = ["config.json", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors"];
         let whole = ["config.json", "diffusion_pytorch_model.safetensors"];
         assert_eq!(selected(&old, None).expect("a component"), whole);
+    }
+
+    #[test]
+    fn what_judges_pictures_and_what_other_programs_read_stays_where_it_is() {
+        let index = br#"{"unet": ["diffusers", "U"], "vae": ["diffusers", "V"], "safety_checker": ["s", "S"],
+            "feature_extractor": ["transformers", "F"]}"#;
+        let paths = [
+            "feature_extractor/preprocessor_config.json",
+            "model_index.json",
+            "safety_checker/config.json",
+            "safety_checker/flax_model.msgpack",
+            "safety_checker/model.fp16.safetensors",
+            "safety_checker/model.safetensors",
+            "unet/config.json",
+            "unet/diffusion_flax_model.safetensors",
+            "unet/diffusion_pytorch_model.safetensors",
+            "unet/flax_model.msgpack.index.json",
+            "unet/model.onnx",
+            "unet/openvino_config.json",
+            "unet/openvino_model.xml",
+            "unet/ort_config.json",
+            "vae/config.json",
+            "vae/diffusion_pytorch_model.safetensors",
+            "vae_decoder/model.onnx",
+            "vae_decoder/openvino_config.json",
+        ];
+        let expected = [
+            "model_index.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+            "vae/config.json",
+            "vae/diffusion_pytorch_model.safetensors",
+        ];
+        let named = components(index).expect("an index");
+        let named: Vec<_> = named.iter().map(String::as_str).collect();
+        assert_eq!(selected(&paths, Some(&named)).expect("a model"), expected);
+        assert_eq!(selected(&paths, None).expect("a model"), expected, "nor when the index is unread");
+        assert_eq!(absent(&listing(&expected), Some(&["unet".to_owned(), "vae".to_owned()])), Vec::<String>::new());
+        let fetched_elsewhere = ["unet/config.json", "unet/m.safetensors", "safety_checker/config.json"];
+        assert_eq!(absent(&listing(&fetched_elsewhere), Some(&["unet".to_owned()])), Vec::<String>::new());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::fault::HubFault;
 use crate::hash;
 use crate::parts::{ENDING, remove_file};
 use crate::progress::{Event, Watch};
+use crate::select::INDEX;
 use crate::settings::Settings;
 use crate::stop::Stop;
 
@@ -85,6 +86,32 @@ impl Shelf {
     /// Lists what is cached, sorted by name. A cache that is not there is empty.
     pub fn list(&self) -> Vec<Cached> {
         self.names().iter().map(|name| self.cached(name)).collect()
+    }
+
+    /// Lists files of a size, by their names in snapshots. Of those that the hub knows by a SHA-256, only that one.
+    pub fn files_of(&self, bytes: u64, sha256: &str) -> Vec<PathBuf> {
+        let is_other = |path: &Path| {
+            let blob = fs::read_link(path).ok().and_then(|target| Some(target.file_name()?.to_str()?.to_owned()));
+            blob.is_some_and(|blob| blob.len() == sha256.len() && hash::is_hash(&blob) && blob != sha256)
+        };
+        let files = self.snapshots().into_iter().flat_map(|snapshot| {
+            let files = files_below(&snapshot).into_iter().filter(|(_, size)| *size == bytes);
+            files.map(move |(file, _)| snapshot.join(file))
+        });
+        files.filter(|path| !is_other(path)).collect()
+    }
+
+    /// Lists the snapshots that hold a pipeline.
+    pub fn pipelines(&self) -> Vec<PathBuf> {
+        self.snapshots().into_iter().filter(|snapshot| snapshot.join(INDEX).is_file()).collect()
+    }
+
+    fn snapshots(&self) -> Vec<PathBuf> {
+        let of = |name: String| {
+            let folder = Folder::named(&self.cache, &name).snapshots();
+            names_in(&folder).into_iter().map(move |commit| folder.join(commit))
+        };
+        self.names().into_iter().flat_map(of).collect()
     }
 
     fn names(&self) -> Vec<String> {

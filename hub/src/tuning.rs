@@ -53,6 +53,15 @@ impl Default for Tuning {
     }
 }
 
+impl Tuning {
+    /// Returns the same for a question that can be done without: asked once, and not waited for long.
+    #[must_use]
+    pub(crate) fn hurried(&self) -> Self {
+        let [connect, window] = [self.connect, self.window].map(|time| time.min(Duration::from_secs(5)));
+        Self { retry: Retry { attempts: 1, ..self.retry.clone() }, connect, window, ..self.clone() }
+    }
+}
+
 impl fmt::Debug for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tuning").field("chunk", &self.chunk).field("files", &self.files).finish_non_exhaustive()

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use darkroom_core::fault::Faults;
-use darkroom_core::files::Files;
+use darkroom_core::files::{Content, Files, Piece};
 use darkroom_hub::fault::bytes_for_people;
 use darkroom_hub::library::{Item, Kind};
 use darkroom_models::checkpoint::describe;
@@ -14,23 +14,24 @@ use serde_json::{Value, json};
 
 use crate::desk::Desk;
 use crate::folders::Folders;
-use crate::shelves;
+use crate::{compose, shelves};
 
 /// What a model is.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct About {
     role: String,
+    /// What it goes with.
     family: Option<String>,
     precision: Option<String>,
-    hash: Option<String>,
-    /// Why nothing is known of it.
-    fault: Option<String>,
+    /// Its hash and its files, as a lock has them.
+    content: Content,
 }
 
 /// A model of the user's own.
 pub struct Local {
     item: Item,
-    about: About,
+    /// What is known of it, or why nothing is.
+    about: Result<About, String>,
 }
 
 /// Describes all models of the library. The first time, each is read whole for its hash.
@@ -47,48 +48,41 @@ pub fn local(folders: &Folders, desk: &Desk) -> Result<Vec<Local>, Faults> {
     Ok(all)
 }
 
-fn about(item: &Item, files: &Files) -> About {
-    let told = if item.kind == Kind::Diffusers { of_folder(&item.path) } else { of_file(&item.path, files) };
-    told.unwrap_or_else(|fault| About { role: item.kind.to_string(), fault: Some(fault), ..About::default() })
+fn about(item: &Item, files: &Files) -> Result<About, String> {
+    if item.kind == Kind::Diffusers { of_folder(&item.path, files) } else { of_file(&item.path, files) }
 }
 
 fn of_file(path: &Path, files: &Files) -> Result<About, String> {
     let found = describe(path).map_err(|error| error.to_string())?;
-    let hash = files.digest(path).map_err(|fault| fault.to_string())?;
-    Ok(About {
-        role: found.role.to_string(),
-        family: found.family.map(|family| family.to_string()),
-        precision: found.precision,
-        hash: Some(hash.to_string()),
-        fault: None,
-    })
+    let content = files.content(&Piece::alone(path.to_owned())).map_err(|fault| fault.to_string())?;
+    Ok(About { role: found.role.to_string(), family: found.kin, precision: found.precision, content })
 }
 
-/// A folder has a hash for each of its files, and no one hash.
-fn of_folder(path: &Path) -> Result<About, String> {
+fn of_folder(path: &Path, files: &Files) -> Result<About, String> {
     let folder = ModelFolder::open(path).map_err(|error| error.to_string())?;
     let weights = folder.weights(Component::UNet, Options::default()).map_err(|error| error.to_string())?;
+    let content = compose::pieces(path).and_then(|pieces| files.content(&pieces)).map_err(|fault| fault.to_string())?;
     Ok(About {
         role: "folder".to_owned(),
         family: Some(folder.family().to_string()),
         precision: weights.formats().into_iter().next().map(|(format, _)| format),
-        ..About::default()
+        content,
     })
 }
 
 impl Local {
-    /// Returns one line for a person.
+    /// Returns one line for a person. The hash begins as those that sites of models show.
     pub fn line(&self) -> String {
-        let About { role, family, precision, hash, fault } = &self.about;
         let name = format!("{}/{}", self.item.kind, self.item.name);
         let size = bytes_for_people(self.item.bytes);
-        if let Some(fault) = fault {
-            return format!("{size:>10}  {name}  ({fault})");
-        }
-        let dash = || "-".to_owned();
-        let (family, precision) = (family.clone().unwrap_or_else(dash), precision.clone().unwrap_or_else(dash));
-        let hash = hash.as_ref().map_or_else(dash, |hash| hash.chars().take(10).collect());
-        format!("{size:>10}  {name}  {role}  {family}  {precision}  {hash}")
+        let About { role, family, precision, content } = match &self.about {
+            Ok(about) => about,
+            Err(fault) => return format!("{size:>10}  {name}  ({fault})"),
+        };
+        let [family, precision] = [family, precision].map(|told| told.as_deref().unwrap_or("unknown"));
+        let hash = &content.sha256.to_string()[..10];
+        let files = if content.files == 1 { String::new() } else { format!("  {} files", content.files) };
+        format!("{size:>10}  {name}  {role}  {family}  {precision}  {hash}{files}")
     }
 
     /// Returns its size in bytes.
@@ -98,17 +92,18 @@ impl Local {
 
     /// Returns all that is known, for programs.
     pub fn json(&self) -> Value {
-        let About { role, family, precision, hash, fault } = &self.about;
+        let about = self.about.as_ref().ok();
         json!({
             "name": self.item.name,
             "kind": self.item.kind.to_string(),
             "path": self.item.path.to_string_lossy(),
             "bytes": self.item.bytes,
-            "role": role,
-            "family": family,
-            "precision": precision,
-            "hash": hash,
-            "fault": fault,
+            "role": about.map_or(self.item.kind.to_string(), |about| about.role.clone()),
+            "family": about.and_then(|about| about.family.clone()),
+            "precision": about.and_then(|about| about.precision.clone()),
+            "sha256": about.map(|about| about.content.sha256.to_string()),
+            "files": about.map(|about| about.content.files),
+            "fault": self.about.as_ref().err(),
         })
     }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_hub::fault::bytes_for_people;
 use darkroom_hub::shelf::{Cached, Checked, Remove};
-use darkroom_hub::{Address, Hub, Plan, Settings, Shelf};
+use darkroom_hub::{Hub, Settings, Shelf};
 use serde_json::{Value, json};
 
 use crate::args::ModelsDeed;
 use crate::commands::local_models::{Local, local};
+use crate::commands::pull::{How, parsed, pull};
 use crate::desk::Desk;
 use crate::folders::Folders;
 use crate::interrupt;
@@ -24,55 +25,12 @@ pub fn models(deed: &ModelsDeed, desk: &Arc<Desk>) -> Result<(), Faults> {
     let settings = Settings::from_environment().map_err(hub_fault)?;
     settings.notices.iter().for_each(|notice| desk.warn(notice));
     match deed {
-        ModelsDeed::Pull { address, dry_run: true, json } => dry_run(address, *json, settings, desk),
-        ModelsDeed::Pull { address, json, .. } => pull(address, *json, settings, desk),
+        ModelsDeed::Pull { what, dry_run, json } => pull(what, How::of(*dry_run), *json, settings, desk),
         ModelsDeed::Where { address, json } => find(address, *json, settings, desk),
         ModelsDeed::Ls { json } => list(*json, &settings, desk),
         ModelsDeed::Rm { address, all, json } => remove(address, *all, *json, &settings, desk),
         ModelsDeed::Verify { address, json } => verify(address.as_deref(), *json, &settings, desk),
     }
-}
-
-fn parsed(address: &str) -> Result<Address, Fault> {
-    address.parse().map_err(hub_fault)
-}
-
-fn pull(address: &str, as_json: bool, settings: Settings, desk: &Arc<Desk>) -> Result<(), Faults> {
-    let address = parsed(address)?;
-    desk.begin_log(&Folders::find()?.last_session());
-    desk.note(&format!("asked: models pull {address}"));
-    let watch = Pulls::new(desk, interrupt::listen(desk));
-    let pulled = Hub::new(settings).pull(&address, &watch);
-    watch.clear();
-    let plan = pulled.map_err(hub_fault)?;
-    if as_json {
-        return desk.answer_json(with_ok(plan_json(&plan)));
-    }
-    desk.say(&format!("{} files, {}", plan.files.len(), bytes_for_people(plan.bytes())));
-    desk.answer(&plan.path.to_string_lossy())
-}
-
-fn dry_run(address: &str, as_json: bool, settings: Settings, desk: &Arc<Desk>) -> Result<(), Faults> {
-    let address = parsed(address)?;
-    let watch = Pulls::new(desk, interrupt::listen(desk));
-    let planned = Hub::new(settings).plan(&address, &watch);
-    watch.clear();
-    let plan = planned.map_err(hub_fault)?;
-    if as_json {
-        return desk.answer_json(with_ok(plan_json(&plan)));
-    }
-    for file in &plan.files {
-        let size = file.size.map_or("?".to_owned(), bytes_for_people);
-        let state = match (file.is_whole, file.here) {
-            (true, _) => "here".to_owned(),
-            (false, 0) => "missing".to_owned(),
-            (false, here) => format!("{} here", bytes_for_people(here)),
-        };
-        desk.answer(&format!("{size:>10}  {state:<14}  {}", file.file))?;
-    }
-    let (missing, bytes) = (plan.missing().count(), bytes_for_people(plan.bytes_to_fetch()));
-    desk.say(&format!("{missing} of {} files are missing, {bytes} would be fetched", plan.files.len()));
-    Ok(())
 }
 
 fn find(address: &str, as_json: bool, settings: Settings, desk: &Desk) -> Result<(), Faults> {
@@ -151,26 +109,6 @@ fn verify(address: Option<&str>, as_json: bool, settings: &Settings, desk: &Arc<
         desk.answer_json(json!({"ok": true, "exit": 0, "good": good}))?;
     }
     faults.or(())
-}
-
-fn with_ok(mut object: Value) -> Value {
-    (object["ok"], object["exit"]) = (true.into(), 0.into());
-    object
-}
-
-fn plan_json(plan: &Plan) -> Value {
-    let files = plan
-        .files
-        .iter()
-        .map(|file| json!({"file": file.file, "size": file.size, "here": file.here, "whole": file.is_whole}));
-    json!({
-        "address": plan.address.to_string(),
-        "commit": plan.commit,
-        "path": plan.path.to_string_lossy(),
-        "bytes": plan.bytes(),
-        "bytes_to_fetch": plan.bytes_to_fetch(),
-        "files": files.collect::<Vec<_>>(),
-    })
 }
 
 fn cached_json(cached: &Cached) -> Value {

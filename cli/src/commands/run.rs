@@ -5,6 +5,7 @@ use std::sync::Arc;
 use darkroom_core::fault::Faults;
 
 use crate::args::Wanted;
+use crate::commands::pull::pull_lacking;
 use crate::desk::Desk;
 use crate::folders::Folders;
 use crate::interrupt;
@@ -12,17 +13,20 @@ use crate::job::Job;
 use crate::show::watch::Watch;
 use crate::show::{json, summary};
 
-/// Runs a workflow.
+/// Runs a workflow; `pull` fetches first what it lacks.
 ///
 /// # Errors
 /// Everything that is wrong with it, or the fault that ended it.
-pub fn run(wanted: &Wanted, events: bool, desk: &Arc<Desk>) -> Result<(), Faults> {
+pub fn run(wanted: &Wanted, events: bool, pull: bool, desk: &Arc<Desk>) -> Result<(), Faults> {
     let folders = Folders::find()?;
     desk.begin_log(&folders.last_session());
     let typed: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     desk.note(&format!("asked: {}", typed.join(" ")));
     let cancel = interrupt::listen(desk);
     let job = Job::prepare(wanted, &folders, desk)?;
+    if pull {
+        pull_lacking(&job.graph, &job.engine, &cancel, desk)?;
+    }
     let watch = Watch::new(desk, events);
     let ended = job.engine.run(&job.graph, &job.wish, &watch, &cancel);
     let warnings = watch.finish();

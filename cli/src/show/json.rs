@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use darkroom_core::engine::{NodeReport, Report};
 use darkroom_core::literal::Literal;
+use darkroom_core::locks::StandIn;
 use darkroom_core::observe::Event;
 use darkroom_core::plan::{Action, Plan, Step};
 use darkroom_core::spec::{Input, Lane, Spec};
@@ -50,12 +51,15 @@ fn merge(into: &mut Value, from: Value) {
 /// Writes a plan.
 pub fn plan(plan: &Plan) -> Value {
     let steps: Vec<_> = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(step).collect();
+    let stand_in =
+        |StandIn { at, name, path }: &StandIn| json!({"at": at, "name": name, "path": path.to_string_lossy()});
     json!({
         "runs": plan.runs(),
         "seconds": plan.seconds(),
         "peak_bytes": plan.peak_bytes,
         "numerics": plan.numerics,
         "nodes": steps,
+        "stand_ins": plan.stand_ins.iter().map(stand_in).collect::<Vec<_>>(),
     })
 }
 

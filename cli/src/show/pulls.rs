@@ -95,6 +95,10 @@ impl Watch for Pulls<'_> {
             Event::Retrying { file, why, wait } => {
                 self.desk.warn(&format!("`{file}`: {why}; trying again in {:.1} s", wait.as_secs_f64()));
             }
+            Event::Unreachable { why, commit } => {
+                self.desk
+                    .warn(&format!("the hub cannot be reached ({why}); what is here is used, at {}", &commit[..12]));
+            }
             Event::Verifying { file } => self.desk.note(&format!("verifying `{file}`")),
             Event::Finished { file, bytes } => {
                 self.end(file);

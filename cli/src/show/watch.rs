@@ -76,8 +76,10 @@ impl<'d> Watch<'d> {
 impl Observer for Watch<'_> {
     fn see(&self, event: &Event<'_>) {
         self.note(event);
-        if let Event::Warning { node, text } = event {
-            self.warn(*node, text);
+        match event {
+            Event::Warning { node, text } => self.warn(*node, text),
+            Event::Planned(plan) => plan.stand_ins.iter().for_each(|stand_in| self.desk.say(&stand_in.to_string())),
+            _ => {}
         }
         match &self.face {
             Face::Bars(bars) => bars.see(event),

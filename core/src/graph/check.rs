@@ -9,7 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::{Field, Graph, Link, Mode, NodeEntry};
 use crate::fault::{Fault, FaultKind, Faults, Located};
-use crate::files::Files;
+use crate::files::{Content, Files};
 use crate::literal::Literal;
 use crate::node::AnyNode;
 use crate::registry::{Registry, nearest};
@@ -21,6 +21,8 @@ pub struct Wired<'g> {
     pub nodes: Vec<Option<WiredNode<'g>>>,
     /// Indices of all nodes that lie on no cycle and behind none, sources first.
     pub order: Vec<usize>,
+    /// What inputs are locked to, by `node.input`.
+    pub lock: &'g IndexMap<String, Content>,
 }
 
 /// A node with its spec and its inputs.
@@ -81,7 +83,7 @@ pub fn wire<'g>(graph: &'g Graph, registry: &Registry, files: &Files) -> (Wired<
         }));
     }
     let order = order(graph, &nodes, &mut faults);
-    (Wired { nodes, order }, faults)
+    (Wired { nodes, order, lock: &graph.lock }, faults)
 }
 
 /// So many faults get a hint that is looked for in the whole graph. A person reads no more of them, and a hundred
@@ -150,8 +152,9 @@ impl<'g> Wirer<'_, 'g> {
         match (self.entry.fields.get(input.name), &input.param) {
             (Some(Field::Link(link)), _) => self.link(input, link),
             (Some(Field::Literal(literal)), Some(param)) => match param.check(literal, self.files) {
-                // Whether a file is there is asked of the nodes that are needed, when their inputs are named.
-                Err(fault) if fault.kind != FaultKind::File => Err(fault),
+                // Whether a file is there is asked of the nodes that are needed, when their inputs are named; what is locked
+                // is then found by its content, whatever is wrong with its name.
+                Err(fault) if fault.kind != FaultKind::File && !self.is_locked(input) => Err(fault),
                 _ => Ok(Source::Literal(literal)),
             },
             (Some(Field::Literal(literal)), None) => Err(Fault::graph(format!(
@@ -171,6 +174,10 @@ impl<'g> Wirer<'_, 'g> {
             }
             (None, _) => Ok(Source::Open),
         }
+    }
+
+    fn is_locked(&self, input: &Input) -> bool {
+        !self.graph.lock.is_empty() && self.graph.lock.contains_key(&format!("{}.{}", self.id, input.name))
     }
 
     fn link(&self, input: &Input, link: &Link) -> Result<Source<'g>, Fault> {

@@ -111,6 +111,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::files::{Content, Sha256};
     use crate::graph::{Field, Link, Mode, NodeEntry};
     use crate::literal::Literal;
 
@@ -164,9 +165,14 @@ mod tests {
         })
     }
 
+    fn content() -> impl Strategy<Value = Content> {
+        let sha256 = any::<u64>().prop_map(|seed| Sha256::of_bytes(&seed.to_le_bytes()));
+        (sha256, any::<u64>(), 1_usize..20).prop_map(|(sha256, bytes, files)| Content { sha256, bytes, files })
+    }
+
     fn graph() -> impl Strategy<Value = Graph> {
         let sections = btree_map("layout|exposed|subgraphs|plugin_x", proptest::sample::select(&RAW[..]), 0..3);
-        let lock = btree_map("[a-z]{1,5}\\.[a-z]{1,5}", "[0-9a-f]{32}", 0..3);
+        let lock = btree_map("[a-z]{1,5}\\.[a-z]{1,5}", content(), 0..3);
         (btree_map(id(), node(), 0..6), sections, lock).prop_map(|(nodes, sections, lock)| Graph {
             nodes: nodes.into_iter().rev().collect(),
             sections: sections.into_iter().map(|(name, raw)| (name, raw.to_owned())).collect(),
@@ -226,9 +232,10 @@ mod tests {
         let text = format!(
             "(\n    darkroom: 1,\n    nodes: {{\n        \"model\":  (type: \"load_model\", source: \"mini\"),\n        \
              \"prompt\": (\n            type: \"encode_prompt\",\n            encoder: (from: \"model.encoder\"),\n            \
-             text: \"{}\",\n        ),\n    }},\n    lock: {{\n        \"model.source\": \"{}\",\n    }},\n)\n",
+             text: \"{}\",\n        ),\n    }},\n    lock: {{\n        \"model.source\": (sha256: \"{}\", bytes: 5, files: 2),\n    \
+             }},\n)\n",
             "long ".repeat(20),
-            "0f".repeat(16)
+            "0f".repeat(32)
         );
         assert_eq!(write(&read(&text).expect("it is well-formed").graph), text);
     }
@@ -251,6 +258,6 @@ mod tests {
         "line 2, column 13: `d.e` cannot be the id of a node: a `.` separates node and output in wires",
         "line 2, column 53 › f (t) › x: `(from: \"a\", y: 1)` is not a wire",
         "line 2, column 75 › f (t) › z: `(from: \"a.b.c\")` is not a wire",
-        "line 2, column 106: the lock of `a` is no content hash",
+        "line 2, column 106: the lock of `a` is no content",
     ];
 }

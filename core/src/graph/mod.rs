@@ -3,6 +3,7 @@
 pub mod check;
 mod field;
 pub mod file;
+mod lock;
 mod migrate;
 mod places;
 mod read;
@@ -12,10 +13,12 @@ mod write;
 
 use indexmap::IndexMap;
 
+use crate::files::Content;
 use crate::literal::Literal;
 
 pub use check::Wired;
 pub use file::{FORMAT, Loaded, Places, read, read_file, write, write_file};
+pub use lock::relock;
 pub use read::refused_id;
 
 /// A workflow: nodes by the ids their author gave them, in the order in which they were written.
@@ -26,8 +29,8 @@ pub struct Graph {
     /// Sections that this program carries along: positions and frames, exposed parameters, sub-graphs, and those it
     /// does not know; RON as it was written, in the order of the file.
     pub sections: IndexMap<String, String>,
-    /// Content hashes that inputs must have, by `node.input`: 32 hexadecimal digits each.
-    pub lock: IndexMap<String, String>,
+    /// Contents that file parameters must have, by `node.input`.
+    pub lock: IndexMap<String, Content>,
 }
 
 /// A node as a file writes it.

@@ -8,6 +8,7 @@ use indexmap::map::Entry as Slot;
 use crate::fault::{Fault, Faults, Located, Position};
 use crate::graph::field::{Node, link, mode_of, shortened, text, whole_number};
 use crate::graph::file::{FORMAT, Loaded};
+use crate::graph::lock;
 use crate::graph::migrate::{MIGRATIONS, Migration, read_older};
 use crate::graph::places::Places;
 use crate::graph::source::{Entry, Shape, Source};
@@ -230,24 +231,22 @@ impl<'t> Reader<'t> {
     }
 
     fn lock(&mut self, section: &Entry<'t>) {
-        let entries = self.map(section, "\"node.input\": \"32 hexadecimal digits\"");
+        let entries = self.map(section, "\"node.input\": (sha256: \"…\", bytes: …)");
         let entries = self.unique(entries, |input| format!("the lock of `{}`", shortened(input)));
         for (input, entry) in entries {
-            let digest = text(entry.value).filter(|digest| is_digest(digest));
-            match (digest, link(&input)) {
-                (Some(digest), Some(Link { output: Some(_), .. })) => {
-                    self.graph.lock.insert(input.into_owned(), digest);
+            match (lock::content(&self.source, entry.value), link(&input)) {
+                (Some(content), Some(Link { output: Some(_), .. })) => {
+                    self.graph.lock.insert(input.into_owned(), content);
                 }
                 (Some(_), _) => {
                     let fault = Fault::file(format!("`{}` names no input", shortened(&input)));
                     self.refuse(fault.hint("write `\"node.input\"`"), entry.at);
                 }
                 (None, _) => {
-                    let fault = Fault::file(format!("the lock of `{}` is no content hash", shortened(&input)));
-                    self.refuse(
-                        fault.hint("write its 32 hexadecimal digits in quotes"),
-                        self.source.place(entry.value),
-                    );
+                    let fault = Fault::file(format!("the lock of `{}` is no content", shortened(&input)));
+                    let hint =
+                        "write `(sha256: \"64 hexadecimal digits\", bytes: 1234)`, or let `darkroom lock` write it";
+                    self.refuse(fault.hint(hint), self.source.place(entry.value));
                 }
             }
         }
@@ -263,8 +262,4 @@ pub fn refused_id(id: &str) -> Option<&'static str> {
         _ if id.contains(char::is_control) => Some("it holds control characters"),
         _ => None,
     }
-}
-
-fn is_digest(digest: &str) -> bool {
-    digest.len() == 32 && digest.bytes().all(|digit| digit.is_ascii_hexdigit())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::graph::file::FORMAT;
-use crate::graph::{Field, Graph, Mode, NodeEntry};
+use crate::graph::{Field, Graph, Mode, NodeEntry, lock};
 use crate::literal::quote;
 
 /// The longest line, in characters; a node that needs more gets a line for each input.
@@ -23,8 +23,7 @@ pub fn write(graph: &Graph) -> String {
         text += &format!("    {}: {source},\n", identifier(name));
     }
     if !graph.lock.is_empty() {
-        let locks = graph.lock.iter().map(|(input, digest)| format!("{}: {}", quote(input), quote(digest)));
-        section(&mut text, "lock", locks);
+        section(&mut text, "lock", graph.lock.iter().map(lock::line));
     }
     text + ")\n"
 }

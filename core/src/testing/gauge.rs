@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Leaf;
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::files::Files;
+use crate::files::{Files, Piece};
 use crate::fingerprint::Fingerprint;
 use crate::literal::Literal;
 use crate::node::Node;
@@ -158,6 +158,10 @@ impl Param for Paper {
 
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         files.digest(&Self::parse(literal, files)?.0)
+    }
+
+    fn pieces(literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        Ok(Piece::alone(Self::parse(literal, files)?.0))
     }
 }
 

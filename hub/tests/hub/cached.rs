@@ -9,7 +9,7 @@ use darkroom_hub::{HubFault, Kind, Shelf};
 
 use crate::pulls::{NEEDED, bytes_of, pipeline};
 use crate::room::{Room, address, names};
-use crate::server::{Act, COMMIT, Server, counting_endpoint, hash, noise};
+use crate::server::{Act, COMMIT, Server, counting_endpoint, dead_endpoint, hash, noise};
 
 /// The same cache, without the network; whoever connects is counted.
 fn offline(room: &mut Room) -> std::sync::Arc<std::sync::atomic::AtomicU64> {
@@ -50,6 +50,27 @@ fn row_56_offline_without_a_full_cache_lists_what_is_missing() {
 }
 
 #[test]
+fn a_hub_that_cannot_be_reached_is_no_fault_where_all_is_here() {
+    let server = pipeline();
+    let mut room = Room::new(&server);
+    let online = room.pull("hub://o/n").expect("pulled");
+    room.settings.endpoint = dead_endpoint();
+    assert_eq!(room.pull("hub://o/n").expect("all is here").path, online.path);
+    assert_eq!(room.hub().plan(&address("hub://o/n"), &Nobody).expect("all is here").bytes_to_fetch(), 0);
+    let told = room.seen.events.lock().expect("sound").clone();
+    let warnings: Vec<_> = told.iter().filter(|event| event.starts_with("Unreachable")).collect();
+    assert_eq!(warnings.len(), 1, "{told:?}");
+    assert!(warnings[0].contains(COMMIT) && warnings[0].contains("127.0.0.1"), "{}", warnings[0]);
+    assert!(!room.seen.has("Retrying") && room.clock.all().is_empty(), "nobody waits for what is not needed");
+    let file = format!("hub://o/n/{}", NEEDED[3]);
+    assert_eq!(room.pull(&file).expect("it is here").path, online.path.join(NEEDED[3]));
+    fs::remove_file(online.path.join(NEEDED[3])).expect("removed");
+    let fault = room.pull("hub://o/n").expect_err("one is gone");
+    assert!(matches!(fault, HubFault::GaveUp { .. }), "{fault}");
+    assert!(room.seen.has("Retrying"), "what is needed is tried for patiently");
+}
+
+#[test]
 fn row_56_what_a_python_tool_fetched_is_found() {
     let server = pipeline();
     let mut room = Room::new(&server);
@@ -78,6 +99,21 @@ fn what_is_cached_is_listed() {
     let revision = &cached.revisions[0];
     assert_eq!((revision.commit.as_str(), &revision.refs[..]), (COMMIT, &["main".to_owned()][..]));
     assert_eq!(revision.files.iter().map(|(file, _)| file.as_str()).collect::<Vec<_>>(), NEEDED);
+}
+
+#[test]
+fn files_are_found_by_their_size_and_by_the_hash_that_the_hub_gave_them() {
+    let server = pipeline();
+    let room = Room::new(&server);
+    let path = room.pull("hub://o/n").expect("pulled").path;
+    let shelf = Shelf::new(&room.settings);
+    let [small, large] = [NEEDED[2], NEEDED[3]].map(|file| (server.bytes(file).len() as u64, path.join(file)));
+    let sha256 = hash(&server.bytes(NEEDED[3]));
+    assert_eq!(shelf.files_of(large.0, &sha256), [large.1]);
+    assert_eq!(shelf.files_of(large.0, &"0".repeat(64)), Vec::<std::path::PathBuf>::new(), "it is another's hash");
+    assert_eq!(shelf.files_of(small.0, &sha256), [small.1], "of a small file only git's hash is known");
+    assert_eq!(shelf.files_of(large.0 + 1, &sha256), Vec::<std::path::PathBuf>::new());
+    assert_eq!(shelf.pipelines(), [path]);
 }
 
 #[test]

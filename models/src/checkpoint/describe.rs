@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path};
 
-use super::{layout, recognise};
+use super::{kin, layout, recognise};
 use crate::{
     Error, Result, Weights,
     folder::{Component, Family},
@@ -17,6 +17,9 @@ pub struct Description {
     pub role: Role,
     /// Whose it is, where the header tells: it does for denoising networks and ControlNets of a known family.
     pub family: Option<Family>,
+    /// What it goes with, in words: that family, whose model a LoRA changes, which text encoder it is; nothing where the
+    /// header does not tell.
+    pub kin: Option<String>,
     /// The number format of most of its tensors, `F16`; nothing where it has none.
     pub precision: Option<String>,
     /// Its size.
@@ -74,7 +77,8 @@ pub fn describe(path: &Path) -> Result<Description> {
         _ => None,
     };
     let precision = weights.formats().into_iter().next().map(|(format, _)| format);
-    Ok(Description { role, family, precision, bytes })
+    let kin = kin::kin(&weights, role, family);
+    Ok(Description { role, family, kin, precision, bytes })
 }
 
 fn role(weights: &Weights) -> Role {

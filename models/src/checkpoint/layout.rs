@@ -98,7 +98,13 @@ pub fn text_encoders(weights: &Weights, configs: &Configs) -> BTreeMap<Component
 
 /// Tells whether a file holds a text encoder of any width.
 pub fn has_text_encoder(weights: &Weights) -> bool {
-    TEXT_PREFIXES.iter().any(|prefix| TEXT.iter().any(|(name, _)| weights.contains(&format!("{prefix}{name}"))))
+    !text_widths(weights).is_empty()
+}
+
+/// Returns the widths of the text encoders of a file, narrowest first.
+pub fn text_widths(weights: &Weights) -> BTreeSet<usize> {
+    let names = TEXT_PREFIXES.iter().flat_map(|prefix| TEXT.iter().map(move |(name, _)| format!("{prefix}{name}")));
+    names.filter_map(|name| weights.shape(&name)?.get(1).copied()).collect()
 }
 
 /// A component in diffusers' names, and what it took of the file.

@@ -6,6 +6,7 @@
 
 mod describe;
 mod embedded;
+mod kin;
 pub mod layout;
 mod recognise;
 mod single;

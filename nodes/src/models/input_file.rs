@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use darkroom_core::fault::Fault;
-use darkroom_core::files::Files;
+use darkroom_core::files::{Files, Piece};
 use darkroom_core::fingerprint::Fingerprint;
 use darkroom_core::literal::Literal;
 use darkroom_core::param::Param;
@@ -35,5 +35,9 @@ impl Param for InputFile {
 
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         files.digest(&Self::parse(literal, files)?.path)
+    }
+
+    fn pieces(literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        Ok(Piece::alone(Self::parse(literal, files)?.path))
     }
 }

@@ -11,4 +11,4 @@ pub mod upscalers;
 
 pub use self::model::{Model, Models};
 pub use self::parts::{Autoencoder, Denoiser, Encoder, Part, PartOf};
-pub use self::source::{MINI, MINI_REFINER, ModelSource};
+pub use self::source::{MINI, MINI_REFINER, ModelSource, pieces};

@@ -1,14 +1,15 @@
 //! Where a model comes from, as a parameter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use darkroom_core::fault::Fault;
-use darkroom_core::files::Files;
+use darkroom_core::files::{Files, Piece};
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::literal::Literal;
 use darkroom_core::param::Param;
 use darkroom_core::types::Kind;
 use darkroom_models::checkpoint::Checkpoint;
+use darkroom_models::folder::File;
 use darkroom_models::weights::Options;
 
 use super::mini;
@@ -63,18 +64,38 @@ impl Param for ModelSource {
         })
     }
 
-    /// The name of a model is its content: the digests of all files that matter, each read once per machine.
+    /// The name of a model is its content: the digests of all files that matter with their parts, each read once per
+    /// machine. What a file is called changes nothing.
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
         match Self::parse(literal, files)? {
             Self::Mini => Ok(mini::digest()),
             Self::MiniRefiner => Ok(mini::refiner_digest()),
             Self::Path { path, .. } => {
-                let checkpoint = Checkpoint::open(&path, Options::default()).map_err(fault)?;
-                let each = |hasher: Hasher, file: &darkroom_models::folder::File| {
-                    Ok(hasher.text(&file.name).fingerprint(files.digest(&file.path)?))
-                };
-                Ok(checkpoint.files().iter().try_fold(Hasher::new("model"), each)?.finish())
+                let each = |piece: Piece| Ok((piece.role, files.digest(&piece.path)?));
+                let mut parts = pieces(&path)?.into_iter().map(each).collect::<Result<Vec<_>, Fault>>()?;
+                parts.sort();
+                let add =
+                    |hasher: Hasher, (role, digest): &(String, Fingerprint)| hasher.text(role).fingerprint(*digest);
+                Ok(parts.iter().fold(Hasher::new("model"), add).finish())
             }
         }
     }
+
+    fn pieces(literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        match Self::parse(literal, files)? {
+            Self::Mini | Self::MiniRefiner => Ok(Vec::new()),
+            Self::Path { path, .. } => pieces(&path),
+        }
+    }
+}
+
+/// Lists the files of a model. In a folder each plays the part of its component, whatever it is called in there.
+pub fn pieces(path: &Path) -> Result<Vec<Piece>, Fault> {
+    let checkpoint = Checkpoint::open(path, Options::default()).map_err(fault)?;
+    let role = |file: &File| match file.name.rsplit_once('/') {
+        _ if !path.is_dir() => String::new(),
+        Some((component, _)) => component.to_owned(),
+        None => ".".to_owned(),
+    };
+    Ok(checkpoint.files().iter().map(|file| Piece { role: role(file), path: file.path.clone() }).collect())
 }

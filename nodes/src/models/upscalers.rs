@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use darkroom_core::fault::Fault;
-use darkroom_core::files::Files;
+use darkroom_core::files::{Files, Piece};
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::literal::Literal;
 use darkroom_core::observe::Cancel;
@@ -61,6 +61,13 @@ impl Param for UpscalerSource {
             Self::Mini => Ok(Fingerprint::of_bytes(mini::UPSCALER)),
             Self::File { path, .. } => files.digest(&path),
         }
+    }
+
+    fn pieces(literal: &Literal, files: &Files) -> Result<Vec<Piece>, Fault> {
+        Ok(match Self::parse(literal, files)? {
+            Self::Mini => Vec::new(),
+            Self::File { path, .. } => Piece::alone(path),
+        })
     }
 }
 

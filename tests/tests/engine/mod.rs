@@ -4,6 +4,7 @@ mod cached;
 mod failing;
 mod goals;
 mod lanes;
+mod locks;
 mod loras;
 mod names;
 mod processes;

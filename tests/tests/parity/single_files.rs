@@ -387,6 +387,7 @@ fn what_a_file_is_good_for_shows_in_its_header() {
     for (name, family) in PUBLISHED {
         let told = whole(name);
         assert_eq!((told.role, told.family, told.precision.as_deref()), (Role::Checkpoint, Some(family), Some("F16")));
+        assert_eq!(told.kin, Some(family.to_string()));
         assert_eq!(told.bytes, std::fs::metadata(&path).unwrap().len());
     }
     let of = |tensors: Vec<(String, Vec<usize>)>| {
@@ -407,6 +408,12 @@ fn what_a_file_is_good_for_shows_in_its_header() {
     assert_eq!(with(&["conv_first.weight", "body.0.rdb1.conv1.weight"]), Role::Upscaler);
     assert_eq!(with(&["clip_l", "clip_g"]), Role::Embedding);
     assert_eq!(with(&["a.b"]), Role::Unknown);
+    let kin = |name: &str| {
+        single::save_shapes(archive::manifest(name).into_iter().collect(), &path);
+        describe(&path).unwrap().kin
+    };
+    assert_eq!(kin("sdxl-vae").as_deref(), Some("SD 1.5 or SDXL"));
+    assert_eq!(kin("sdxl-text-encoder-clip-l").as_deref(), Some("CLIP-L"));
     std::fs::write(&path, b"PK\x03\x04\0\0\0\0archive/data.pkl").unwrap();
     assert!(describe(&path).unwrap_err().to_string().contains("pickle"));
 }

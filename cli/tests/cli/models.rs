@@ -122,6 +122,61 @@ fn what_is_cached_is_listed_verified_and_removed() {
     shelf.say(&["rm", "hub://o/n"], 3);
 }
 
+/// A file of zeros in half precision, under these names and shapes.
+fn weights(path: &Path, tensors: &[(&str, &[usize])]) {
+    let (mut header, mut end) = (serde_json::Map::new(), 0);
+    for (name, shape) in tensors {
+        let begin = end;
+        end += 2 * shape.iter().product::<usize>();
+        let about = serde_json::json!({"dtype": "F16", "shape": shape, "data_offsets": [begin, end]});
+        header.insert((*name).to_owned(), about);
+    }
+    let header = Value::Object(header).to_string().into_bytes();
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    let bytes = [&(header.len() as u64).to_le_bytes()[..], &header, &vec![0; end]].concat();
+    fs::write(path, bytes).expect("written");
+}
+
+#[test]
+fn every_model_of_the_users_own_is_listed_with_what_it_goes_with() {
+    let shelf = Shelf::new();
+    let own = shelf.0.path().join("own");
+    let write = |name: &str, tensors: &[(&str, &[usize])]| weights(&own.join(name), tensors);
+    let to_k = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k";
+    let (down, up) = (format!("{to_k}.lora_down.weight"), format!("{to_k}.lora_up.weight"));
+    write("loras/ink.safetensors", &[(&down, &[4, 2048]), (&up, &[640, 4])]);
+    write(
+        "vae/v.safetensors",
+        &[("decoder.up.0.block.0.conv1.weight", &[1]), ("decoder.conv_in.weight", &[8, 4, 3, 3])],
+    );
+    write("text_encoders/t.safetensors", &[("text_model.embeddings.token_embedding.weight", &[2, 768])]);
+    write("embeddings/e.safetensors", &[("clip_l", &[2, 768]), ("clip_g", &[2, 1280])]);
+    write("loras/odd.safetensors", &[("a.lora_down.weight", &[4, 8]), ("a.lora_up.weight", &[8, 4])]);
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini/weights");
+    crate::faults::copy(&mini, &own.join("diffusers/mini"));
+    fs::create_dir_all(own.join("upscale_models")).expect("made");
+    let upscaler = fs::read_dir(mini.join("upscaler")).expect("there").flatten().map(|entry| entry.path());
+    let upscaler = upscaler.into_iter().find(|path| path.extension().is_some_and(|end| end == "safetensors"));
+    fs::copy(upscaler.expect("one"), own.join("upscale_models/u.safetensors")).expect("copied");
+    let list = |args: &[&str]| told(shelf.command(args).env("DARKROOM_MODELS", &own).output().expect("it starts"), 0).0;
+    let out = list(&["ls"]);
+    for line in [
+        "loras/ink.safetensors  lora  SDXL  F16  ",
+        "loras/odd.safetensors  lora  unknown  F16  ",
+        "vae/v.safetensors  vae  SD 1.5 or SDXL  F16  ",
+        "text_encoders/t.safetensors  text encoder  CLIP-L  F16  ",
+        "embeddings/e.safetensors  embedding  SDXL  F16  ",
+        "upscale_models/u.safetensors  upscaler  x",
+        "diffusers/mini  folder  SDXL  F16  ",
+    ] {
+        assert!(out.contains(line), "{line} in\n{out}");
+    }
+    assert!(!out.contains("  -") && out.contains(" files\n"), "{out}");
+    let json: Value = serde_json::from_str(&list(&["ls", "--json"])).expect("one object");
+    let hash = json["local"][0]["sha256"].as_str().expect("a hash");
+    assert!(hash.len() == 64 && out.contains(&hash[..10]), "{json}");
+}
+
 #[test]
 fn ctrl_c_ends_a_pull_from_a_silent_hub() {
     let shelf = Shelf::new();
