@@ -7,6 +7,7 @@ mod lanes;
 mod loras;
 mod names;
 mod processes;
+mod shared_params;
 mod why;
 
 /// Ink and a leaf make a print, whose caption is pressed onto a sheet.
