@@ -19,7 +19,7 @@ use crate::fault::{fault, tensor_fault};
 use crate::models::Part;
 use crate::sampling::names::GeneratorName;
 use crate::sampling::ticks::Ticks;
-use crate::sampling::walk::device;
+use crate::sampling::settings::device;
 use crate::wires::latent::Drawn;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 

@@ -3,5 +3,6 @@
 pub mod conditions;
 pub mod course;
 pub mod names;
+pub mod settings;
 pub mod ticks;
 pub mod walk;
