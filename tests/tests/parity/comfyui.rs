@@ -169,7 +169,6 @@ fn assert_near(gaps: impl Iterator<Item = (String, f64)>) {
     let mut gaps: Vec<_> = gaps.collect();
     gaps.sort_by(|a, b| b.1.total_cmp(&a.1));
     let far: Vec<_> = gaps.iter().filter(|(_, gap)| gap.is_nan() || *gap > RUN).collect();
-    println!("the farthest of {}: {:?}", gaps.len(), gaps.first());
     let tell = |(name, gap): &(String, f64)| format!("{name}: {gap:.1e} of the largest value");
     assert!(far.is_empty(), "{}", far.into_iter().map(tell).collect::<Vec<_>>().join("\n"));
 }
