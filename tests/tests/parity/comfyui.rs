@@ -15,8 +15,8 @@ use serde_json::Value;
 const TABLE: f64 = 1e-5;
 /// A whole run, as a multiple of the largest value: likewise.
 const RUN: f64 = 2e-4;
-/// Noise of variance 1 between two sigmas that may be a thousandth of a way apart, where halves of it cancel.
-const BROWNIAN: f64 = 1e-4;
+/// Noise of variance 1 between two sigmas: sums of normal numbers that agree to a unit in the last place.
+const BROWNIAN: f64 = 5e-6;
 
 /// ComfyUI's names of the schedules.
 const TABLES: [(&str, Table); 9] = [
