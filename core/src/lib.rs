@@ -44,4 +44,4 @@ pub mod testing;
 pub mod types;
 pub mod value;
 
-pub use darkroom_derive::{Choice, Node, Outputs};
+pub use darkroom_derive::{Choice, Node, Outputs, Params};

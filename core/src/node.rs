@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::host::Host;
 use crate::literal::Literal;
 use crate::param::Param;
-use crate::spec::{Output, Spec};
+use crate::spec::{Input, Output, Spec};
 use crate::types::{Cost, Kind, Type};
 use crate::value::{Datum, Made, Value};
 
@@ -23,6 +23,18 @@ pub trait Sockets: Sized {
     ///
     /// # Errors
     /// A fault of the first input that does not fit.
+    fn fill(inputs: &mut Inputs<'_>) -> Result<Self, Fault>;
+}
+
+/// Parameters that several nodes have in common: written by `#[derive(Params)]`, and put among a node's own by `#[params]`.
+pub trait Params: Sized {
+    /// Returns their part of a node's manual, in order.
+    fn inputs() -> Vec<Input>;
+
+    /// Takes them, in the same order.
+    ///
+    /// # Errors
+    /// A fault of the first parameter that does not fit.
     fn fill(inputs: &mut Inputs<'_>) -> Result<Self, Fault>;
 }
 

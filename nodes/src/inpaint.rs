@@ -6,19 +6,12 @@ use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
-use darkroom_core::param::Seed;
 use darkroom_core::types::{Cost, Type};
 use darkroom_models::nn::FeatureMap;
-use darkroom_models::sdxl::Vae;
-use darkroom_models::sdxl::vae::Moments;
 
-use crate::decode::check_tile;
 use crate::fault::{fault, tensor_fault};
-use crate::models::Part;
 use crate::pictures::mask::{Mask, paired};
-use crate::sampling::names::GeneratorName;
-use crate::sampling::ticks::Ticks;
-use crate::vae_encode::{self, Pick, check_size, encode, room, sample};
+use crate::vae_encode::{self, Encoding, Pick, blank};
 use crate::wires::repaint::Repaint;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
@@ -38,50 +31,31 @@ pub struct Inpaint {
     /// What to draw anew: white, from middle grey up. A mask of another size is stretched over the picture.
     #[input]
     mask: Pictures,
-    /// Which of the possible latents to take.
-    #[param(default = Pick::Mean)]
-    pick: Pick,
-    /// What chance is, for `sample`. With the same seed `denoise` goes on drawing behind the sample.
-    #[param(default = Seed(0))]
-    seed: Seed,
-    /// Which generator draws the sample.
-    #[param(default = GeneratorName::Cpu)]
-    generator: GeneratorName,
-    /// Edge of a tile in latent pixels; 0 encodes in one piece.
-    #[param(default = 0, range = 0..=1024)]
-    tile: u32,
+    #[params]
+    encoding: Encoding,
 }
 
 impl Node for Inpaint {
     type Output = Latent;
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
-        check_tile(self.tile)?;
-        let _room = room(&self.image, self.tile, cx)?;
+        let _room = self.encoding.room(&self.image, cx)?;
         let pixels = tensor_of_pictures(&self.image)?;
-        let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
-        let (width, height) = (width as u32, height as u32);
-        check_size(width, height)?;
+        let blank = blank(&self.vae, &pixels)?;
+        let (width, height) = (blank.width, blank.height);
         let mask = self.mask(width, height, cx)?;
         let vae = cx.pin(&self.vae.0)?;
-        let whole = self.encode(&vae, &pixels, cx)?;
+        let whole = self.encoding.moments(&vae, &pixels, cx)?;
         let grey = pixels.broadcast_mul(&mask.affine(-1.0, 1.0).map_err(tensor_fault)?).map_err(tensor_fault)?;
-        let rest = self.encode(&vae, &grey, cx)?;
-        let (picture, drawn) = match self.pick {
-            Pick::Mean => (whole.mean().map_err(fault)?.to_tensor(), None),
-            Pick::Sample => sample(&whole, self.seed, self.generator).map(|(x, drawn)| (x, Some(drawn)))?,
-        };
-        let spread = (self.pick == Pick::Sample).then(|| rest.spread()).transpose().map_err(fault)?;
+        let rest = self.encoding.moments(&vae, &grey, cx)?;
+        let encoded = self.encoding.picked(&whole, blank)?;
+        let spread = (self.encoding.pick == Pick::Sample).then(|| rest.spread()).transpose().map_err(fault)?;
         let mask = FeatureMap::from_tensor(&mask)
             .and_then(|mask| mask.resize_nearest((height / REDUCTION) as usize, (width / REDUCTION) as usize));
-        let repaint = Repaint {
-            picture: picture.clone(),
-            mask: mask.map_err(fault)?.to_tensor(),
-            masked: rest.mean().map_err(fault)?.to_tensor(),
-            masked_spread: spread,
-        };
-        let blank = Latent::blank(self.vae.model().family(Part::Vae), width, height, count as u32);
-        Ok(Latent { x: Some(picture), repaint: Some(repaint), drawn, ..blank })
+        let masked = rest.mean().map_err(fault)?.to_tensor();
+        let mask = mask.map_err(fault)?.to_tensor();
+        let repaint = encoded.x.clone().map(|picture| Repaint { picture, mask, masked, masked_spread: spread });
+        Ok(Latent { repaint, ..encoded })
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
@@ -106,9 +80,5 @@ impl Inpaint {
         };
         let all = paired(&self.image, &self.mask)?.map(each).collect::<Result<Vec<_>, Fault>>()?;
         Tensor::cat(&all, 0).map_err(tensor_fault)
-    }
-
-    fn encode(&self, vae: &Vae, pixels: &Tensor, cx: &mut Context<'_>) -> Result<Moments, Fault> {
-        encode(vae, pixels, self.tile, &mut Ticks(cx))
     }
 }

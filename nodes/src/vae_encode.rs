@@ -8,7 +8,7 @@ use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Seed;
 use darkroom_core::residency::Reservation;
 use darkroom_core::types::{Cost, Kind, Type};
-use darkroom_core::{Choice, Node};
+use darkroom_core::{Choice, Node, Params};
 use darkroom_models::nn::FeatureMap;
 use darkroom_models::sampling::{NoiseMode, NoiseSource};
 use darkroom_models::sdxl::Vae;
@@ -18,8 +18,8 @@ use crate::decode::check_tile;
 use crate::fault::{fault, tensor_fault};
 use crate::models::Part;
 use crate::sampling::names::GeneratorName;
+use crate::sampling::settings::device;
 use crate::sampling::ticks::Ticks;
-use crate::sampling::walk::device;
 use crate::wires::latent::Drawn;
 use crate::wires::{Latent, REDUCTION, VaeHandle, tensor_of_pictures};
 
@@ -32,19 +32,12 @@ pub enum Pick {
     Sample,
 }
 
-/// Turns pictures into latents, to be drawn on further.
-#[derive(Node)]
-#[node(id = "vae_encode", version = 2, category = "Latent", lane = "compute")]
-pub struct VaeEncode {
-    /// The autoencoder of the model that will draw on.
-    #[input]
-    vae: VaeHandle,
-    /// The pictures, all of one size; width and height must be multiples of 8.
-    #[input]
-    image: Pictures,
+/// How pictures become latents: parameters that every node that encodes has.
+#[derive(Params)]
+pub struct Encoding {
     /// Which of the possible latents to take.
     #[param(default = Pick::Mean)]
-    pick: Pick,
+    pub pick: Pick,
     /// What chance is, for `sample`. With the same seed `denoise` goes on drawing behind the sample.
     #[param(default = Seed(0))]
     seed: Seed,
@@ -56,26 +49,30 @@ pub struct VaeEncode {
     tile: u32,
 }
 
+/// Turns pictures into latents, to be drawn on further.
+#[derive(Node)]
+#[node(id = "vae_encode", version = 2, category = "Latent", lane = "compute")]
+pub struct VaeEncode {
+    /// The autoencoder of the model that will draw on.
+    #[input]
+    vae: VaeHandle,
+    /// The pictures, all of one size; width and height must be multiples of 8.
+    #[input]
+    image: Pictures,
+    #[params]
+    encoding: Encoding,
+}
+
 impl Node for VaeEncode {
     type Output = Latent;
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
-        check_tile(self.tile)?;
-        let _room = room(&self.image, self.tile, cx)?;
+        let _room = self.encoding.room(&self.image, cx)?;
         let pixels = tensor_of_pictures(&self.image)?;
-        let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
-        check_size(width as u32, height as u32)?;
+        let blank = blank(&self.vae, &pixels)?;
         let vae = cx.pin(&self.vae.0)?;
-        let moments = encode(&vae, &pixels, self.tile, &mut Ticks(cx))?;
-        let space = self.vae.model().family(Part::Vae);
-        let blank = Latent::blank(space, width as u32, height as u32, count as u32);
-        match self.pick {
-            Pick::Mean => Ok(Latent { x: Some(moments.mean().map_err(fault)?.to_tensor()), ..blank }),
-            Pick::Sample => {
-                let (x, drawn) = sample(&moments, self.seed, self.generator)?;
-                Ok(Latent { x: Some(x), drawn: Some(drawn), ..blank })
-            }
-        }
+        let moments = self.encoding.moments(&vae, &pixels, cx)?;
+        self.encoding.picked(&moments, blank)
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
@@ -118,53 +115,71 @@ pub fn cost(known: &Known<'_>) -> Cost {
 /// Scratch bytes for each pixel: the finest level holds three maps of 128 channels in single precision.
 const ENCODE_BYTES_PER_PIXEL: u64 = 4 * 3 * 128;
 
-/// Makes room for encoding pictures, in one piece or in tiles of so many latent pixels.
+/// Returns the latent that pictures will fill.
 ///
 /// # Errors
-/// A fault of memory.
-pub fn room(pictures: &Pictures, tile: u32, cx: &mut Context<'_>) -> Result<Reservation, Fault> {
-    let pixels = |picture: &Picture| u64::from(picture.width()) * u64::from(picture.height());
-    let whole: u64 = pictures.iter().map(pixels).sum();
-    let at_once = match u64::from(tile * REDUCTION).pow(2) {
-        0 => whole,
-        edges => edges.min(whole),
-    };
-    let reserved = cx.reserve(at_once * ENCODE_BYTES_PER_PIXEL);
-    reserved
-        .map_err(|fault| if tile == 0 { fault.hint("encode in tiles, as `tile: 64`, or raise --ram") } else { fault })
+/// A fault of pictures that no latent has the size of.
+pub fn blank(vae: &VaeHandle, pixels: &Tensor) -> Result<Latent, Fault> {
+    let (count, _, height, width) = pixels.dims4().map_err(tensor_fault)?;
+    let (width, height) = (width as u32, height as u32);
+    check_size(width, height)?;
+    Ok(Latent::blank(vae.model().family(Part::Vae), width, height, count as u32))
 }
 
-/// Encodes `(pictures, 3, height, width)` in `[-1, 1]`, in one piece or in tiles of so many latent pixels.
-///
-/// # Errors
-/// A fault of the autoencoder, or that the run was stopped.
-pub fn encode(vae: &Vae, pixels: &Tensor, tile: u32, ticks: &mut Ticks<'_, '_>) -> Result<Moments, Fault> {
-    let pixels = FeatureMap::from_tensor(pixels).map_err(fault)?;
-    let moments = match tile {
-        0 => vae.encode(&pixels, ticks),
-        edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), ticks),
-    };
-    moments.map_err(fault)
-}
+impl Encoding {
+    /// Makes room for encoding pictures.
+    ///
+    /// # Errors
+    /// A fault of memory, or of tiles that are too small.
+    pub fn room(&self, pictures: &Pictures, cx: &mut Context<'_>) -> Result<Reservation, Fault> {
+        check_tile(self.tile)?;
+        let pixels = |picture: &Picture| u64::from(picture.width()) * u64::from(picture.height());
+        let whole: u64 = pictures.iter().map(pixels).sum();
+        let at_once = match u64::from(self.tile * REDUCTION).pow(2) {
+            0 => whole,
+            edges => edges.min(whole),
+        };
+        let reserved = cx.reserve(at_once * ENCODE_BYTES_PER_PIXEL);
+        let in_tiles = |fault: Fault| fault.hint("encode in tiles, as `tile: 64`, or raise --ram");
+        reserved.map_err(|fault| if self.tile == 0 { in_tiles(fault) } else { fault })
+    }
 
-/// Draws one of the latents that an autoencoder thinks possible, from the start of a seed's stream.
-///
-/// # Errors
-/// A fault of a tensor operation.
-pub fn sample(moments: &Moments, seed: Seed, generator: GeneratorName) -> Result<(Tensor, Drawn), Fault> {
-    let generator = device(generator);
-    let mut source = NoiseSource::new(NoiseMode::Diffusers, generator, seed.0);
-    let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
-    let values = noise.elem_count() as u64;
-    let x = FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise)).map_err(fault)?;
-    Ok((x.to_tensor(), Drawn { seed: seed.0, generator, values }))
+    /// Encodes `(pictures, 3, height, width)` in `[-1, 1]`.
+    ///
+    /// # Errors
+    /// A fault of the autoencoder, or that the run was stopped.
+    pub fn moments(&self, vae: &Vae, pixels: &Tensor, cx: &mut Context<'_>) -> Result<Moments, Fault> {
+        let pixels = FeatureMap::from_tensor(pixels).map_err(fault)?;
+        let moments = match self.tile {
+            0 => vae.encode(&pixels, &mut Ticks(cx)),
+            edge => vae.encode_tiled(&pixels, Tiling::of(edge as usize), &mut Ticks(cx)),
+        };
+        moments.map_err(fault)
+    }
+
+    /// Fills a blank latent with one of those that the autoencoder thinks possible; a sample is drawn from the start of the
+    /// seed's stream.
+    ///
+    /// # Errors
+    /// A fault of a tensor operation.
+    pub fn picked(&self, moments: &Moments, blank: Latent) -> Result<Latent, Fault> {
+        if self.pick == Pick::Mean {
+            return Ok(Latent { x: Some(moments.mean().map_err(fault)?.to_tensor()), ..blank });
+        }
+        let generator = device(self.generator);
+        let mut source = NoiseSource::new(NoiseMode::Diffusers, generator, self.seed.0);
+        let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
+        let values = noise.elem_count() as u64;
+        let x = FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise)).map_err(fault)?;
+        Ok(Latent { x: Some(x.to_tensor()), drawn: Some(Drawn { seed: self.seed.0, generator, values }), ..blank })
+    }
 }
 
 /// Refuses pictures that no latent has the size of.
 ///
 /// # Errors
 /// A fault that names the nearest size.
-pub fn check_size(width: u32, height: u32) -> Result<(), Fault> {
+fn check_size(width: u32, height: u32) -> Result<(), Fault> {
     if width.is_multiple_of(REDUCTION) && height.is_multiple_of(REDUCTION) {
         return Ok(());
     }

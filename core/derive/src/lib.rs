@@ -1,4 +1,4 @@
-//! `#[derive(Node)]`, `#[derive(Outputs)]` and `#[derive(Choice)]`: a struct's fields become a node's sockets and its
+//! `#[derive(Node)]`, `#[derive(Params)]`, `#[derive(Outputs)]` and `#[derive(Choice)]`: a struct's fields become a node's sockets and its
 //! doc comments become the node's manual. The macros write what a person would otherwise write twice, and nothing else.
 
 use proc_macro2::TokenStream;
@@ -9,10 +9,17 @@ use syn::{
 };
 
 /// Derives `Sockets` for a node's struct: `#[node(id, version, category, lane, effect)]` on the struct, `#[input]` or
-/// `#[param(default, range, multiple_of, unit, multiline, advanced)]` on every field.
-#[proc_macro_derive(Node, attributes(node, input, param))]
+/// `#[param(default, range, multiple_of, unit, multiline, advanced)]` on every field, or `#[params]` on one whose type
+/// derives `Params`: its parameters stand in its place.
+#[proc_macro_derive(Node, attributes(node, input, param, params))]
 pub fn derive_node(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(&parse_macro_input!(item as DeriveInput), node)
+}
+
+/// Derives `Params` for parameters that several nodes have in common: `#[param(…)]` on every field, as on a node's.
+#[proc_macro_derive(Params, attributes(param))]
+pub fn derive_params(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand(&parse_macro_input!(item as DeriveInput), params)
 }
 
 /// Derives `Outputs` for a struct whose every field is one output of a node.
@@ -34,9 +41,7 @@ fn expand(item: &DeriveInput, write: fn(&DeriveInput) -> Result<TokenStream>) ->
 fn node(item: &DeriveInput) -> Result<TokenStream> {
     let name = &item.ident;
     let about = NodeAttr::read(item)?;
-    let sockets = named_fields(item)?.iter().map(socket).collect::<Result<Vec<_>>>()?;
-    let inputs = sockets.iter().map(|socket| &socket.spec);
-    let fills = sockets.iter().map(|socket| &socket.fill);
+    let (specs, fills) = sockets(item)?;
     let NodeAttr { id, version, category, lane, effect } = about;
     let (title, doc) = (title(&name.to_string()), doc(&item.attrs));
     Ok(quote! {
@@ -50,7 +55,7 @@ fn node(item: &DeriveInput) -> Result<TokenStream> {
                     doc: #doc,
                     lane: ::darkroom_core::spec::Lane::#lane,
                     effect: #effect,
-                    inputs: vec![#(#inputs),*],
+                    inputs: #specs,
                     outputs: <<Self as ::darkroom_core::node::Node>::Output as ::darkroom_core::node::Outputs>::sockets(),
                 }
             }
@@ -59,6 +64,32 @@ fn node(item: &DeriveInput) -> Result<TokenStream> {
             }
         }
     })
+}
+
+fn params(item: &DeriveInput) -> Result<TokenStream> {
+    let name = &item.ident;
+    if let Some(field) =
+        named_fields(item)?.iter().find(|field| !field.attrs.iter().any(|attr| attr.path().is_ident("param")))
+    {
+        return Err(Error::new(field.span(), "mark the field #[param(…)]: shared are parameters alone"));
+    }
+    let (specs, fills) = sockets(item)?;
+    Ok(quote! {
+        impl ::darkroom_core::node::Params for #name {
+            fn inputs() -> Vec<::darkroom_core::spec::Input> { #specs }
+            fn fill(inputs: &mut ::darkroom_core::node::Inputs<'_>) -> ::std::result::Result<Self, ::darkroom_core::fault::Fault> {
+                Ok(Self { #(#fills),* })
+            }
+        }
+    })
+}
+
+/// The inputs of all fields, in their order, as one list; and how each field is filled.
+fn sockets(item: &DeriveInput) -> Result<(TokenStream, Vec<TokenStream>)> {
+    let sockets = named_fields(item)?.iter().map(socket).collect::<Result<Vec<_>>>()?;
+    let specs = sockets.iter().map(|socket| &socket.specs);
+    let list = quote! { ::std::iter::empty()#(.chain(#specs))*.collect() };
+    Ok((list, sockets.into_iter().map(|socket| socket.fill).collect()))
 }
 
 struct NodeAttr {
@@ -99,7 +130,8 @@ impl NodeAttr {
 }
 
 struct SocketCode {
-    spec: TokenStream,
+    /// The inputs of the field, as something to iterate over.
+    specs: TokenStream,
     fill: TokenStream,
 }
 
@@ -107,21 +139,31 @@ fn socket(field: &Field) -> Result<SocketCode> {
     let ident = field.ident.as_ref().expect("fields were checked to be named");
     let name = ident.to_string();
     let (ty, doc) = (&field.ty, doc(&field.attrs));
+    let is = |mark: &str| field.attrs.iter().any(|attr| attr.path().is_ident(mark));
+    if is("params") {
+        return Ok(SocketCode {
+            specs: quote! { <#ty as ::darkroom_core::node::Params>::inputs() },
+            fill: quote! { #ident: <#ty as ::darkroom_core::node::Params>::fill(inputs)? },
+        });
+    }
     if doc.is_empty() {
         return Err(Error::new(field.span(), "a socket's doc comment is its manual: write one"));
     }
-    if field.attrs.iter().any(|attr| attr.path().is_ident("input")) {
+    if is("input") {
         return Ok(SocketCode {
-            spec: quote! { ::darkroom_core::spec::Input::wire::<#ty>(#name, #doc) },
+            specs: quote! { [::darkroom_core::spec::Input::wire::<#ty>(#name, #doc)] },
             fill: quote! { #ident: inputs.wire::<#ty>()? },
         });
     }
     let Some(attr) = field.attrs.iter().find(|attr| attr.path().is_ident("param")) else {
-        return Err(Error::new(field.span(), "mark the field #[input] (a wire) or #[param(…)] (a literal)"));
+        return Err(Error::new(
+            field.span(),
+            "mark the field #[input] (a wire), #[param(…)] (a literal) or #[params] (several)",
+        ));
     };
     let settings = param_settings(attr, ty)?;
     Ok(SocketCode {
-        spec: quote! { ::darkroom_core::spec::Input::param::<#ty>(#name, #doc)#settings },
+        specs: quote! { [::darkroom_core::spec::Input::param::<#ty>(#name, #doc)#settings] },
         fill: quote! { #ident: inputs.param::<#ty>()? },
     })
 }

@@ -3,10 +3,14 @@
 //! candle's own CPU generator cannot be seeded and its CUDA generator is another one than torch's, so noise is ours.
 //! Every generator is a plain value that serialises to a seed and a position, and resumes exactly.
 
+mod brownian;
 mod mt19937;
 mod philox;
+mod seed_sequence;
 mod torch_cpu;
 
+pub use brownian::BrownianTree;
 pub use mt19937::Mt19937;
 pub use philox::Philox;
+pub use seed_sequence::SeedSequence;
 pub use torch_cpu::TorchCpu;

@@ -29,7 +29,8 @@ impl Ancestral {
 
     /// Splits so that down² + up² = next².
     pub fn preserving_variance(now: f64, next: f64, eta: f64) -> Self {
-        let up = next.min(eta * (next * next * (now * now - next * next) / (now * now)).sqrt());
+        let ratio = next / now;
+        let up = next.min(eta * next * (1.0 - ratio * ratio).sqrt());
         Self { down: (next * next - up * up).max(0.0).sqrt(), kept: 1.0, up }
     }
 }

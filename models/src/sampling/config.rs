@@ -163,9 +163,12 @@ impl SchedulerConfig {
         let distilled = matches!(rules, Rules::Lcm | Rules::Tcd);
         let clips = distilled || matches!(rules, Rules::Ddim | Rules::Ddpm);
         let clips = clips || self.class.as_deref() == Some("HeunDiscreteScheduler");
+        // These two classes clip unless they are told not to. A configuration of another class that says nothing was
+        // not made to be clipped.
+        let unsaid = matches!(self.class.as_deref(), Some("DDIMScheduler" | "DDPMScheduler"));
         let on = |switch: Option<bool>| switch == Some(true);
         refuse_any(&[
-            ("clip_sample", clips && on(self.clip_sample)),
+            ("clip_sample", clips && self.clip_sample.unwrap_or(unsaid)),
             ("thresholding", (distilled || clips || rules == Rules::Dpm) && on(self.thresholding)),
             ("use_lu_lambdas", rules == Rules::Dpm && on(self.use_lu_lambdas)),
             ("use_flow_sigmas", on(self.use_flow_sigmas)),
@@ -400,6 +403,19 @@ mod tests {
         assert!(config.spec(Rules::Euler).is_ok());
         let fault = config.spec(Rules::Ddim).unwrap_err().to_string();
         assert_eq!(fault, "`clip_sample` is `true`, which is not supported; use `false`");
+    }
+
+    #[test]
+    fn a_class_that_clips_by_itself_must_be_told_not_to() {
+        for (class, rules) in [("DDIMScheduler", Rules::Ddim), ("DDPMScheduler", Rules::Ddpm)] {
+            let read =
+                |rest: &str| SchedulerConfig::from_json(&format!(r#"{{"_class_name": "{class}"{rest}}}"#)).unwrap();
+            assert!(read("").spec(rules).unwrap_err().to_string().starts_with("`clip_sample`"), "{class}");
+            assert!(read(r#", "clip_sample": false"#).spec(rules).is_ok(), "{class}");
+            assert!(read("").spec(Rules::Euler).is_ok(), "{class}");
+        }
+        let other = SchedulerConfig::from_json(r#"{"_class_name": "EulerDiscreteScheduler"}"#).unwrap();
+        assert!(other.spec(Rules::Ddim).is_ok());
     }
 
     #[test]

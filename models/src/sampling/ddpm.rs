@@ -4,18 +4,12 @@
 //! ComfyUI takes the same for flows.
 
 use super::ancestral::Ancestral;
-use super::walk::{each_step, straight};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::straight;
+use super::{Given, Result, State};
 
 /// Walks with fresh noise in every step but the last.
-pub fn ddpm(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn ddpm(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         let split = Ancestral::preserving_variance(hand.now(), hand.next(), hand.eta_or(1.0));
         let walked = straight(&state.x, clean, hand.now(), split.down)?;
         state.x = hand.noised(walked, split.up)?;

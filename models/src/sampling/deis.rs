@@ -4,21 +4,14 @@
 //! with that process' rate.
 
 use super::adams::{adams, lagrange};
-use super::walk::each_step;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::{Given, Result, State};
 
 /// Places at which the integrals are summed, as ComfyUI sums them.
 const PLACES: usize = 10_000;
 
 /// Walks by the polynomial through up to three slopes.
-pub fn deis(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn deis(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         let last = hand.is_last();
         adams(hand, state, clean, 3, |sigmas| if last { vec![sigmas[0] - sigmas[1]] } else { weights(sigmas) })
     })

@@ -3,33 +3,21 @@
 
 use super::ancestral::Ancestral;
 use super::state::combine;
-use super::walk::{Hand, each_step, slope, straight};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::{Hand, slope, straight};
+use super::{Given, Result, State};
 use candle_core::Tensor;
 
 /// Walks with two looks a step (one in a last step down to 0).
-pub fn dpm_2(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpm_2(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         state.x = midway(hand, &state.x, clean, hand.next())?;
         Ok(())
     })
 }
 
 /// Walks with two looks a step, too far down, and puts fresh noise back.
-pub fn dpm_2_ancestral(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpm_2_ancestral(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         let split = Ancestral::of(hand.schedule, hand.step, hand.eta_or(1.0));
         let down = midway(hand, &state.x, clean, split.down)?;
         state.x = hand.noised(down.affine(split.kept, 0.0)?, split.up)?;

@@ -2,22 +2,16 @@
 
 use super::ancestral::Ancestral;
 use super::state::combine;
-use super::walk::{each_step, straight};
-use super::{Denoiser, NoiseSource, OnStep, Prediction, Result, Schedule, State};
+use super::walk::{Hand, straight};
+use super::{Given, Prediction, Result, State};
 
 /// Where the middle of a flow's first step lies, whose logarithm has no beginning: ComfyUI's choice.
 const BELOW_ONE: f64 = 0.9999;
 
 /// Walks pairs of points in steps of second order, as diffusers' DPMSolverSinglestepScheduler does: one look a point.
-pub fn dpmpp_2s(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
-        let last = state.index + 1 == schedule.len();
+pub fn dpmpp_2s(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
+        let last = state.index + 1 == hand.schedule.len();
         let [start, clean_start] = state.history.as_slice() else {
             let start = state.x.clone();
             state.x = straight(&start, clean, hand.now(), hand.next())?;
@@ -41,33 +35,32 @@ pub fn dpmpp_2s(
 }
 
 /// Walks with two looks a step, too far down, and puts fresh noise back. k-diffusion's `sample_dpmpp_2s_ancestral`.
-pub fn dpmpp_2s_ancestral(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpmpp_2s_ancestral(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         if hand.is_last() {
             state.x = clean.clone();
             return Ok(());
         }
         let now = hand.now();
-        let split = Ancestral::of(schedule, hand.step, hand.eta_or(1.0));
+        let split = Ancestral::of(hand.schedule, hand.step, hand.eta_or(1.0));
         if split.down == 0.0 {
             state.x = hand.noised(clean.clone(), split.up)?;
             return Ok(());
         }
-        let middle = if schedule.prediction == Prediction::Flow && now >= 1.0 {
-            BELOW_ONE
-        } else {
-            schedule.sigma_of(0.5 * (schedule.lambda(now) + schedule.lambda(split.down)))
-        };
+        let middle = middle(hand, split.down);
         let half = straight(&state.x, clean, now, middle)?;
         let clean_half = hand.look(&half, middle)?;
         let down = straight(&state.x, &clean_half, now, split.down)?;
         state.x = hand.noised(down.affine(split.kept, 0.0)?, split.up)?;
         Ok(())
     })
+}
+
+/// The sigma half way down to another, by lambda.
+pub(super) fn middle(hand: &Hand<'_>, down: f64) -> f64 {
+    let (schedule, now) = (hand.schedule, hand.now());
+    if schedule.prediction == Prediction::Flow && now >= 1.0 {
+        return BELOW_ONE;
+    }
+    schedule.sigma_of(0.5 * (schedule.lambda(now) + schedule.lambda(down)))
 }

@@ -2,21 +2,15 @@
 
 use super::exponential::{phi_2, phi_3};
 use super::state::combine;
-use super::walk::each_step;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::{Given, Result, State};
 
 /// Below this many steps the last two are of lower order: `lower_order_final` of diffusers.
 const FEW: usize = 15;
 
 /// Walks in third-order steps; diffusers' DPMSolverMultistepScheduler with `solver_order` 3.
-pub fn dpmpp_3m(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpmpp_3m(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
+        let schedule = hand.schedule;
         let left = schedule.len() - state.index;
         let few = schedule.len() < FEW;
         let allowed = match left {

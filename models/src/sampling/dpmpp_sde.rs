@@ -1,30 +1,23 @@
 //! DPM-Solver++ SDE: two looks and two draws a step. k-diffusion's and ComfyUI's `dpmpp_sde`.
 //!
-//! ComfyUI draws its noise from a Brownian tree of the seed; ours comes from the run's [`NoiseSource`]. The steps
-//! agree, a seed's picture does not.
+//! What is fresh half way is part of what is fresh over the whole step: ComfyUI draws both from one Brownian motion, which
+//! `NoiseSource::draw_between` does in its mode.
 
 use candle_core::Tensor;
 
 use super::ancestral::Ancestral;
 use super::state::combine;
-use super::walk::{Hand, each_step};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::Hand;
+use super::{Given, Result, State};
 
 /// Walks by the clean latent seen half way, by lambda.
-pub fn dpmpp_sde(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpmpp_sde(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         if hand.is_last() {
             state.x = clean.clone();
             return Ok(());
         }
-        let middle = schedule.sigma_of(0.5 * (schedule.lambda(hand.now()) + schedule.lambda(hand.next())));
+        let middle = hand.schedule.halfway(hand.step);
         let half = towards(hand, &state.x, clean, middle)?;
         let clean_half = hand.look(&half, middle)?;
         state.x = towards(hand, &state.x, &clean_half, hand.next())?;
@@ -40,5 +33,5 @@ fn towards(hand: &mut Hand<'_>, x: &Tensor, clean: &Tensor, to: f64) -> Result<T
     let kept = split.down / from_ratio;
     let of_x = alpha / hand.schedule.alpha(hand.now()) * kept;
     let moved = combine(&[(of_x, x), (alpha * (1.0 - kept), clean)])?;
-    hand.noised(moved, alpha * split.up)
+    hand.noised_since(moved, alpha * split.up, to)
 }

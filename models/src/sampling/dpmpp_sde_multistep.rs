@@ -1,56 +1,32 @@
 //! DPM-Solver++ with fresh noise and a memory: (2M) SDE in two forms and (3M) SDE of k-diffusion and ComfyUI.
-//!
-//! ComfyUI draws the noise of these from a Brownian tree of the seed; ours comes from the run's [`NoiseSource`]. The
-//! steps agree, a seed's picture does not.
 
 use candle_core::Tensor;
 
 use super::exponential::{phi_2, phi_3};
 use super::state::combine;
-use super::walk::{Hand, each_step};
-use super::{Denoiser, NoiseSource, OnStep, Result, Rules, Schedule, State};
+use super::walk::Hand;
+use super::{Given, Result, Rules, State};
 
 /// Below this many steps the last one is of first order, whatever its sigma: `lower_order_final` of diffusers.
 const FEW: usize = 15;
 
 /// Walks in second-order steps with fresh noise; diffusers' `sde-dpmsolver++`.
-pub fn dpmpp_2m_sde(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpmpp_2m_sde(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         step(hand, state, clean, 1, |h, ratios| vec![0.5 * -(-h).exp_m1() / ratios[0]])
     })
 }
 
 /// Walks in second-order steps with fresh noise, by another weight of the past.
-pub fn dpmpp_2m_sde_heun(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpmpp_2m_sde_heun(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         step(hand, state, clean, 1, |h, ratios| vec![phi_2(h) / ratios[0]])
     })
 }
 
 /// Walks in third-order steps with fresh noise.
-pub fn dpmpp_3m_sde(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn dpmpp_3m_sde(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         step(hand, state, clean, 2, |h, ratios| match *ratios {
             [r0, r1, ..] => {
                 let turn = (phi_2(h) * r0 - phi_3(h)) / (r0 + r1);
@@ -92,7 +68,7 @@ fn step(
         }
     }
     let x = combine(&terms)?;
-    state.x = hand.noised(x, next * (-(-2.0 * h * eta).exp_m1()).sqrt())?;
+    state.x = hand.noised_since(x, next * (-(-2.0 * h * eta).exp_m1()).sqrt(), next)?;
     state.remember(clean.clone(), memory);
     Ok(())
 }

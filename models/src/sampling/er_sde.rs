@@ -1,27 +1,20 @@
 //! ER-SDE: Cui et al., arXiv 2309.06169: the reverse process with more noise than it needs, in three stages.
 
 use super::state::combine;
-use super::walk::each_step;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::{Given, Result, State};
 
 /// Places at which the integrals are summed, as in the authors' code.
 const PLACES: usize = 200;
 
 /// Walks by this clean latent and the first and second difference to earlier ones. Its steps count on all of their noise:
 /// a smaller share is not taken.
-pub fn er_sde(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn er_sde(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         if hand.is_last() {
             state.x = clean.clone();
             return Ok(());
         }
+        let schedule = hand.schedule;
         let ratio = |sigma: f64| sigma / schedule.alpha(sigma);
         let (from, to) = (ratio(hand.now()), ratio(hand.next()));
         let alpha = schedule.alpha(hand.next());

@@ -7,12 +7,12 @@ use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::state::blend;
-use super::{Network, Result};
+use super::{Network, Result, Sides};
 
 /// How strongly the prompt pulls.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Guidance {
-    /// Weight of positive minus negative; 1 and less turns guidance off.
+    /// Weight of positive minus negative; 1 and less turns guidance off, but for samplers that ask for both sides.
     pub scale: f64,
     /// Share (0 to 1) of the result brought back to the spread of the positive prediction, against washed-out or burnt
     /// pictures: `guidance_rescale` of arXiv 2305.08891, section 3.4.
@@ -45,19 +45,24 @@ pub struct Guided<'a> {
 impl Network for Guided<'_> {
     fn predict(&self, x_in: &Tensor, timestep: f64) -> Result<Tensor> {
         match self.calls {
-            Calls::Positive(network) => network.predict(x_in, timestep),
             Calls::Apart { positive, .. } if !self.guidance.is_on() => positive.predict(x_in, timestep),
+            _ => Ok(self.predict_sides(x_in, timestep)?.guided),
+        }
+    }
+
+    fn predict_sides(&self, x_in: &Tensor, timestep: f64) -> Result<Sides> {
+        let (negative, positive) = match self.calls {
+            Calls::Positive(network) => return network.predict(x_in, timestep).map(Sides::alike),
             Calls::Apart { negative, positive } => {
-                let negative = negative.predict(x_in, timestep)?;
-                self.guidance.mix(&negative, &positive.predict(x_in, timestep)?)
+                (negative.predict(x_in, timestep)?, positive.predict(x_in, timestep)?)
             }
             Calls::Together(network) => {
                 let both = network.predict(&Tensor::cat(&[x_in, x_in], 0)?, timestep)?;
                 let half = x_in.dim(0)?;
-                let negative = both.narrow(0, 0, half)?;
-                self.guidance.mix(&negative, &both.narrow(0, half, half)?)
+                (both.narrow(0, 0, half)?, both.narrow(0, half, half)?)
             }
-        }
+        };
+        Ok(Sides { guided: self.guidance.mix(&negative, &positive)?, negative })
     }
 }
 
@@ -68,11 +73,8 @@ impl Guidance {
         self.scale > 1.0
     }
 
-    /// Mixes two raw predictions of one shape, batch first.
+    /// Mixes two raw predictions of one shape, batch first; below 1 as above.
     pub fn mix(self, negative: &Tensor, positive: &Tensor) -> Result<Tensor> {
-        if !self.is_on() {
-            return Ok(positive.clone());
-        }
         let mixed = (negative + ((positive - negative)? * self.scale)?)?;
         if self.rescale == 0.0 {
             return Ok(mixed);

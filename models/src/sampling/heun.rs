@@ -1,29 +1,22 @@
 //! Heun's method: the mean of the slopes at both ends of a step. Karras et al., arXiv 2206.00364, algorithm 1.
 
-use super::state::blend;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::state::combine;
+use super::walk::{slope, straight};
+use super::{Given, Result, State};
 
 /// Walks with two looks a step (one in a last step down to 0); a whole step is told and stored, never half of one.
-pub fn heun(
-    model: &dyn Denoiser,
-    mut state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    for step in schedule.steps_from(state.index) {
-        let (now, next) = (step.now.sigma, step.next.sigma);
-        let clean = model.denoise(&state.x, step.now)?;
-        let ahead = blend(next / now, &state.x, 1.0 - next / now, &clean)?;
-        state.x = if next == 0.0 {
-            ahead
-        } else {
-            let clean_ahead = model.denoise(&ahead, step.next)?;
-            let slope_here = ((&state.x - &clean)? / now)?;
-            let slope_ahead = ((&ahead - &clean_ahead)? / next)?;
-            blend(1.0, &state.x, 0.5 * (next - now), &(slope_here + slope_ahead)?)?
-        };
-        state.done(step, &clean, noise, on_step)?;
-    }
-    Ok(state)
+pub fn heun(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
+        let (now, next) = (hand.now(), hand.next());
+        let ahead = straight(&state.x, clean, now, next)?;
+        if hand.is_last() {
+            state.x = ahead;
+            return Ok(());
+        }
+        let here = slope(&state.x, clean, now)?;
+        let there = slope(&ahead, &hand.look_at(&ahead, hand.step.next)?, next)?;
+        let half = 0.5 * (next - now);
+        state.x = combine(&[(1.0, &state.x), (half, &here), (half, &there)])?;
+        Ok(())
+    })
 }

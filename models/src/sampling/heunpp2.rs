@@ -1,19 +1,13 @@
 //! Heun++: slopes one and two steps ahead, weighed by their sigmas. ComfyUI's `heunpp2`.
 
 use super::state::combine;
-use super::walk::{each_step, slope, straight};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::{slope, straight};
+use super::{Given, Result, State};
 
 /// Walks with three looks a step; two in the last step but one, one in the last.
-pub fn heunpp2(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
-        let (now, next) = (hand.now(), hand.next());
+pub fn heunpp2(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
+        let (schedule, now, next) = (hand.schedule, hand.now(), hand.next());
         let ahead = straight(&state.x, clean, now, next)?;
         let Some(after) = schedule.points.get(state.index + 2).filter(|_| next > 0.0) else {
             state.x = ahead;

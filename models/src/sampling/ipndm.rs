@@ -1,18 +1,11 @@
 //! Improved pseudo-numerical methods: Zhang and Chen, arXiv 2204.13902, on sigmas, in ComfyUI's two forms.
 
 use super::adams::{adams, even_weights};
-use super::walk::each_step;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::{Given, Result, State};
 
 /// Walks by four slopes, weighted as if steps were evenly long.
-pub fn ipndm(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn ipndm(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         adams(hand, state, clean, 4, |sigmas| {
             let length = sigmas[0] - sigmas[1];
             even_weights(sigmas.len() - 1).iter().map(|weight| weight * length).collect()
@@ -21,14 +14,8 @@ pub fn ipndm(
 }
 
 /// Walks by four slopes, weighted by how long the steps were.
-pub fn ipndm_v(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| adams(hand, state, clean, 4, uneven_weights))
+pub fn ipndm_v(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| adams(hand, state, clean, 4, uneven_weights))
 }
 
 /// ComfyUI's weights for uneven steps: each order adds a term of the step lengths to those of the order below. From

@@ -1,22 +1,16 @@
 //! Latent consistency: Luo et al., arXiv 2310.04378: jump to the clean latent, put noise back, jump again.
 
 use super::state::combine;
-use super::walk::each_step;
-use super::{Denoiser, NoiseSource, OnStep, Point, Result, Schedule, State};
+use super::{Given, Point, Result, State};
 
 /// diffusers' scale of timesteps in the boundary condition, and the spread of the data.
 const SCALE: f64 = 10.0;
 const DATA: f64 = 0.5;
 
 /// Walks in jumps, with fresh noise after each but the last; for networks distilled to be asked so.
-pub fn lcm(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn lcm(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
+        let schedule = hand.schedule;
         let clean = if schedule.preserving {
             let (of_x, of_clean) = boundary(hand.step.now);
             combine(&[(of_x, &state.x), (of_clean, clean)])?

@@ -1,18 +1,11 @@
 //! Linear multistep: the slopes of four steps, laid under one polynomial. k-diffusion's `sample_lms`.
 
 use super::adams::{adams, lagrange};
-use super::walk::each_step;
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::{Given, Result, State};
 
 /// Walks by the polynomial through up to four slopes, exactly integrated.
-pub fn lms(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| adams(hand, state, clean, 4, weights))
+pub fn lms(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| adams(hand, state, clean, 4, weights))
 }
 
 /// The integrals of the slopes' polynomials over the step. They are cubic at most, for which two places suffice (Gauss).

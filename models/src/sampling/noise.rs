@@ -4,7 +4,7 @@ use candle_core::{Device as Place, Result, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::Unsupported;
-use crate::rng::{Philox, TorchCpu};
+use crate::rng::{BrownianTree, Philox, TorchCpu};
 
 /// How draws are laid out over streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +52,14 @@ pub struct NoiseSource {
     seed: u64,
     /// As bits: text would round it.
     eta: Option<u64>,
+    /// The smallest and the largest sigma of a walk by Brownian motion.
+    #[serde(default)]
+    span: Option<[Bits; 2]>,
     streams: Vec<Stream>,
 }
+
+/// A sigma as bits: text would round it.
+type Bits = u32;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,13 +75,13 @@ impl NoiseSource {
     pub fn listed(mut values: Vec<f32>) -> Self {
         values.reverse(); // given from the end
         let streams = vec![Stream::Listed(values)];
-        Self { mode: NoiseMode::Diffusers, device: Device::Cpu, seed: 0, eta: None, streams }
+        Self { mode: NoiseMode::Diffusers, device: Device::Cpu, seed: 0, eta: None, span: None, streams }
     }
 
     /// Starts the streams of a seed.
     #[must_use]
     pub fn new(mode: NoiseMode, device: Device, seed: u64) -> Self {
-        Self { mode, device, seed, eta: None, streams: Vec::new() }
+        Self { mode, device, seed, eta: None, span: None, streams: Vec::new() }
     }
 
     /// Sets how much fresh noise a step takes: 0 none, 1 all that the step allows. Without it a sampler takes its usual share.
@@ -107,6 +113,32 @@ impl NoiseSource {
         self.open(images);
         let each = shape.elem_count() / images.max(1);
         let values = self.streams[..images].iter_mut().flat_map(|stream| stream.randn(each)).collect();
+        Tensor::from_vec(values, shape, &Place::Cpu)
+    }
+
+    /// Notes the sigmas between which a walk asks [`NoiseSource::draw_between`]. A walk that is gone on with keeps those it
+    /// began with.
+    pub(super) fn span(&mut self, smallest: f64, largest: f64) {
+        let (smallest, largest) = (smallest as f32, largest as f32);
+        let covers = |[low, high]: [Bits; 2]| f32::from_bits(low) <= smallest && largest <= f32::from_bits(high);
+        if !self.span.is_some_and(covers) {
+            self.span = Some([smallest.to_bits(), largest.to_bits()]);
+        }
+    }
+
+    /// Draws the noise that is fresh between two sigmas, of variance 1. As ComfyUI draws it, it is how far a Brownian motion
+    /// of the seed goes from one to the other, so that ways that overlap share it; otherwise the next in order.
+    pub fn draw_between(&mut self, shape: impl Into<Shape>, from: f64, to: f64) -> Result<Tensor> {
+        let (NoiseMode::Comfyui, Some([smallest, largest])) = (self.mode, self.span) else { return self.draw(shape) };
+        let shape = shape.into();
+        let [smallest, largest] = [smallest, largest].map(|bits| f64::from(f32::from_bits(bits)));
+        let tree = BrownianTree::new(self.seed, smallest, largest);
+        let (from, to) = (from as f32, to as f32);
+        let randn = |seed: u32, n: usize| Stream::new(self.device, u64::from(seed)).randn(n);
+        let mut values = tree.moved(shape.elem_count(), (f64::from(to), f64::from(from)), &randn);
+        // The walk goes against the motion, from large to small.
+        let unit = (from - to).sqrt();
+        values.iter_mut().for_each(|value| *value = -*value / unit);
         Tensor::from_vec(values, shape, &Place::Cpu)
     }
 
@@ -189,6 +221,30 @@ mod tests {
         let mut steps = TorchCpu::new(8);
         assert_eq!(read(&source.draw((1, 20)).unwrap()), steps.randn(20));
         assert_eq!(read(&source.draw((1, 20)).unwrap()), steps.randn(20));
+    }
+
+    #[test]
+    fn noise_between_sigmas_does_not_depend_on_what_was_asked_before() {
+        let mut source = NoiseSource::new(NoiseMode::Comfyui, Device::Cpu, 7);
+        source.span(0.03, 14.6);
+        let text = serde_json::to_string(&source).unwrap();
+        let first = read(&source.draw_between((1, 20), 14.6, 3.0).unwrap());
+        let second = read(&source.draw_between((1, 20), 3.0, 0.5).unwrap());
+        let mut resumed: NoiseSource = serde_json::from_str(&text).unwrap();
+        resumed.span(0.03, 3.0); // a walk that goes on half way
+        assert_eq!(read(&resumed.draw_between((1, 20), 3.0, 0.5).unwrap()), second);
+        assert_eq!(read(&resumed.draw_between((1, 20), 14.6, 3.0).unwrap()), first);
+        assert_ne!(first, second);
+    }
+
+    #[test]
+    fn other_modes_draw_between_sigmas_as_everywhere() {
+        for mode in [NoiseMode::Diffusers, NoiseMode::PerImage] {
+            let mut source = NoiseSource::new(mode, Device::Cpu, 7);
+            source.span(0.03, 14.6);
+            let between = source.clone().draw_between((1, 20), 14.6, 3.0).unwrap();
+            assert_eq!(read(&between), read(&source.draw((1, 20)).unwrap()), "{mode:?}");
+        }
     }
 
     #[test]

@@ -4,20 +4,14 @@
 
 use super::adams::even_weights;
 use super::state::combine;
-use super::walk::{each_step, slope, straight};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::{slope, straight};
+use super::{Given, Result, State};
 
 /// Walks by four slopes, weighted as if steps were evenly long; the first step looks twice, as Heun's method does.
 ///
 /// SD1.5 was published with it. diffusers mixes raw predictions; for networks that predict v that is another method.
-pub fn pndm(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn pndm(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| {
         let length = hand.next() - hand.now();
         let here = slope(&state.x, clean, hand.now())?;
         if state.history.is_empty() {

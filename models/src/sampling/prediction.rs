@@ -27,12 +27,39 @@ pub enum Prediction {
 pub trait Denoiser {
     /// Predicts the clean latent from `x` at a point of the schedule; same shape, same dtype.
     fn denoise(&self, x: &Tensor, at: Point) -> Result<Tensor>;
+
+    /// Predicts it under guidance, and what the negative side alone makes of it. Who knows no guidance sees one thing.
+    fn denoise_sides(&self, x: &Tensor, at: Point) -> Result<Sides> {
+        self.denoise(x, at).map(Sides::alike)
+    }
+}
+
+/// What is predicted of one latent by both sides of a prompt.
+#[derive(Clone, Debug)]
+pub struct Sides {
+    /// Under guidance.
+    pub guided: Tensor,
+    /// By the negative side alone.
+    pub negative: Tensor,
+}
+
+impl Sides {
+    /// Takes one prediction for both.
+    #[must_use]
+    pub fn alike(guided: Tensor) -> Self {
+        Self { negative: guided.clone(), guided }
+    }
 }
 
 /// A network with its conditions, ready to be asked.
 pub trait Network {
     /// Predicts from the scaled input `x_in` (batch first) at a timestep, which may be a fraction.
     fn predict(&self, x_in: &Tensor, timestep: f64) -> Result<Tensor>;
+
+    /// Predicts by both sides of the prompt, guidance or not.
+    fn predict_sides(&self, x_in: &Tensor, timestep: f64) -> Result<Sides> {
+        self.predict(x_in, timestep).map(Sides::alike)
+    }
 }
 
 impl<F: Fn(&Tensor, f64) -> Result<Tensor>> Network for F {
@@ -54,6 +81,13 @@ impl Denoiser for Predictor<'_> {
         let x_in = self.prediction.scale_input(x, at.sigma)?;
         let raw = self.network.predict(&x_in, at.timestep)?.to_dtype(x.dtype())?;
         self.prediction.denoised(x, &raw, at.sigma)
+    }
+
+    fn denoise_sides(&self, x: &Tensor, at: Point) -> Result<Sides> {
+        let x_in = self.prediction.scale_input(x, at.sigma)?;
+        let raw = self.network.predict_sides(&x_in, at.timestep)?;
+        let clean = |raw: &Tensor| self.prediction.denoised(x, &raw.to_dtype(x.dtype())?, at.sigma);
+        Ok(Sides { guided: clean(&raw.guided)?, negative: clean(&raw.negative)? })
     }
 }
 

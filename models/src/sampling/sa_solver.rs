@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use super::linear::solve;
 use super::state::combine;
-use super::walk::{Hand, each_step};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::Hand;
+use super::{Given, Result, Schedule, State};
 
 /// Clean latents used to predict, and to correct.
 const PREDICTOR: usize = 3;
@@ -16,15 +16,9 @@ const NOISY: (f64, f64) = (0.2, 0.8);
 /// Walks by four clean latents: what was seen at the predicted latent corrects the way there, then the next is predicted.
 ///
 /// The state remembers the latent the last prediction started from, the noise it added, and the clean latents.
-pub fn sa_solver(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn sa_solver(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
+        let schedule = hand.schedule;
         let base = corrected(hand, state, clean)?;
         let mut cleans = state.history.split_off(state.history.len().min(2));
         cleans.push(clean.clone());

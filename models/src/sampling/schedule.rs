@@ -161,6 +161,26 @@ impl Schedule {
         if self.prediction == Prediction::Flow { ratio / (1.0 + ratio) } else { ratio }
     }
 
+    /// Returns the sigma in the middle of a step, by lambda. Rounded to single precision wherever torch rounds: what a
+    /// Brownian motion gives there depends on the millionths of a sigma.
+    pub(super) fn halfway(&self, step: Step) -> f64 {
+        let round = |number: f64| f64::from(number as f32);
+        let is_flow = self.prediction == Prediction::Flow;
+        let [from, to] = [step.now.sigma, step.next.sigma].map(|sigma| {
+            let ratio = if is_flow { round(sigma / round(1.0 - sigma)) } else { sigma };
+            -round(ratio.ln())
+        });
+        let middle = round(from + 0.5 * round(to - from));
+        if is_flow { round(1.0 / round(1.0 + round(middle.exp()))) } else { round((-middle).exp()) }
+    }
+
+    /// Returns the smallest sigma above 0 and the largest of a way from a step to the stop.
+    pub(super) fn span(&self, index: usize) -> (f64, f64) {
+        let sigmas = self.points[..=self.stop].iter().skip(index).map(|point| point.sigma);
+        let above = sigmas.filter(|sigma| *sigma > 0.0);
+        above.fold((f64::INFINITY, 0.0), |(low, high), sigma| (sigma.min(low), sigma.max(high)))
+    }
+
     /// Returns the factor from noise of variance 1 to the first latent.
     #[must_use]
     pub fn initial_scale(&self) -> f64 {

@@ -3,19 +3,12 @@
 use candle_core::Tensor;
 
 use super::state::combine;
-use super::walk::{Hand, each_step};
-use super::{Denoiser, NoiseSource, OnStep, Result, Schedule, State};
+use super::walk::Hand;
+use super::{Given, Result, State};
 
 /// Walks with two looks and two draws a step.
-pub fn seeds_2(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+pub fn seeds_2(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         if hand.is_last() {
             state.x = clean.clone();
             return Ok(());
@@ -30,17 +23,10 @@ pub fn seeds_2(
 }
 
 /// Walks with three looks and three draws a step.
-pub fn seeds_3(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
+pub fn seeds_3(given: Given<'_>, state: State) -> Result<State> {
     const THIRD: f64 = 1.0 / 3.0;
     const TWO_THIRDS: f64 = 2.0 / 3.0;
-    let schedule = &schedule.with_finite_start();
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| {
+    given.each_step_by_lambda(state, |hand, state, clean| {
         if hand.is_last() {
             state.x = clean.clone();
             return Ok(());

@@ -16,7 +16,7 @@ pub struct State {
     pub x: Tensor,
     /// Steps done, counted from the first point of the schedule.
     pub index: usize,
-    /// What the sampler remembers of earlier steps, oldest first; of the shape of `x`.
+    /// What the sampler remembers of earlier steps, oldest first; of the shape of `x`, but for numbers of `dpm_adaptive`.
     pub history: Vec<Tensor>,
 }
 

@@ -24,11 +24,16 @@ fn schedule(rules: Rules, table: Table, steps: usize) -> Schedule {
     spec(rules).with(table).schedule(steps).unwrap()
 }
 
+/// The points a sampler walks over.
+fn way(info: &SamplerInfo, table: Table, steps: usize) -> Schedule {
+    info.lay(schedule(info.rules, table, steps))
+}
+
 /// A schedule of at most as many steps as the sampler's rules allow.
 fn longest(info: &SamplerInfo, table: Table, steps: usize) -> Schedule {
     let spec = spec(info.rules);
     let distilled = matches!(spec.with(table).spacing, Spacing::Distilled { .. });
-    info.schedule(&spec, table, if distilled { steps.min(50) } else { steps }).unwrap()
+    info.lay(info.schedule(&spec, table, if distilled { steps.min(50) } else { steps }).unwrap())
 }
 
 fn noise() -> NoiseSource {
@@ -45,38 +50,41 @@ fn bits(x: &Tensor) -> Vec<u32> {
     values.into_iter().map(f32::to_bits).collect()
 }
 
-/// Walks to the end and returns the last latent.
+/// Walks to the end.
 fn run(info: &SamplerInfo, schedule: &Schedule, state: State, noise: &mut NoiseSource) -> State {
-    (info.run)(&Toy, state, schedule, noise, &mut |_| Ok(())).unwrap()
+    (info.run)(Given { model: &Toy, schedule, noise, on_step: &mut |_| Ok(()) }, state).unwrap()
 }
 
 #[test]
 fn a_run_stopped_after_any_step_goes_on_to_the_same_bits() {
-    for info in SAMPLERS {
-        let schedule = schedule(info.rules, Table::Model, 6);
-        let mut noise = noise();
+    let modes = [NoiseMode::PerImage, NoiseMode::Comfyui];
+    for (info, mode) in SAMPLERS.iter().flat_map(|info| modes.map(|mode| (info, mode))) {
+        let schedule = way(info, Table::Model, 6);
+        let mut noise = NoiseSource::new(mode, NoiseDevice::Cpu, 11).with_eta(0.7);
         let mut kept = Vec::new();
         let first = start(&schedule, &mut noise, 2);
-        let whole = (info.run)(&Toy, first, &schedule, &mut noise, &mut |done| {
+        let mut on_step = |done: Done<'_>| {
             let source = serde_json::to_string(done.noise).unwrap();
             kept.push((done.state.index, done.state.tensors(), source));
             Ok(())
-        });
+        };
+        let given = Given { model: &Toy, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
+        let whole = (info.run)(given, first);
         let whole = bits(&whole.unwrap().x);
-        assert_eq!(kept.len(), 6, "{}", info.name);
+        assert!(kept.len() == 6 || info.path == Path::Found && kept.len() > 1, "{}: {} steps", info.name, kept.len());
         for (index, tensors, source) in kept {
             let state = State::from_tensors(index, tensors).unwrap();
             let mut source = serde_json::from_str(&source).unwrap();
             let resumed = run(info, &schedule, state, &mut source);
-            assert_eq!(bits(&resumed.x), whole, "{} from step {index}", info.name);
+            assert_eq!(bits(&resumed.x), whole, "{} from step {index}, {mode:?}", info.name);
         }
     }
 }
 
 #[test]
 fn an_early_stop_hands_over_what_the_rest_goes_on_from() {
-    for info in SAMPLERS {
-        let schedule = schedule(info.rules, Table::Karras, 7);
+    for info in SAMPLERS.iter().filter(|info| info.path != Path::Found) {
+        let schedule = way(info, Table::Karras, 7);
         let mut source = noise();
         let first = start(&schedule, &mut source, 1);
         let whole = run(info, &schedule, first.clone(), &mut source.clone());
@@ -89,14 +97,16 @@ fn an_early_stop_hands_over_what_the_rest_goes_on_from() {
 #[test]
 fn a_refusal_of_the_watcher_stops_the_run_at_once() {
     for info in SAMPLERS {
-        let schedule = schedule(info.rules, Table::Model, 6);
+        let schedule = way(info, Table::Model, 6);
         let mut noise = noise();
         let state = start(&schedule, &mut noise, 1);
         let mut told = 0;
-        let end = (info.run)(&Toy, state, &schedule, &mut noise, &mut |_| {
+        let mut on_step = |_: Done<'_>| {
             told += 1;
             if told == 2 { Err(Error::Msg("stopped".to_owned())) } else { Ok(()) }
-        });
+        };
+        let given = Given { model: &Toy, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
+        let end = (info.run)(given, state);
         assert_eq!((told, end.unwrap_err().to_string().as_str()), (2, "stopped"), "{}", info.name);
     }
 }
@@ -106,17 +116,19 @@ fn what_the_watcher_puts_in_is_what_the_next_step_sees() {
     let schedule = schedule(Rules::Euler, Table::Model, 4);
     let mut noise = noise();
     let state = start(&schedule, &mut noise, 1);
-    let end = euler(&Toy, state, &schedule, &mut noise, &mut |done| {
+    let mut on_step = |done: Done<'_>| {
         done.state.x = done.state.x.zeros_like()?;
         Ok(())
-    });
+    };
+    let end = euler(Given { model: &Toy, schedule: &schedule, noise: &mut noise, on_step: &mut on_step }, state);
     assert!(bits(&end.unwrap().x).iter().all(|bits| *bits == 0));
 }
 
 #[test]
 fn a_picture_does_not_depend_on_the_batch_it_is_in() {
-    for info in SAMPLERS {
-        let schedule = schedule(info.rules, Table::Model, 5);
+    // One that finds its steps takes those that are short enough for all pictures at once.
+    for info in SAMPLERS.iter().filter(|info| info.path != Path::Found) {
+        let schedule = way(info, Table::Model, 5);
         let (mut of_three, mut of_one) = (noise(), noise());
         let three = start(&schedule, &mut of_three, 3);
         let one = start(&schedule, &mut of_one, 1);
@@ -128,7 +140,7 @@ fn a_picture_does_not_depend_on_the_batch_it_is_in() {
 #[test]
 fn samplers_that_draw_say_so() {
     for info in SAMPLERS {
-        let schedule = schedule(info.rules, Table::Model, 4);
+        let schedule = way(info, Table::Model, 4);
         let ends = [1, 2].map(|seed| {
             let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, seed);
             let x = Tensor::ones((1, 4, 2, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
@@ -150,17 +162,24 @@ impl Denoiser for Normal {
     }
 }
 
+/// Walks towards the known answer.
+fn approach(info: &SamplerInfo, schedule: &Schedule, state: State, noise: &mut NoiseSource) -> Tensor {
+    let model = &Normal { spread: 0.8 };
+    (info.run)(Given { model, schedule, noise, on_step: &mut |_| Ok(()) }, state).unwrap().x
+}
+
 #[test]
 fn every_sampler_converges_to_the_known_answer() {
     for info in SAMPLERS.iter().filter(|info| !info.stochastic) {
         let mut schedule = schedule(info.rules, Table::Karras, 400);
         schedule.points.last_mut().unwrap().sigma = 0.0;
+        let schedule = info.lay(schedule);
         let x = Tensor::new(&[[3.0_f32]], &Device::Cpu).unwrap();
         let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, 0);
-        let end = (info.run)(&Normal { spread: 0.8 }, State::new(x, 0), &schedule, &mut noise, &mut |_| Ok(()));
+        let end = approach(info, &schedule, State::new(x, 0), &mut noise);
         let sigma = schedule.points[0].sigma;
         let wanted = 3.0 * 0.8 / (sigma * sigma + 0.64).sqrt();
-        let got = f64::from(end.unwrap().x.to_vec2::<f32>().unwrap()[0][0]);
+        let got = f64::from(end.to_vec2::<f32>().unwrap()[0][0]);
         assert!((got / wanted - 1.0).abs() < 0.02, "{}: {got} is not {wanted}", info.name);
     }
 }
@@ -238,7 +257,7 @@ fn samplers_walk_flows_to_finite_ends_or_refuse_them() {
     let mut walked = 0;
     for info in SAMPLERS {
         for table in [Table::Model, Table::Simple, Table::ComfyuiBeta] {
-            let Ok(schedule) = info.schedule(&spec, table, 8) else {
+            let Ok(schedule) = info.schedule(&spec, table, 8).map(|schedule| info.lay(schedule)) else {
                 assert!(info.check(&spec).unwrap_err().to_string().contains("`euler`"), "{}", info.name);
                 continue;
             };
@@ -305,13 +324,13 @@ fn solvers_of_higher_order_gain_more_from_more_steps() {
         let spec = spec(Rules::Euler);
         // Even in lambda and left before the end, so that every step counts alike.
         let schedule = info.schedule(&spec, Table::ComfyuiExponential, steps).unwrap();
-        let schedule = schedule.part(0, steps - 1, Leftover::Kept).unwrap();
+        let schedule = info.lay(schedule.part(0, steps - 1, Leftover::Kept).unwrap());
         let (first, last) = (schedule.points[0].sigma, schedule.points.last().unwrap().sigma);
         let x = Tensor::new(&[3.0_f64], &Device::Cpu).unwrap();
         let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, 0).with_eta(0.0);
-        let end = (info.run)(&Normal { spread: 0.8 }, State::new(x, 0), &schedule, &mut noise, &mut |_| Ok(()));
+        let end = approach(info, &schedule, State::new(x, 0), &mut noise);
         let exact = 3.0 * ((last * last + 0.64) / (first * first + 0.64)).sqrt();
-        (end.unwrap().x.to_vec1::<f64>().unwrap()[0] / exact - 1.0).abs()
+        (end.to_vec1::<f64>().unwrap()[0] / exact - 1.0).abs()
     };
     for (name, order) in [
         ("euler", 1),
@@ -325,9 +344,65 @@ fn solvers_of_higher_order_gain_more_from_more_steps() {
         ("sa_solver", 2),
         ("unipc", 2),
         ("gradient_estimation", 1),
+        ("dpm_fast", 1), // of third order but for its last step
+        ("euler_cfg_pp", 1),
+        ("dpmpp_2m_cfg_pp", 2),
+        ("dpmpp_2s_ancestral_cfg_pp", 2),
+        ("res_multistep_cfg_pp", 2),
     ] {
         let gain = gap(name, 41) / gap(name, 81);
         let least = 0.8 * f64::from(1 << order);
         assert!(gain > least, "{name}: twice the steps, {gain:.2} times as near");
     }
+}
+
+#[test]
+fn looks_are_laid_between_the_ends_that_were_asked_for() {
+    let info = sampler("dpm_fast").unwrap();
+    for steps in 2..20 {
+        let plain = schedule(Rules::Euler, Table::Karras, steps);
+        let laid = info.lay(plain.clone());
+        assert_eq!((laid.len(), laid.stop), (steps, steps));
+        assert_eq!(laid.points.first(), plain.points.first());
+        assert_eq!(laid.points.last(), plain.points.get(steps - 1));
+        assert!(laid.points.windows(2).all(|pair| pair[1].sigma < pair[0].sigma), "{steps}: {:?}", laid.points);
+    }
+}
+
+#[test]
+fn found_steps_are_told_as_points_passed() {
+    let info = sampler("dpm_adaptive").unwrap();
+    let schedule = way(info, Table::Karras, 8);
+    let mut noise = noise();
+    let state = start(&schedule, &mut noise, 1);
+    let mut told = Vec::new();
+    let mut on_step = |done: Done<'_>| {
+        told.push((done.state.index, done.step.next.sigma));
+        Ok(())
+    };
+    let given = Given { model: &Toy, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
+    (info.run)(given, state).unwrap();
+    for pair in told.windows(2) {
+        assert!(pair[0].0 <= pair[1].0 && pair[0].1 > pair[1].1, "{told:?}");
+    }
+    for (index, sigma) in &told[..told.len() - 1] {
+        assert!(schedule.points[*index].sigma >= *sigma && schedule.points[index + 1].sigma < *sigma, "{told:?}");
+    }
+    assert_eq!(told.last().unwrap().0, schedule.len());
+}
+
+#[test]
+fn a_latent_that_is_not_finite_ends_a_search_for_steps() {
+    struct Broken;
+    impl Denoiser for Broken {
+        fn denoise(&self, x: &Tensor, _: Point) -> Result<Tensor> {
+            x.affine(f64::NAN, 0.0)
+        }
+    }
+    let info = sampler("dpm_adaptive").unwrap();
+    let schedule = way(info, Table::Karras, 8);
+    let mut noise = noise();
+    let state = start(&schedule, &mut noise, 1);
+    let given = Given { model: &Broken, schedule: &schedule, noise: &mut noise, on_step: &mut |_| Ok(()) };
+    assert!((info.run)(given, state).unwrap_err().to_string().contains("no longer finite"));
 }

@@ -4,8 +4,8 @@ use candle_core::Tensor;
 
 use super::linear::solve;
 use super::state::combine;
-use super::walk::{Hand, each_step};
-use super::{Denoiser, NoiseSource, OnStep, Result, Rules, Schedule, State};
+use super::walk::Hand;
+use super::{Given, Result, Rules, State};
 
 /// Where ComfyUI's run ends: this is its stand-in for 0.
 const COMFYUI_END: f64 = 1e-3;
@@ -20,36 +20,18 @@ enum Norm {
 }
 
 /// Walks in third-order steps by the first norm; ComfyUI's `uni_pc`.
-pub fn uni_pc(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| step(hand, state, clean, 3, Norm::Bh1))
+pub fn uni_pc(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| step(hand, state, clean, 3, Norm::Bh1))
 }
 
 /// Walks in third-order steps by the second norm; ComfyUI's `uni_pc_bh2`.
-pub fn uni_pc_bh2(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| step(hand, state, clean, 3, Norm::Bh2))
+pub fn uni_pc_bh2(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| step(hand, state, clean, 3, Norm::Bh2))
 }
 
 /// Walks in second-order steps by the second norm; diffusers' UniPCMultistepScheduler.
-pub fn unipc(
-    model: &dyn Denoiser,
-    state: State,
-    schedule: &Schedule,
-    noise: &mut NoiseSource,
-    on_step: &mut OnStep<'_>,
-) -> Result<State> {
-    each_step(model, state, schedule, noise, on_step, |hand, state, clean| step(hand, state, clean, 2, Norm::Bh2))
+pub fn unipc(given: Given<'_>, state: State) -> Result<State> {
+    given.each_step(state, |hand, state, clean| step(hand, state, clean, 2, Norm::Bh2))
 }
 
 /// Corrects where the walk stands, then predicts where it goes.

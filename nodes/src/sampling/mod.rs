@@ -4,5 +4,6 @@ pub mod conditions;
 pub mod controls;
 pub mod course;
 pub mod names;
+pub mod settings;
 pub mod ticks;
 pub mod walk;

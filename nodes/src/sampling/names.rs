@@ -52,6 +52,15 @@ choices! {
         Ddpm "ddpm": "The first of them all: as much fresh noise as a step allows; needs many steps.",
         Lcm "lcm": "For models distilled by latent consistency: 2 to 8 steps, guidance about 1.",
         Tcd "tcd": "For models distilled by trajectory consistency and Hyper-SD's one-step file: 1 to 8 steps; eta 0.3.",
+        DpmFast "dpm_fast": "DPM-Solver in few looks, as many as there are steps; of the schedule only the ends count.",
+        DpmAdaptive "dpm_adaptive": "DPM-Solver that takes as many steps as it needs; of the schedule only the ends count.",
+        EulerCfgPp "euler_cfg_pp": "As euler, by CFG++: for a guidance of 0.5 to 2.",
+        EulerAncestralCfgPp "euler_ancestral_cfg_pp": "As euler_ancestral, by CFG++: for a guidance of 0.5 to 2.",
+        Dpmpp2sAncestralCfgPp "dpmpp_2s_ancestral_cfg_pp": "As dpmpp_2s_ancestral, by CFG++: for a guidance of 0.5 to 2.",
+        Dpmpp2mCfgPp "dpmpp_2m_cfg_pp": "As dpmpp_2m, by CFG++: for a guidance of 0.5 to 2.",
+        ResMultistepCfgPp "res_multistep_cfg_pp": "As res_multistep, by CFG++: for a guidance of 0.5 to 2.",
+        ResMultistepAncestralCfgPp "res_multistep_ancestral_cfg_pp": "As res_multistep_ancestral, by CFG++: for a guidance of 0.5 to 2.",
+        GradientEstimationCfgPp "gradient_estimation_cfg_pp": "As gradient_estimation, by CFG++: for a guidance of 0.5 to 2.",
     }
 }
 
@@ -82,7 +91,7 @@ choices! {
     /// Whose noise is drawn.
     NoiseName {
         Diffusers "diffusers": "One generator for the whole batch, as diffusers draws it: the same seed gives the same picture there.",
-        Comfyui "comfyui": "As ComfyUI draws it: the first noise from the seed, that of the steps from the seed after it. Its samplers named after SDEs draw from a Brownian tree, which this does not follow.",
+        Comfyui "comfyui": "As ComfyUI draws it: the first noise from the seed, that of the steps from the seed after it, and for `dpmpp_sde` and the like from the Brownian motion of the seed.",
         PerImage "per_image": "Every picture has its own seed, counted up from the given one: batches of any size agree.",
     }
 }

@@ -10,108 +10,22 @@ use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::Known;
-use darkroom_core::param::ChoiceParam;
 use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::value::Record;
 use darkroom_models::TensorError;
-use darkroom_models::sampling::{
-    self, Calls, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Prediction, Predictor, Rules, SamplerInfo,
-    Schedule, ScheduleSpec, Snr, State, Table,
-};
+use darkroom_models::sampling::{self, Calls, Given, Guided, NoiseSource, Predictor, Rules, Schedule, State};
 
 use crate::fault::{fault, tensor_fault};
 use crate::sampling::conditions::Conditions;
 use crate::sampling::controls::{self, Controls};
-use crate::sampling::names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
+use crate::sampling::names::NoiseName;
+use crate::sampling::settings::{Settings, device, sides};
 use crate::wires::latent::Latent;
 use crate::wires::repaint::{Keep, beside};
 use crate::wires::{Control, DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
 
 /// Time between two checkpoints. Whatever a step takes, a killed run loses little more than this.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(1500);
-
-/// What a person sets of a walk, beside where it begins and stops.
-pub struct Settings {
-    pub seed: u64,
-    pub steps: u32,
-    pub guidance: Guidance,
-    pub sampler: SamplerName,
-    pub schedule: ScheduleName,
-    pub eta: Option<f64>,
-    pub noise: NoiseName,
-    pub generator: GeneratorName,
-    pub prediction: PredictionName,
-}
-
-impl Settings {
-    /// Finds the sampler.
-    ///
-    /// # Errors
-    /// A fault of a name that the models do not know.
-    pub fn sampler(&self) -> Result<&'static SamplerInfo, Fault> {
-        sampling::sampler(ChoiceParam::word(self.sampler)).map_err(unsupported)
-    }
-
-    /// Makes the schedule of a denoiser, from its first to its last step.
-    ///
-    /// # Errors
-    /// A fault of settings that do not go together.
-    pub fn schedule(&self, denoiser: &DenoiserHandle) -> Result<Schedule, Fault> {
-        let spec = self.spec(denoiser)?;
-        self.sampler()?.schedule(&spec, self.table()?, self.steps as usize).map_err(unsupported)
-    }
-
-    /// Finds the table of the schedule.
-    ///
-    /// # Errors
-    /// A fault of a name that the models do not know.
-    pub fn table(&self) -> Result<Table, Fault> {
-        Table::named(ChoiceParam::word(self.schedule)).map_err(unsupported)
-    }
-
-    /// Says what schedules of a denoiser are made from.
-    ///
-    /// # Errors
-    /// A fault of a configuration that we cannot follow.
-    pub fn spec(&self, denoiser: &DenoiserHandle) -> Result<ScheduleSpec, Fault> {
-        let (model, rules) = (denoiser.model().scheduler(), self.sampler()?.rules);
-        let config = match self.prediction {
-            PredictionName::Model => model.clone(),
-            PredictionName::Epsilon => model.predicting(Prediction::Epsilon, Snr::Trained),
-            PredictionName::V => model.predicting(Prediction::V, Snr::Trained),
-            PredictionName::VZeroSnr => model.predicting(Prediction::V, Snr::Zero),
-            PredictionName::Sample => model.predicting(Prediction::Sample, Snr::Trained),
-        };
-        config.spec(rules).map_err(unsupported)
-    }
-
-    /// Opens the stream of the seed, behind what encoding the latent drew from it.
-    fn noise(&self, drawn: u64) -> Result<NoiseSource, Fault> {
-        let mode = NoiseMode::named(ChoiceParam::word(self.noise)).map_err(unsupported)?;
-        let mut source = NoiseSource::new(mode, device(self.generator), self.seed);
-        if let Some(eta) = self.eta {
-            source = source.with_eta(eta);
-        }
-        if drawn > 0 {
-            source.draw(drawn as usize).map_err(tensor_fault)?;
-        }
-        Ok(source)
-    }
-}
-
-/// Returns the generator that a word means.
-pub fn device(generator: GeneratorName) -> NoiseDevice {
-    match generator {
-        GeneratorName::Cpu => NoiseDevice::Cpu,
-        GeneratorName::Philox => NoiseDevice::Philox,
-    }
-}
-
-/// Makes a fault of settings that sampling cannot follow.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
-pub fn unsupported(error: sampling::Unsupported) -> Fault {
-    Fault::graph(error.to_string()).hint("change that setting, or choose a sampler and a schedule that need it not")
-}
 
 /// Where a walk begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +70,7 @@ pub struct Walk<'a> {
     pub negative: Option<&'a Prompted>,
     pub latent: &'a Latent,
     pub control: Option<&'a Control>,
-    pub settings: Settings,
+    pub settings: &'a Settings,
     /// All points, and where to stop.
     pub schedule: Schedule,
     pub begin: Begin,
@@ -183,7 +97,7 @@ impl Walk<'_> {
         }
         let network = self.denoiser.0.pin(cx)?;
         let Latent { width, height, count, .. } = self.latent;
-        let sides = if self.settings.guidance.is_on() { 2 } else { 1 };
+        let sides = self.settings.sides()?;
         let control = self.control.filter(|control| !control.steers().is_empty());
         let size = (*width, *height);
         let scratch = scratch_bytes(size, *count, sides) + control.map_or(0, |_| control_bytes(size, *count, sides));
@@ -210,20 +124,19 @@ impl Walk<'_> {
                 .ask_negative(&network, x, timestep, &context.borrow())
                 .map_err(|error| note(&failed, fault(error)))
         };
-        let guidance = settings.guidance;
-        let calls = match (guidance.is_on(), conditions.are_together()) {
-            (false, _) => Calls::Positive(&ask),
-            (true, true) => Calls::Together(&ask),
-            (true, false) => Calls::Apart { negative: &ask_negative, positive: &ask },
+        let calls = match (sides, conditions.are_together()) {
+            (1, _) => Calls::Positive(&ask),
+            (_, true) => Calls::Together(&ask),
+            (_, false) => Calls::Apart { negative: &ask_negative, positive: &ask },
         };
-        let guided = Guided { calls, guidance };
+        let guided = Guided { calls, guidance: settings.guidance() };
         let predictor = Predictor { network: &guided, prediction: schedule.prediction };
         let mut kept_at = Instant::now();
         let mut on_step = |done: sampling::Done<'_>| {
             let step = done.state.index;
             controls.reach(step - first);
             if let Some(keep) = keep.as_ref().filter(|_| step < schedule.len()) {
-                done.state.x = keep.put_back(&done.state.x, schedule, step)?;
+                done.state.x = keep.put_back(&done.state.x, schedule.prediction, done.step.next.sigma)?;
             }
             let mut cx = context.borrow_mut();
             let watched = check_finite(&done.state.x, step).and_then(|()| cx.tick(step, steps));
@@ -235,7 +148,8 @@ impl Walk<'_> {
             }
             watched.map_err(|fault| note(&failed, fault))
         };
-        let ended = (settings.sampler()?.run)(&predictor, state, schedule, &mut noise, &mut on_step);
+        let given = Given { model: &predictor, schedule, noise: &mut noise, on_step: &mut on_step };
+        let ended = (settings.sampler()?.run)(given, state);
         let state = ended.map_err(|error| failed.take().unwrap_or_else(|| tensor_fault(error)))?;
         self.finish(&state, keep.as_ref()).map_err(tensor_fault)
     }
@@ -249,7 +163,7 @@ impl Walk<'_> {
             return Err(Fault::graph("this denoiser draws a part of a picture anew, and the latent says not which")
                 .hint("make the latent with `inpaint`, of a picture and a mask"));
         }
-        let mut noise = self.settings.noise(self.drawn(reads_mask))?;
+        let mut noise = self.settings.stream(self.drawn(reads_mask))?;
         let channels = config.out_channels;
         let shape = (*count as usize, channels, (height / REDUCTION) as usize, (width / REDUCTION) as usize);
         let fresh = noise.initial(shape).map_err(tensor_fault)?;
@@ -278,9 +192,9 @@ impl Walk<'_> {
     /// Values that the reference would have drawn from this walk's stream before its first noise. Where an inpaint
     /// denoiser begins with nothing but noise, the reference never encodes the whole picture.
     fn drawn(&self, reads_mask: bool) -> u64 {
-        let Settings { seed, noise, generator, .. } = self.settings;
+        let Settings { seed, noise, generator, .. } = *self.settings;
         let unneeded = reads_mask && self.begin.first == First::Noise;
-        let same = |drawn: &crate::wires::latent::Drawn| drawn.seed == seed && drawn.generator == device(generator);
+        let same = |drawn: &crate::wires::latent::Drawn| drawn.seed == seed.0 && drawn.generator == device(generator);
         match self.latent.drawn.filter(same) {
             Some(drawn) if noise == NoiseName::Diffusers && !unneeded => drawn.values,
             _ => 0,
@@ -365,9 +279,11 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
 pub fn cost(known: &Known<'_>) -> Cost {
     let latent = known.wire_or_unknown("latent");
     let (size, count) = ((latent.width.unwrap_or(0), latent.height.unwrap_or(0)), latent.count.unwrap_or(1));
-    let guided = known.param::<f64>("guidance").ok().flatten().is_none_or(|scale| scale > 1.0);
+    let guidance = known.param("guidance").ok().flatten();
+    let sampler = known.param("sampler").ok().flatten();
+    // What is not known yet may be guided.
+    let sides = guidance.zip(sampler).and_then(|(guidance, sampler)| sides(guidance, sampler).ok()).unwrap_or(2);
     let weights = |name| known.wire_or_unknown(name).weights.unwrap_or(0);
-    let sides = if guided { 2 } else { 1 };
     let control = known.wire("control").map_or(0, |_| control_bytes(size, count, sides));
     Cost {
         weights: weights("denoiser") + weights("control"),

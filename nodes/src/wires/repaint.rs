@@ -5,7 +5,7 @@
 //! diffusers `pipelines/stable_diffusion_xl/pipeline_stable_diffusion_xl_inpaint.py`.
 
 use candle_core::{Result, Tensor};
-use darkroom_models::sampling::{NoiseSource, Schedule};
+use darkroom_models::sampling::{NoiseSource, Prediction};
 
 /// The part of a picture that is drawn anew. Batches of one stand for every picture.
 #[derive(Debug, Clone)]
@@ -85,13 +85,13 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// Returns the latent before the step at `index`, with what is kept put back.
+    /// Returns the latent as it is at a sigma, with what is kept put back.
     ///
     /// # Errors
     /// An error of a tensor operation.
-    pub fn put_back(&self, x: &Tensor, schedule: &Schedule, index: usize) -> Result<Tensor> {
+    pub fn put_back(&self, x: &Tensor, prediction: Prediction, sigma: f64) -> Result<Tensor> {
         let picture = self.repaint.picture.broadcast_as(x.shape())?;
-        self.mix(x, &schedule.noised(&picture, &self.noise, index)?)
+        self.mix(x, &prediction.noised(&picture, &self.noise, sigma)?)
     }
 
     /// Returns the finished latent, with what is kept put back as it was.

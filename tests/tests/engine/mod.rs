@@ -8,6 +8,7 @@ mod locks;
 mod loras;
 mod names;
 mod processes;
+mod shared_params;
 mod why;
 
 /// Ink and a leaf make a print, whose caption is pressed onto a sheet.

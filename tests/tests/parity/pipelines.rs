@@ -6,8 +6,8 @@ use darkroom_models::folder::{Component, ModelFolder};
 use darkroom_models::nn::{FeatureMap, Keep, Tokens};
 use darkroom_models::prompt::Words;
 use darkroom_models::sampling::{
-    Calls, Done, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig, State,
-    Table, sampler,
+    Calls, Done, Given, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig,
+    State, Table, sampler,
 };
 use darkroom_models::sdxl::conditioning::{Conditioning, Ending, Prompt, Request, Size, Sizes, Tower, encode_prompt};
 use darkroom_models::sdxl::unet::{Added, Question};
@@ -230,7 +230,8 @@ fn run(model: &Model, case: &Case) {
         compared += 1;
         Ok(())
     };
-    let end = (info.run)(&predictor, start, &schedule, &mut noise, &mut on_step).unwrap();
+    let given = Given { model: &predictor, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
+    let end = (info.run)(given, start).unwrap();
     assert!(compared > 0 && want.find(&format!("latents.{compared}")).is_none(), "{name}: {compared} steps were taken");
     if call["output_type"].as_str() != Some("latent") {
         let latent = schedule.finish(&end.x).unwrap();

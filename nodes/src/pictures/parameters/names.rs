@@ -16,6 +16,8 @@ const SAMPLERS: &[(&str, &str)] = &[
     ("DPM++ 2S a", "dpmpp_2s_ancestral"),
     ("DPM++ SDE", "dpmpp_sde"),
     ("DPM++ 3M SDE", "dpmpp_3m_sde"),
+    ("DPM fast", "dpm_fast"),
+    ("DPM adaptive", "dpm_adaptive"),
     ("LCM", "lcm"),
     ("UniPC", "uni_pc"),
 ];

@@ -1,7 +1,8 @@
 //! Flows: shifted sigmas, and straight steps over them.
 
 use darkroom_models::sampling::{
-    Growth, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig, Shift, State, Trained, euler,
+    Done, Given, Growth, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig, Shift, State,
+    Trained, euler,
 };
 use darkroom_tests::reference::{self, assert_close, std_dev, values};
 use serde_json::Value;
@@ -53,11 +54,13 @@ fn flow_runs_are_diffusers() {
         let model = Predictor { network: &replay, prediction: schedule.prediction };
         let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, 0);
         let start = State::new(set.get(&format!("{kind}.start")).clone(), 0);
-        let end = euler(&model, start, &schedule, &mut noise, &mut |done| {
+        let mut on_step = |done: Done<'_>| {
             let wanted = set.get(&format!("{kind}.step.{}", done.state.index - 1));
             assert_close(&format!("{kind}, step {}", done.state.index), &done.state.x, wanted, RUN * std_dev(wanted));
             Ok(())
-        });
+        };
+        let given = Given { model: &model, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
+        let end = euler(given, start);
         assert_eq!(end.unwrap().index, replay.answers.len());
     }
 }

@@ -1,7 +1,7 @@
 //! Whole pipelines without their networks.
 
 use darkroom_models::sampling::{
-    Calls, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, State,
+    Calls, Done, Given, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, State,
 };
 use darkroom_tests::reference::{self, assert_close, std_dev};
 use serde_json::Value;
@@ -65,7 +65,7 @@ fn replays(name: &str) -> bool {
             assert_close(&format!("{name}: first latent"), &schedule.initial(&got).unwrap(), &x, STEP * std_dev(&x));
         }
     }
-    let end = (variant.sampler.run)(&model, State::new(x, start), &schedule, &mut noise, &mut |done| {
+    let mut on_step = |done: Done<'_>| {
         let sigma = done.step.next.sigma;
         let scale = if schedule.preserving { preserving(sigma) } else { 1.0 };
         let wanted = set.get(&format!("latents.{}", done.state.index - start - 1));
@@ -76,7 +76,9 @@ fn replays(name: &str) -> bool {
             RUN * std_dev(wanted),
         );
         Ok(())
-    });
+    };
+    let given = Given { model: &model, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
+    let end = (variant.sampler.run)(given, State::new(x, start));
     assert_eq!(end.unwrap().index, stop, "{name}: the last step");
     assert!(set.find(&format!("latents.{}", stop - start)).is_none(), "{name}: diffusers took more steps");
     true

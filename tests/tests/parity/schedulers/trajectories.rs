@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use candle_core::Tensor;
-use darkroom_models::sampling::{Done, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, State};
+use darkroom_models::sampling::{Done, Given, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, State};
 use darkroom_tests::reference::{self, Tensors, assert_close, std_dev, values};
 
 use super::{RUN, Replay, STEP, Variant, assert_relative, preserving, variants};
@@ -58,11 +58,12 @@ impl<'a> Recorded<'a> {
     ) -> State {
         let model = Predictor { network: replay, prediction: self.schedule.prediction };
         let schedule = self.schedule.clone().stopping_at(stop);
-        (self.variant.sampler.run)(&model, state, &schedule, noise, &mut |done| {
+        let mut on_step = |done: Done<'_>| {
             each(&done);
             Ok(())
-        })
-        .unwrap()
+        };
+        let given = Given { model: &model, schedule: &schedule, noise, on_step: &mut on_step };
+        (self.variant.sampler.run)(given, state).unwrap()
     }
 }
 
