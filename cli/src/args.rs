@@ -39,6 +39,9 @@ pub enum Command {
         #[arg(long)]
         pull: bool,
     },
+    /// Opens workflows in a window, to be built and run by hand.
+    #[cfg(feature = "editor")]
+    Edit(EditArgs),
     /// Says what a run would do, and why, without doing it.
     Explain(Wanted),
     /// Shows everything that is wrong with a workflow at once.
@@ -144,7 +147,31 @@ pub struct Wanted {
 }
 
 /// Budgets in bytes.
+#[cfg(feature = "editor")]
 #[derive(Debug, Args)]
+pub struct EditArgs {
+    /// Workflows to open; without any, one that runs on the built-in model.
+    pub files: Vec<PathBuf>,
+    /// Write a picture of the window to this file once all is quiet, and close it.
+    #[arg(long, value_name = "PNG")]
+    pub screenshot: Option<PathBuf>,
+    /// Width and height of the window in points.
+    #[arg(long, value_name = "WIDTHxHEIGHT", value_parser = size::parse_edges)]
+    pub size: Option<(f32, f32)>,
+    /// Run what is opened at once.
+    #[arg(long)]
+    pub run: bool,
+    /// The folder that pictures are written to.
+    #[arg(long, value_name = "DIR", default_value = "output")]
+    pub out: PathBuf,
+    /// Let workflows read files below this folder too.
+    #[arg(long, value_name = "DIR")]
+    pub allow: Vec<PathBuf>,
+    #[command(flatten)]
+    pub budgets: Budgets,
+}
+
+#[derive(Debug, Clone, Args)]
 pub struct Budgets {
     /// Memory for weights and scratch (default: 80 % of the machine's).
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
@@ -272,6 +299,8 @@ impl Command {
             Self::Cache { deed } => deed.args().json,
             Self::Models { deed } => deed.wants_json(),
             Self::Init { .. } | Self::Completions { .. } | Self::Man { .. } => false,
+            #[cfg(feature = "editor")]
+            Self::Edit(_) => false,
         }
     }
 }

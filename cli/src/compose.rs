@@ -1,6 +1,7 @@
 //! Puts the program together: which nodes there are, on which machine. The only place that sees all crates.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use darkroom_core::cache::Cache;
 use darkroom_core::engine::Engine;
@@ -45,8 +46,13 @@ pub fn workflow_of_parameters(text: &str) -> (String, Vec<String>) {
 }
 
 /// Returns an engine over all of this.
-pub fn engine(files: Files, cache: Cache, ram: Option<u64>, history: History) -> Engine {
-    Engine::new(registry(), host(files), cache, Ledger::new(ram.unwrap_or_else(default_ram)), history)
+pub fn engine(files: Files, cache: Cache, ledger: Arc<Ledger>, history: History) -> Engine {
+    Engine::new(registry(), host(files), cache, ledger, history)
+}
+
+/// Returns an account of the memory that weights and scratch may take: so many bytes, or what the machine can spare.
+pub fn ledger(ram: Option<u64>) -> Arc<Ledger> {
+    Ledger::new(ram.unwrap_or_else(default_ram))
 }
 
 /// Memory that weights and scratch may take by default: four fifths of what the machine has, or the container.

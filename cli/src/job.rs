@@ -68,7 +68,7 @@ impl Job {
         let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
-            engine: compose::engine(files, cache, wanted.budgets.ram, history),
+            engine: compose::engine(files, cache, compose::ledger(wanted.budgets.ram), history),
             graph,
             wish: Wish { goal, fresh: wanted.fresh },
             drawn,
@@ -119,7 +119,7 @@ fn settle(graph: &mut Graph, registry: &Registry, wanted: &Wanted) -> Result<Set
 }
 
 /// Draws a seed. Thirty-two bits are plenty, and short enough to be typed again.
-fn draw() -> Result<u64, Fault> {
+pub fn draw() -> Result<u64, Fault> {
     let drawn =
         getrandom::u32().map_err(|error| Fault::file(format!("the system gives no random numbers: {error}")))?;
     Ok(u64::from(drawn))
@@ -145,7 +145,7 @@ fn changes(before: &Graph, after: &Graph) -> Vec<(String, u64)> {
 ///
 /// # Errors
 /// A fault of its folder.
-fn open_cache(budgets: &Budgets, folders: &Folders) -> Result<Cache, Fault> {
+pub fn open_cache(budgets: &Budgets, folders: &Folders) -> Result<Cache, Fault> {
     let cache = Cache::in_memory(budgets.cache_memory);
     if budgets.no_cache_disk {
         return Ok(cache);

@@ -60,6 +60,8 @@ fn main() -> ExitCode {
 fn act(command: &Command, desk: &Arc<Desk>) -> Result<(), Faults> {
     match command {
         Command::Run { wanted, events, pull } => commands::run::run(wanted, *events, *pull, desk),
+        #[cfg(feature = "editor")]
+        Command::Edit(args) => commands::edit::edit(args, desk),
         Command::Explain(wanted) => commands::explain::explain(wanted, desk),
         Command::Check { file, allow, json } => commands::check::check(file, allow, *json, desk),
         Command::Lock(args) => commands::lock::lock(args, desk),

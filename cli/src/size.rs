@@ -25,6 +25,17 @@ pub fn parse(text: &str) -> Result<u64, String> {
     if bytes <= 9_223_372_036_854_775_808.0 { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
+/// Reads width and height, as `1280x800`.
+///
+/// # Errors
+/// One sentence for the command line.
+#[cfg(feature = "editor")]
+pub fn parse_edges(text: &str) -> Result<(f32, f32), String> {
+    let edge = |text: &str| text.trim().parse().ok().filter(|edge| (320.0..=8192.0).contains(edge));
+    let pair = text.split_once(['x', '×']).and_then(|(width, height)| Some((edge(width)?, edge(height)?)));
+    pair.ok_or_else(|| format!("`{text}` is not the size of a window; write it as 1280x800, from 320 to 8192"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

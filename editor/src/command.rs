@@ -2,7 +2,8 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-/// Something a person can ask for.
+/// Something a person can ask for; [`COMMANDS`] says in words what each is.
+#[expect(missing_docs, reason = "their titles stand in the list")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     New,

@@ -2,6 +2,8 @@
 
 pub mod cache;
 pub mod check;
+#[cfg(feature = "editor")]
+pub mod edit;
 pub mod explain;
 pub mod init;
 pub mod local_models;

@@ -65,12 +65,6 @@ impl Course {
         points.windows(2).any(|pair| cross(pair[0], pair[1], from, to))
     }
 
-    /// Returns the point half way along it.
-    pub fn middle(&self) -> Pos2 {
-        let points: Vec<_> = self.points().collect();
-        points.get(points.len() / 2).map_or(Pos2::ZERO, |(_, at)| *at)
-    }
-
     /// Paints it: the colour flows from the one of its beginning to that of its end.
     pub fn paint(&self, painter: &Painter, colour: Color32, width: f32) {
         for points in self.pieces() {
