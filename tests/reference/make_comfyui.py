@@ -9,7 +9,8 @@ OUT/brownian.*      how far torchsde's BrownianTree goes between pairs of sigmas
 OUT/seeds.*         whole runs of the samplers that draw from it, for a seed
 OUT/more.*          whole runs of samplers that `samplers.*` lacks, each draw of noise listed
 
-Made with torchsde 0.2.6, torch 2.15.0 on the CPU and ComfyUI's commit 02159d8.
+Made with torchsde 0.2.6, torch 2.15.0 on the CPU and ComfyUI of July 2026; `dpmpp_2s_ancestral_cfg_pp` is that of the
+later commit 02159d8, which rewrote it.
 """
 import importlib.util
 import json
