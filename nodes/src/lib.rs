@@ -28,6 +28,7 @@ macro_rules! nodes {
 }
 
 nodes! {
+    canny: Canny;
     crop_to_mask: CropToMask;
     decode: VaeDecode;
     denoise: Denoise;
@@ -47,6 +48,7 @@ nodes! {
     refine: Refine;
     repeat_latent: RepeatLatent;
     save_image: SaveImage;
+    scribble: Scribble;
     stitch: Stitch;
     switch: Switch;
     upscale: Upscale;

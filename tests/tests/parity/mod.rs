@@ -3,6 +3,7 @@
 mod comfyui;
 mod configs;
 mod craft;
+mod edges;
 mod encode_prompt;
 mod esrgan;
 mod lora;
