@@ -211,6 +211,26 @@ mod tests {
     }
 
     #[test]
+    fn a_control_network_is_its_settings_and_one_set_of_weights() {
+        let paths = [
+            ".gitattributes",
+            "README.md",
+            "config.json",
+            "diffusion_pytorch_model.bin",
+            "diffusion_pytorch_model.fp16.bin",
+            "diffusion_pytorch_model.fp16.safetensors",
+            "diffusion_pytorch_model.safetensors",
+            "images/bird.png",
+            "out_bird.png",
+        ];
+        let half = ["config.json", "diffusion_pytorch_model.fp16.safetensors"];
+        assert_eq!(selected(&paths, None).expect("a component"), half);
+        let old = ["config.json", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors"];
+        let whole = ["config.json", "diffusion_pytorch_model.safetensors"];
+        assert_eq!(selected(&old, None).expect("a component"), whole);
+    }
+
+    #[test]
     fn shards_of_a_variant_come_with_their_index() {
         let paths = [
             "config.json",

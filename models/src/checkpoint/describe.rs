@@ -6,6 +6,7 @@ use super::{layout, recognise};
 use crate::{
     Error, Result, Weights,
     folder::{Component, Family},
+    sdxl::controlnet,
     weights::Options,
 };
 
@@ -14,7 +15,7 @@ use crate::{
 pub struct Description {
     /// What it is good for.
     pub role: Role,
-    /// Whose it is, where the header tells: it does for files with a denoising network of a known family.
+    /// Whose it is, where the header tells: it does for denoising networks and ControlNets of a known family.
     pub family: Option<Family>,
     /// The number format of most of its tensors, `F16`; nothing where it has none.
     pub precision: Option<String>,
@@ -69,6 +70,7 @@ pub fn describe(path: &Path) -> Result<Description> {
     let role = role(&weights);
     let family = match role {
         Role::Checkpoint | Role::UNet => recognise::family(&weights, &layout::networks(&weights)).ok(),
+        Role::ControlNet => controlnet::family_of(&weights),
         _ => None,
     };
     let precision = weights.formats().into_iter().next().map(|(format, _)| format);

@@ -8,6 +8,7 @@
 pub mod claims;
 pub mod conditioning;
 pub mod config;
+pub mod controlnet;
 pub mod keys;
 pub mod published;
 mod resnet;
@@ -16,6 +17,7 @@ pub mod unet;
 pub mod vae;
 
 pub use conditioning::Conditioning;
+pub use controlnet::ControlNet;
 pub use text::TextEncoder;
 pub use unet::UNet;
 pub use vae::Vae;

@@ -4,11 +4,13 @@
 //! level, and defaults live in Python. The types here say what is meant. Whatever would ask for a network that is not
 //! built is refused by the name of its field, since ignoring it would give a wrong picture instead of an error.
 
+mod controlnet;
 mod index;
 mod text;
 mod unet;
 mod vae;
 
+pub use controlnet::{ChannelOrder, ControlNetConfig};
 pub use index::ModelIndex;
 pub use text::{Activation, TextEncoderConfig};
 pub use unet::{Level, TextTime, Transformer, UNetConfig};

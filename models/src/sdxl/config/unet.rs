@@ -86,12 +86,22 @@ impl UNetConfig {
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let fields = Fields::parse(path, bytes)?;
         refuse_unknown_networks(&fields)?;
-        let levels = levels(&fields)?;
+        let attends = attending(&fields)?;
+        Self::with_levels(&fields, &attends)
+    }
+
+    /// Reads what a UNet and a copy of its way down are both told; `attends` says of each level whether it has
+    /// transformers.
+    pub(super) fn with_levels(fields: &Fields, attends: &[bool]) -> Result<Self> {
+        let levels = levels(fields, attends)?;
         let coarsest = levels.last().expect("there is at least one level").channels;
         let heads = fields.counts("attention_head_dim", levels.len(), Some(8), 1..=MAX_CHANNELS)?;
-        let depths = depths(&fields, levels.len())?;
+        let depths = depths(fields, levels.len())?;
         let mid = Transformer { heads: heads[levels.len() - 1], depth: depths[levels.len() - 1] };
-        divides(&fields, "attention_head_dim", mid.heads, coarsest)?;
+        if mid.depth == 0 {
+            return Err(fields.fault("transformer_layers_per_block", "ends with 0, and the middle attends"));
+        }
+        divides(fields, "attention_head_dim", mid.heads, coarsest)?;
         let width = fields.counts("cross_attention_dim", levels.len(), Some(1280), 1..=MAX_CHANNELS)?;
         if width.iter().any(|one| *one != width[0]) {
             return Err(fields.fault("cross_attention_dim", "differs between levels, which is not supported"));
@@ -106,7 +116,7 @@ impl UNetConfig {
             norm_eps: fields.number("norm_eps", 1e-5, EPS)?,
             flip_sin_to_cos: fields.flag("flip_sin_to_cos", true)?,
             freq_shift: fields.number("freq_shift", 0.0, 0.0..=1.0)?,
-            addition: addition(&fields)?,
+            addition: addition(fields)?,
             sample_size: fields.get("sample_size").as_u64().and_then(|n| usize::try_from(n).ok()),
             levels,
         })
@@ -123,19 +133,21 @@ impl UNetConfig {
     }
 }
 
-fn levels(fields: &Fields) -> Result<Vec<Level>> {
-    let channels = fields.list("block_out_channels", 1..=MAX_LEVELS, 1..=MAX_CHANNELS)?;
+fn levels(fields: &Fields, attends: &[bool]) -> Result<Vec<Level>> {
+    let channels = widths(fields)?;
     let n = channels.len();
     let groups = fields.count("norm_num_groups", Some(32), 1..=MAX_CHANNELS)?;
     let layers = fields.counts("layers_per_block", n, Some(2), 1..=MAX_LAYERS)?;
     let heads = fields.counts("attention_head_dim", n, Some(8), 1..=MAX_CHANNELS)?;
     let depths = depths(fields, n)?;
-    let attends = attending(fields, n)?;
     let mut levels = Vec::with_capacity(n);
     for i in 0..n {
         divides(fields, "norm_num_groups", groups, channels[i])?;
         if attends[i] {
             divides(fields, "attention_head_dim", heads[i], channels[i])?;
+            if depths[i] == 0 {
+                return Err(fields.fault("transformer_layers_per_block", "is 0 at a level that attends"));
+            }
         }
         let transformer = attends[i].then(|| Transformer { heads: heads[i], depth: depths[i] });
         levels.push(Level { channels: channels[i], layers: layers[i], transformer });
@@ -143,28 +155,38 @@ fn levels(fields: &Fields) -> Result<Vec<Level>> {
     Ok(levels)
 }
 
+fn widths(fields: &Fields) -> Result<Vec<usize>> {
+    fields.list("block_out_channels", 1..=MAX_LEVELS, 1..=MAX_CHANNELS)
+}
+
+/// Levels without transformers may have a depth of 0, which nothing asks for.
 fn depths(fields: &Fields, levels: usize) -> Result<Vec<usize>> {
-    fields.counts("transformer_layers_per_block", levels, Some(1), 1..=MAX_LAYERS)
+    fields.counts("transformer_layers_per_block", levels, Some(1), 0..=MAX_LAYERS)
 }
 
 /// Tells for each level whether it attends, from the names of its blocks.
-fn attending(fields: &Fields, levels: usize) -> Result<Vec<bool>> {
-    let down = fields.words("down_block_types", levels..=levels)?;
-    let up = fields.words("up_block_types", levels..=levels)?;
-    let kinds = |name: &str, words: &[&str], with: &str, without: &str| -> Result<Vec<bool>> {
-        let kind = |word: &&str| match *word {
-            word if word == with => Ok(true),
-            word if word == without => Ok(false),
-            word => Err(fields.fault(name, format_args!("asks for `{word}`, and only {with} and {without} are built"))),
-        };
-        words.iter().map(kind).collect()
-    };
-    let down = kinds("down_block_types", &down, "CrossAttnDownBlock2D", "DownBlock2D")?;
-    let up = kinds("up_block_types", &up, "CrossAttnUpBlock2D", "UpBlock2D")?;
+fn attending(fields: &Fields) -> Result<Vec<bool>> {
+    let down = attending_down(fields)?;
+    let up = kinds(fields, "up_block_types", ["CrossAttnUpBlock2D", "UpBlock2D"])?;
     if !down.iter().eq(up.iter().rev()) {
         return Err(fields.fault("up_block_types", "must mirror `down_block_types`"));
     }
     Ok(down)
+}
+
+/// The same of the way down alone.
+pub(super) fn attending_down(fields: &Fields) -> Result<Vec<bool>> {
+    kinds(fields, "down_block_types", ["CrossAttnDownBlock2D", "DownBlock2D"])
+}
+
+fn kinds(fields: &Fields, name: &str, [with, without]: [&str; 2]) -> Result<Vec<bool>> {
+    let levels = widths(fields)?.len();
+    let kind = |word: &str| match word {
+        word if word == with => Ok(true),
+        word if word == without => Ok(false),
+        word => Err(fields.fault(name, format_args!("asks for `{word}`, and only {with} and {without} are built"))),
+    };
+    fields.words(name, levels..=levels)?.into_iter().map(kind).collect()
 }
 
 fn addition(fields: &Fields) -> Result<Option<TextTime>> {
@@ -180,7 +202,7 @@ fn addition(fields: &Fields) -> Result<Option<TextTime>> {
 }
 
 /// Fields that change the network, with the values that ours is built for.
-fn refuse_unknown_networks(fields: &Fields) -> Result<()> {
+pub(super) fn refuse_unknown_networks(fields: &Fields) -> Result<()> {
     let none: &[Value] = &[];
     let off = &[json!(false)][..];
     let known: [(&str, &[Value]); 26] = [
