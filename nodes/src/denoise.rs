@@ -13,7 +13,7 @@ use crate::sampling::names::{
     AddNoise, GeneratorName, LeftoverName, NoiseName, PredictionName, SamplerName, ScheduleName, StrengthName,
 };
 use crate::sampling::walk::{self, Settings, Walk};
-use crate::wires::{DenoiserHandle, Latent, Prompted};
+use crate::wires::{Control, DenoiserHandle, Latent, Prompted};
 
 /// Takes the noise out of a latent, step by step, under the guidance of a prompt.
 ///
@@ -38,6 +38,9 @@ pub struct Denoise {
     /// What to draw on.
     #[input]
     latent: Latent,
+    /// Pictures that steer what is drawn.
+    #[input]
+    control: Option<Control>,
     /// What chance is. `random` draws one at submission and records it.
     #[param(default = Seed(0))]
     seed: Seed,
@@ -126,6 +129,7 @@ impl Node for Denoise {
             positive: &self.positive,
             negative: self.negative.as_ref(),
             latent: &self.latent,
+            control: self.control.as_ref(),
             settings,
             schedule,
             begin,

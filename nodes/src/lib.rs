@@ -29,6 +29,7 @@ macro_rules! nodes {
 
 nodes! {
     canny: Canny;
+    control: ControlBy;
     crop_to_mask: CropToMask;
     decode: VaeDecode;
     denoise: Denoise;
@@ -37,6 +38,7 @@ nodes! {
     encode_prompt: EncodePrompt;
     grid: Grid;
     inpaint: Inpaint;
+    load_controlnet: LoadControlNet;
     load_embedding: LoadEmbedding;
     load_image: LoadImage;
     load_lora: LoadLora;

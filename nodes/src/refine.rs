@@ -10,7 +10,7 @@ use darkroom_models::sampling::{Guidance, Schedule};
 
 use crate::sampling::names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
 use crate::sampling::walk::{self, Begin, First, Settings, Walk};
-use crate::wires::{DenoiserHandle, Latent, Prompted};
+use crate::wires::{Control, DenoiserHandle, Latent, Prompted};
 
 /// Finishes a latent with a second model, most often SDXL's refiner: sharper skin, cloth and leaves.
 ///
@@ -32,6 +32,9 @@ pub struct Refine {
     /// What to finish.
     #[input]
     latent: Latent,
+    /// Pictures that steer what is drawn.
+    #[input]
+    control: Option<Control>,
     /// What chance is. `random` draws one at submission and records it.
     #[param(default = Seed(0))]
     seed: Seed,
@@ -89,6 +92,7 @@ impl Node for Refine {
             positive: &self.positive,
             negative: self.negative.as_ref(),
             latent: &self.latent,
+            control: self.control.as_ref(),
             settings,
             schedule,
             begin,

@@ -1,6 +1,7 @@
 //! Models as nodes see them: opened eagerly as far as configurations and tokenizers go, lazily as far as weights go.
 
 pub mod adapters;
+pub mod controls;
 pub mod input_file;
 mod mini;
 mod model;

@@ -8,6 +8,7 @@ use darkroom_models::nn::{FeatureMap, Tokens};
 use darkroom_models::sdxl::unet::{Added, Question};
 use darkroom_models::sdxl::{Conditioning, UNet};
 
+use crate::sampling::controls::Controls;
 use crate::sampling::ticks::Listen;
 use crate::wires::latent::Latent;
 use crate::wires::{Prompted, Side};
@@ -25,15 +26,16 @@ enum Negative {
 }
 
 /// What the denoiser is told, for a batch of pictures and for twice as many.
-pub struct Conditions {
+pub struct Conditions<'a> {
     alone: Told,
     negative: Negative,
     count: usize,
     /// Mask and masked picture, for denoisers that read them.
     beside: Option<Tensor>,
+    controls: Option<&'a Controls<'a>>,
 }
 
-impl Conditions {
+impl<'a> Conditions<'a> {
     /// Puts the sides of the prompts together; those of `negative` count only its positive side.
     ///
     /// # Errors
@@ -59,7 +61,13 @@ impl Conditions {
             true => Negative::Together(join(&[&away, &towards], count)?),
             false => Negative::Apart(join(&[&away], count)?),
         };
-        Ok(Self { alone: join(&[&towards], count)?, negative, count, beside })
+        Ok(Self { alone: join(&[&towards], count)?, negative, count, beside, controls: None })
+    }
+
+    /// Lets controls hear every question, and the network heed what they say.
+    #[must_use]
+    pub fn steered(self, controls: &'a Controls<'a>) -> Self {
+        Self { controls: Some(controls), ..self }
     }
 
     /// Tells whether both sides can be asked about in one call.
@@ -98,7 +106,16 @@ impl Conditions {
         let sample = FeatureMap::from_tensor(&sample)?;
         let (context, added) = told;
         let question = Question { sample: &sample, timestep, context, added: added.as_ref() };
-        Ok(network.forward(question, &mut Listen(cx))?.to_tensor())
+        // Controls read no mask beside the latent.
+        let residuals = match self.controls {
+            Some(controls) => controls.say(Question { sample: &FeatureMap::from_tensor(x)?, ..question }, cx)?,
+            None => None,
+        };
+        let answer = match &residuals {
+            Some(residuals) => network.forward_steered(question, residuals, &mut Listen(cx)),
+            None => network.forward(question, &mut Listen(cx)),
+        };
+        Ok(answer?.to_tensor())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The way from noise to a latent, as the nodes that walk it share it.
 
 pub mod conditions;
+pub mod controls;
 pub mod course;
 pub mod names;
 pub mod ticks;

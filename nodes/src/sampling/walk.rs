@@ -21,10 +21,11 @@ use darkroom_models::sampling::{
 
 use crate::fault::{fault, tensor_fault};
 use crate::sampling::conditions::Conditions;
+use crate::sampling::controls::{self, Controls};
 use crate::sampling::names::{GeneratorName, NoiseName, PredictionName, SamplerName, ScheduleName};
 use crate::wires::latent::Latent;
 use crate::wires::repaint::{Keep, beside};
-use crate::wires::{DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
+use crate::wires::{Control, DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
 
 /// Time between two checkpoints. Whatever a step takes, a killed run loses little more than this.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(1500);
@@ -154,6 +155,7 @@ pub struct Walk<'a> {
     pub positive: &'a Prompted,
     pub negative: Option<&'a Prompted>,
     pub latent: &'a Latent,
+    pub control: Option<&'a Control>,
     pub settings: Settings,
     /// All points, and where to stop.
     pub schedule: Schedule,
@@ -182,14 +184,20 @@ impl Walk<'_> {
         let network = self.denoiser.0.pin(cx)?;
         let Latent { width, height, count, .. } = self.latent;
         let sides = if self.settings.guidance.is_on() { 2 } else { 1 };
-        let scratch = scratch_bytes((*width, *height), *count, sides);
+        let control = self.control.filter(|control| !control.steers().is_empty());
+        let size = (*width, *height);
+        let scratch = scratch_bytes(size, *count, sides) + control.map_or(0, |_| control_bytes(size, *count, sides));
         let _room = cx
             .reserve(scratch)
             .map_err(|fault| fault.hint("draw a smaller picture and enlarge it, fewer at once, or raise --ram"))?;
+        let controls = Controls::pin(control, self.latent, self.schedule.len() - self.begin.index, cx)?;
         if let Some(resumed) = resume(cx) {
             (state, noise) = resumed;
         }
+        let first = self.begin.index;
+        controls.reach(state.index - first);
         let conditions = Conditions::new(self.positive, self.negative, self.latent, beside).map_err(fault)?;
+        let conditions = conditions.steered(&controls);
         let Self { schedule, settings, .. } = &self;
         let steps = schedule.stop;
         let failed = RefCell::new(None);
@@ -213,6 +221,7 @@ impl Walk<'_> {
         let mut kept_at = Instant::now();
         let mut on_step = |done: sampling::Done<'_>| {
             let step = done.state.index;
+            controls.reach(step - first);
             if let Some(keep) = keep.as_ref().filter(|_| step < schedule.len()) {
                 done.state.x = keep.put_back(&done.state.x, schedule, step)?;
             }
@@ -338,12 +347,16 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
     for prompt in ["positive", "negative"] {
         known.same_family("denoiser", prompt)?;
     }
+    known.same_family("denoiser", "control")?;
     let latent = known.wire_or_unknown("latent");
     let denoiser = known.wire_or_unknown("denoiser").family;
     if let (Some(denoiser), Some(found)) = (denoiser, &latent.family)
         && space_of(&denoiser) != &**found
     {
         known.same_family("denoiser", "latent")?;
+    }
+    if let (Some(latents), Some(pictures)) = (latent.count, known.wire_or_unknown("control").count) {
+        controls::check_count(pictures, latents)?;
     }
     Ok(vec![Type { kind: Kind("latent"), ..latent }])
 }
@@ -353,9 +366,12 @@ pub fn cost(known: &Known<'_>) -> Cost {
     let latent = known.wire_or_unknown("latent");
     let (size, count) = ((latent.width.unwrap_or(0), latent.height.unwrap_or(0)), latent.count.unwrap_or(1));
     let guided = known.param::<f64>("guidance").ok().flatten().is_none_or(|scale| scale > 1.0);
+    let weights = |name| known.wire_or_unknown(name).weights.unwrap_or(0);
+    let sides = if guided { 2 } else { 1 };
+    let control = known.wire("control").map_or(0, |_| control_bytes(size, count, sides));
     Cost {
-        weights: known.wire_or_unknown("denoiser").weights.unwrap_or(0),
-        workspace: scratch_bytes(size, count, if guided { 2 } else { 1 }),
+        weights: weights("denoiser") + weights("control"),
+        workspace: scratch_bytes(size, count, sides) + control,
         output: cells(size, count) * 16,
         steps: known.param("steps").ok().flatten().unwrap_or(0),
     }
@@ -371,6 +387,14 @@ fn scratch_bytes(size: (u32, u32), count: u32, sides: u64) -> u64 {
     cells(size, count) * WORKSPACE_BYTES_PER_CELL * sides
 }
 
+/// Returns how many more it takes under control.
+fn control_bytes(size: (u32, u32), count: u32, sides: u64) -> u64 {
+    cells(size, count) * CONTROL_BYTES_PER_CELL * sides
+}
+
 /// Scratch bytes for each latent pixel: skips and maps of SDXL's finest level (320 channels, about sixteen at once in
 /// single precision).
 const WORKSPACE_BYTES_PER_CELL: u64 = 4 * 320 * 16;
+/// The same for what controls say: a map for each skip, of one network and of all before it. The pictures themselves are
+/// looked at before, in no more room than a step takes.
+const CONTROL_BYTES_PER_CELL: u64 = 4 * 320 * 10;

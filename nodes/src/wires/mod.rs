@@ -1,5 +1,6 @@
 //! What travels between nodes, and how tensors go to and from what core knows: arrays and pictures.
 
+pub mod control;
 mod handles;
 pub mod latent;
 mod prompted;
@@ -11,6 +12,7 @@ use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::value::Array;
 
+pub use self::control::Control;
 pub use self::handles::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 pub use self::latent::Latent;
 pub use self::prompted::{Framing, Prompted, Side};

@@ -1,5 +1,6 @@
 //! Bad inputs and bad days: each row of the list of faults is a test that carries its number.
 
+mod controls;
 mod disk;
 mod engine;
 mod gguf;

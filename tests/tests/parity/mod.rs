@@ -2,6 +2,8 @@
 
 mod comfyui;
 mod configs;
+mod controlled;
+mod controlnet;
 mod craft;
 mod edges;
 mod encode_prompt;

@@ -1,0 +1,34 @@
+//! `load_controlnet`: opens a network that steers a denoiser by a picture.
+
+use darkroom_core::Node;
+use darkroom_core::context::Context;
+use darkroom_core::fault::Fault;
+use darkroom_core::node::{Known, Node};
+use darkroom_core::types::{Kind, Type};
+
+use crate::models::controls::{ControlNetHandle, ControlSource};
+
+/// Opens a ControlNet of SDXL or SD 1.5. Configuration, names and shapes are read at once, weights only when a node uses
+/// them.
+#[derive(Node)]
+#[node(id = "load_controlnet", version = 1, category = "Model", lane = "open")]
+pub struct LoadControlNet {
+    /// A folder as diffusers saves it, or a `.safetensors` file of that layout.
+    #[param]
+    source: ControlSource,
+}
+
+impl Node for LoadControlNet {
+    type Output = ControlNetHandle;
+
+    fn run(self, cx: &mut Context<'_>) -> Result<ControlNetHandle, Fault> {
+        ControlNetHandle::open(&self.source, cx.files())
+    }
+
+    fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
+        let Some(source) = known.param::<ControlSource>("source")? else {
+            return Ok(vec![Type::of(Kind("controlnet"))]);
+        };
+        Ok(vec![ControlNetHandle::type_of(&source)?])
+    }
+}

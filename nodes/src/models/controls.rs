@@ -1,0 +1,137 @@
+//! Control networks as nodes see them: a folder or a file; opened as far as the header, loaded when used.
+
+use std::path::PathBuf;
+
+use darkroom_core::fault::Fault;
+use darkroom_core::files::Files;
+use darkroom_core::fingerprint::{Fingerprint, Hasher};
+use darkroom_core::literal::Literal;
+use darkroom_core::observe::Cancel;
+use darkroom_core::param::Param;
+use darkroom_core::residency::{Handle, PartId, Place, Resident};
+use darkroom_core::types::{Kind, Type};
+use darkroom_core::value::Datum;
+use darkroom_models::folder::Family;
+use darkroom_models::nn::Keep;
+use darkroom_models::sdxl::ControlNet;
+use darkroom_models::sdxl::controlnet::File;
+use darkroom_models::weights::Options;
+
+use crate::fault::fault;
+
+/// Where a control network comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlSource {
+    /// What the graph calls it.
+    name: String,
+    /// Where it lies.
+    path: PathBuf,
+}
+
+impl ControlSource {
+    fn open(&self) -> Result<File, Fault> {
+        File::open(&self.path, Options::default()).map_err(fault)
+    }
+}
+
+impl Param for ControlSource {
+    const KIND: Kind = Kind::TEXT;
+    const NOUN: &'static str = "the folder or file of a ControlNet";
+    const OUTSIDE: bool = true;
+
+    fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
+        let name = String::parse(literal, files)?;
+        let path = files.resolve(&name)?;
+        Ok(Self { name, path })
+    }
+
+    fn literal(&self) -> Literal {
+        Literal::from(self.name.as_str())
+    }
+
+    /// The name of a network is its content: configuration and weights, by what they are for.
+    fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
+        let file = Self::parse(literal, files)?.open()?;
+        let each =
+            |hasher: Hasher, (role, path): &(String, PathBuf)| Ok(hasher.text(role).fingerprint(files.digest(path)?));
+        Ok(file.parts().iter().try_fold(Hasher::new("controlnet"), each)?.finish())
+    }
+}
+
+/// A control network without its weights.
+pub struct Steering {
+    title: String,
+    file: File,
+    digest: Fingerprint,
+}
+
+impl Resident for Steering {
+    type Loaded = ControlNet;
+
+    fn part(&self) -> PartId {
+        PartId(Hasher::new("controlnet").fingerprint(self.digest).finish())
+    }
+
+    fn title(&self) -> String {
+        format!("the controlnet {} ({})", self.title, self.file.family())
+    }
+
+    fn bytes(&self, _: Place) -> u64 {
+        self.file.weights().loaded_bytes()
+    }
+
+    fn load(&self, _: Place, cancel: &Cancel) -> Result<ControlNet, Fault> {
+        cancel.check()?;
+        self.file.load(Keep::All).map_err(fault)
+    }
+}
+
+/// A promise of a control network.
+#[derive(Clone)]
+pub struct ControlNetHandle(pub Handle<Steering>);
+
+impl ControlNetHandle {
+    /// Opens a control network: reads its configuration and the header of its weights.
+    ///
+    /// # Errors
+    /// A fault of the files.
+    pub fn open(source: &ControlSource, files: &Files) -> Result<Self, Fault> {
+        let digest = ControlSource::name(&source.literal(), files)?;
+        let title = source.name.clone();
+        Ok(Self(Handle::new(Steering { title, file: source.open()?, digest })))
+    }
+
+    /// Describes a control network before it is opened.
+    ///
+    /// # Errors
+    /// A fault of the files.
+    pub fn type_of(source: &ControlSource) -> Result<Type, Fault> {
+        Ok(describe(&source.open()?))
+    }
+}
+
+impl Datum for ControlNetHandle {
+    const KIND: Kind = Kind("controlnet");
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    fn describe(&self) -> Type {
+        describe(&self.0.file)
+    }
+
+    fn part(&self) -> Option<PartId> {
+        Some(self.0.part())
+    }
+}
+
+/// The word for its family is that of the denoisers it steers.
+fn describe(file: &File) -> Type {
+    let family = match file.family() {
+        Family::Sd15 | Family::Sd15Inpaint => "sd15",
+        Family::Sdxl | Family::SdxlInpaint => "sdxl",
+        Family::SdxlRefiner => "sdxl-refiner",
+    };
+    Type::of(ControlNetHandle::KIND).family(family).weights(file.weights().loaded_bytes())
+}
