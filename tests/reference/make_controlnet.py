@@ -7,7 +7,7 @@ DIR/edges/          a ControlNet of `golden/models/tiny-sdxl-base`; weights are 
 DIR/depth/          another, a smaller make that reads blue first; its weights are float8 values
 DIR/sd15/           one of `sd15/model`
 DIR/expected.*      hints, residuals, and what the UNets answer with them; latents and pictures of whole pipelines
-DIR/*.png           the pictures that steer, and the one that is drawn anew
+DIR/*.png           the pictures that steer, the one that is drawn anew, and where
 
 The zero convolutions of real ControlNets begin at zero; here they are as random as everything else, or nothing would
 show. Made with diffusers 0.42.1, transformers 5.23.0 and torch 2.15.0.
@@ -23,7 +23,7 @@ import numpy
 import torch
 from diffusers import (
     ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline, StableDiffusionXLControlNetImg2ImgPipeline,
-    StableDiffusionXLControlNetPipeline, StableDiffusionXLPipeline, UNet2DConditionModel)
+    StableDiffusionXLControlNetInpaintPipeline, StableDiffusionXLControlNetPipeline, StableDiffusionXLPipeline, UNet2DConditionModel)
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -131,13 +131,16 @@ def pipelines(out, tensors, nets, seed, profile):
     rng = numpy.random.default_rng(seed)
     width, height = profile["width"], profile["height"]
     pictures = {"lines": picture(rng, width, height), "wide": picture(rng, width + 40, height - 9), "photo": picture(rng, width, height)}
+    hole = numpy.zeros((height, width), "uint8")
+    hole[height // 4:3 * height // 4, width // 3:] = 255
+    pictures["hole"] = Image.fromarray(hole)
     for name, image in pictures.items():
         image.save(os.path.join(out, name + ".png"))
     sdxl = StableDiffusionXLPipeline.from_pretrained(SDXL, torch_dtype=torch.float32).components
     sd15 = StableDiffusionPipeline.from_pretrained(SD15, torch_dtype=torch.float32, safety_checker=None).components
     facts = {}
 
-    def draw(name, cls, parts, family, controls, images, count=1, photo=None, strength=None, **more):
+    def draw(name, cls, parts, family, controls, images, count=1, photo=None, mask=None, strength=None, **more):
         names = [net for net, *_ in controls]
         several = len(names) > 1
         one = lambda values: values if several else values[0]
@@ -152,6 +155,8 @@ def pipelines(out, tensors, nets, seed, profile):
         steer = {"control_image" if photo else "image": one([[pictures[i] for i in each] if len(each) > 1 else pictures[each[0]] for each in images])}
         if photo:
             steer.update(image=pictures[photo], strength=strength)
+        if mask:
+            steer.update(mask_image=pictures[mask])
         many = max(len(each) for each in images)
         prompt = profile["prompt"] if many == 1 else [profile["prompt"]] * many
         negative = profile["negative"] if many == 1 else profile["negative"] and [profile["negative"]] * many
@@ -163,7 +168,7 @@ def pipelines(out, tensors, nets, seed, profile):
         tensors[f"{name}.latent"], tensors[f"{name}.image"] = last["latent"], image
         facts[name] = {
             "family": family, "prompt": profile["prompt"], "negative": profile["negative"], "steps": profile["steps"], "width": width,
-            "height": height, "seed": seed, "count": max(count, many), "photo": photo, "strength": strength, **more,
+            "height": height, "seed": seed, "count": max(count, many), "photo": photo, "mask": mask, "strength": strength, **more,
             "controls": [{"net": net, "strength": scale, "start": start, "end": end, "images": each}
                          for (net, scale, start, end), each in zip(controls, images)]}
 
@@ -173,6 +178,8 @@ def pipelines(out, tensors, nets, seed, profile):
     draw("two_nets", xl, sdxl, "sdxl", [("edges", 0.7, 0.0, 0.6), ("depth", 0.4, 0.2, 1.0)], [["lines"], ["wide"]], count=2, guidance_scale=5.0)
     draw("over_a_photo", StableDiffusionXLControlNetImg2ImgPipeline, sdxl, "sdxl", [("edges", 0.7, 0.3, 0.8)], [["lines"]],
          photo="photo", strength=0.7, guidance_scale=4.0)
+    draw("in_a_hole", StableDiffusionXLControlNetInpaintPipeline, sdxl, "sdxl", [("edges", 0.9, 0.0, 0.8)], [["lines"]],
+         photo="photo", mask="hole", strength=0.8, guidance_scale=5.0)
     old = {name: part for name, part in sd15.items() if name not in ("image_encoder",)}
     draw("one_picture_each", StableDiffusionControlNetPipeline, {**old, "requires_safety_checker": False}, "sd15",
          [("sd15", 0.7, 0.2, 0.8)], [["lines", "photo"]], guidance_scale=5.0)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-use darkroom_core::fault::{FaultKind, Faults};
+use darkroom_core::fault::FaultKind;
 use darkroom_core::graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Cancel, Event, Observer};
@@ -67,7 +67,7 @@ fn steered(net: &str, control: &str, count: u32) -> String {
 fn refused(studio: &Studio, workflow: &str, kind: FaultKind) -> String {
     let graph = graph::read(workflow).unwrap().graph;
     let engine = studio.engine();
-    let faults: Faults = check(&graph, engine.registry(), engine.host()).err().expect("it is known before the run");
+    let Err(faults) = check(&graph, engine.registry(), engine.host()) else { panic!("it is known before the run") };
     assert_eq!(faults.kind(), kind, "{faults}");
     let hints = faults.0.iter().filter_map(|located| located.fault.hint.as_deref());
     let words = format!("{faults}; {}", hints.collect::<Vec<_>>().join("; "));

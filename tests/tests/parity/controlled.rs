@@ -1,5 +1,5 @@
 //! Whole pictures under control through the nodes, held against diffusers' own pipelines: one network on a part of the
-//! way, two together, over a photo, and one picture for each latent.
+//! way, two together, over a photo or a part of it, and one picture for each latent.
 
 use candle_core::{Device, Tensor};
 use darkroom_core::Node;
@@ -101,14 +101,21 @@ fn nodes(case: &Value, strength: Option<f64>) -> String {
         before = format!(r#"before: (from: "control{i}"),"#);
     }
     let wired = before.replace("before", "control");
-    nodes += &match case["photo"].as_str() {
-        None => format!(
+    let pile = |name: &str| format!(r#""{name}": (type: "pile", names: {}),"#, case[name]);
+    nodes += &match (case["photo"].as_str(), case["mask"].as_str()) {
+        (None, _) => format!(
             r#""sheet": (type: "empty_latent", width: {}, height: {}, count: {}, space: "{family}"),"#,
             case["width"], case["height"], case["count"]
         ),
-        Some(photo) => format!(
-            r#""photo": (type: "pile", names: "{photo}"),
-               "sheet": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "photo"), pick: "sample", seed: {seed}),"#
+        (Some(_), None) => format!(
+            r#"{} "sheet": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "photo"), pick: "sample", seed: {seed}),"#,
+            pile("photo")
+        ),
+        (Some(_), Some(_)) => format!(
+            r#"{} {} "sheet": (type: "inpaint", vae: (from: "model.vae"), image: (from: "photo"), mask: (from: "mask"),
+                   pick: "sample", seed: {seed}),"#,
+            pile("photo"),
+            pile("mask")
         ),
     };
     let strength = case["strength"].as_f64().unwrap_or(1.0);
@@ -130,7 +137,7 @@ fn cases() -> serde_json::Map<String, Value> {
 fn pictures_under_control_are_those_of_the_reference() {
     let want = reference::tensors_at(&reference::own().join("controlnet/expected.safetensors"));
     let cases = cases();
-    assert!(cases.len() >= 5);
+    assert!(cases.len() >= 6);
     for (name, case) in &cases {
         let nodes = nodes(case, None);
         let wanted = want.get(&format!("{name}.latent"));
