@@ -26,10 +26,10 @@ pub fn canny(picture: &Picture, thresholds: Thresholds) -> Mask {
     let (width, height) = (slopes.width, slopes.height);
     let mut states = vec![State::Plain; width * height];
     let mut strong = Vec::new();
-    for i in 0..width * height {
+    for (i, state) in states.iter_mut().enumerate() {
         let steepness = slopes.each[i].steepness();
         if steepness > thresholds.low as i32 && slopes.is_crest(i % width, i / width) {
-            states[i] = State::Weak;
+            *state = State::Weak;
             if steepness > thresholds.high as i32 {
                 strong.push(i);
             }
