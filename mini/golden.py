@@ -1,13 +1,40 @@
 """Records what diffusers itself draws with the exported folder, step by step: the parity test holds darkroom against it.
 
-    python golden.py WEIGHTS OUT        OUT/landscape.safetensors and OUT/landscape.json, OUT/refiner.safetensors
+    python golden.py WEIGHTS OUT        OUT/landscape.safetensors and OUT/landscape.json, OUT/refiner.safetensors,
+                                        OUT/control.safetensors and OUT/control.json
 """
 import json, os, sys
-import diffusers, torch, transformers
-from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
+import cv2, diffusers, numpy as np, torch, transformers
+from diffusers import ControlNetModel, StableDiffusionXLControlNetPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from PIL import Image
 from safetensors.torch import save_file
 
 CALL = dict(prompt="a serene landscape with mountains and a lake at sunset", seed=20, width=256, height=256, steps=8, guidance=4.)
+CONTROL = dict(prompt="a house in the desert at sunset", picture="house.png", low=50, high=100, seed=22, steps=4, guidance=4., strength=.8)
+
+
+@torch.no_grad()
+def control(weights, out):
+    """Four steps along the edges of a picture of `graphs/pictures`."""
+    torch.set_num_threads(1)
+    net = ControlNetModel.from_pretrained(f"{weights}/controlnet", torch_dtype=torch.float32)
+    pipeline = StableDiffusionXLControlNetPipeline.from_pretrained(weights, controlnet=net, torch_dtype=torch.float32, add_watermarker=False)
+    pipeline.set_progress_bar_config(disable=True)
+    picture = Image.open(f"{os.path.dirname(os.path.abspath(__file__))}/../graphs/pictures/{CONTROL['picture']}").convert("RGB")
+    edges = cv2.Canny(np.asarray(picture), CONTROL["low"], CONTROL["high"])
+    noise = torch.randn(1, 4, picture.height // 8, picture.width // 8, generator=torch.Generator().manual_seed(CONTROL["seed"]))
+    steps = []
+
+    def keep(_, index, t, values):
+        steps.append(values["latents"].clone())
+        return {}
+
+    pipeline(prompt=CONTROL["prompt"], image=Image.fromarray(edges).convert("RGB"), width=picture.width, height=picture.height,
+             num_inference_steps=CONTROL["steps"], guidance_scale=CONTROL["guidance"], latents=noise,
+             controlnet_conditioning_scale=CONTROL["strength"], output_type="latent", callback_on_step_end=keep)
+    save_file(dict(latents=torch.cat(steps).contiguous()), f"{out}/control.safetensors")
+    os.chmod(f"{out}/control.safetensors", 0o644)
+    json.dump(CONTROL, open(f"{out}/control.json", "w"), indent=1)
 
 
 @torch.no_grad()
@@ -56,3 +83,4 @@ def main(weights, out):
 if __name__ == "__main__":
     main(*sys.argv[1:3])
     refiner(*sys.argv[1:3])
+    control(*sys.argv[1:3])

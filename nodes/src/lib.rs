@@ -28,6 +28,7 @@ macro_rules! nodes {
 }
 
 nodes! {
+    canny: Canny;
     control: ControlBy;
     crop_to_mask: CropToMask;
     decode: VaeDecode;
@@ -49,6 +50,7 @@ nodes! {
     refine: Refine;
     repeat_latent: RepeatLatent;
     save_image: SaveImage;
+    scribble: Scribble;
     stitch: Stitch;
     switch: Switch;
     upscale: Upscale;

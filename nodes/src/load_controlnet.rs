@@ -13,7 +13,8 @@ use crate::models::controls::{ControlNetHandle, ControlSource};
 #[derive(Node)]
 #[node(id = "load_controlnet", version = 1, category = "Model", lane = "open")]
 pub struct LoadControlNet {
-    /// A folder as diffusers saves it, or a `.safetensors` file of that layout.
+    /// `mini`, which is built in and draws along edges; a folder as diffusers saves it, or a `.safetensors` file of that
+    /// layout.
     #[param]
     source: ControlSource,
 }

@@ -1,4 +1,4 @@
-//! Control networks as nodes see them: a folder or a file; opened as far as the header, loaded when used.
+//! Control networks as nodes see them: the built-in one, a folder or a file; opened as far as the header, loaded when used.
 
 use std::path::PathBuf;
 
@@ -18,43 +18,70 @@ use darkroom_models::sdxl::controlnet::File;
 use darkroom_models::weights::Options;
 
 use crate::fault::fault;
+use crate::models::{MINI, mini};
 
 /// Where a control network comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ControlSource {
-    /// What the graph calls it.
-    name: String,
-    /// Where it lies.
-    path: PathBuf,
+pub enum ControlSource {
+    /// The one that is built in, for edges.
+    Mini,
+    /// A folder or a file.
+    Path {
+        /// What the graph calls it.
+        name: String,
+        /// Where it lies.
+        path: PathBuf,
+    },
 }
 
 impl ControlSource {
     fn open(&self) -> Result<File, Fault> {
-        File::open(&self.path, Options::default()).map_err(fault)
+        let file = match self {
+            Self::Mini => File::embedded("mini/controlnet", mini::CONTROLNET[0], mini::CONTROLNET[1]),
+            Self::Path { path, .. } => File::open(path, Options::default()),
+        };
+        file.map_err(fault)
+    }
+
+    fn title(&self) -> &str {
+        match self {
+            Self::Mini => MINI,
+            Self::Path { name, .. } => name,
+        }
     }
 }
 
 impl Param for ControlSource {
     const KIND: Kind = Kind::TEXT;
-    const NOUN: &'static str = "the folder or file of a ControlNet";
+    const NOUN: &'static str = "`mini` or the folder or file of a ControlNet";
     const OUTSIDE: bool = true;
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;
-        let path = files.resolve(&name)?;
-        Ok(Self { name, path })
+        if name == MINI {
+            return Ok(Self::Mini);
+        }
+        let path = files.resolve(&name).map_err(|fault| match fault.hint.clone() {
+            Some(hint) => fault.hint(format!("{hint}; the built-in controlnet is `{MINI}`")),
+            None => fault,
+        })?;
+        Ok(Self::Path { name, path })
     }
 
     fn literal(&self) -> Literal {
-        Literal::from(self.name.as_str())
+        Literal::from(self.title())
     }
 
     /// The name of a network is its content: configuration and weights, by what they are for.
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {
-        let file = Self::parse(literal, files)?.open()?;
+        let (source, hasher) = (Self::parse(literal, files)?, Hasher::new("controlnet"));
+        if source == Self::Mini {
+            let each = |hasher: Hasher, bytes: &&[u8]| hasher.fingerprint(Fingerprint::of_bytes(bytes));
+            return Ok(mini::CONTROLNET.iter().fold(hasher, each).finish());
+        }
         let each =
             |hasher: Hasher, (role, path): &(String, PathBuf)| Ok(hasher.text(role).fingerprint(files.digest(path)?));
-        Ok(file.parts().iter().try_fold(Hasher::new("controlnet"), each)?.finish())
+        Ok(source.open()?.parts().iter().try_fold(hasher, each)?.finish())
     }
 }
 
@@ -97,7 +124,7 @@ impl ControlNetHandle {
     /// A fault of the files.
     pub fn open(source: &ControlSource, files: &Files) -> Result<Self, Fault> {
         let digest = ControlSource::name(&source.literal(), files)?;
-        let title = source.name.clone();
+        let title = source.title().to_owned();
         Ok(Self(Handle::new(Steering { title, file: source.open()?, digest })))
     }
 

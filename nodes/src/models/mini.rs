@@ -20,6 +20,12 @@ macro_rules! files {
 /// The weights of the built-in upscaler, trained on the same pictures.
 pub static UPSCALER: &[u8] = include_bytes!("../../../mini/weights/upscaler/model.safetensors");
 
+/// The built-in ControlNet, for edges: how it is built, and its weights.
+pub static CONTROLNET: [&[u8]; 2] = [
+    include_bytes!("../../../mini/weights/controlnet/config.json"),
+    include_bytes!("../../../mini/weights/controlnet/diffusion_pytorch_model.safetensors"),
+];
+
 static FILES: &[File] = files![
     "model_index.json",
     "scheduler/scheduler_config.json",

@@ -1,5 +1,6 @@
 //! Pictures and masks beyond what nodes say of them: files and what they carry, regions, resampling.
 
+pub mod edges;
 pub mod mask;
 pub mod name_template;
 pub mod parameters;

@@ -5,6 +5,7 @@ mod configs;
 mod controlled;
 mod controlnet;
 mod craft;
+mod edges;
 mod encode_prompt;
 mod esrgan;
 mod lora;

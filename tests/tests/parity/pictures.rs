@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use darkroom_core::cache::Cache;
-use darkroom_core::engine::Engine;
+use darkroom_core::engine::{Engine, Report};
 use darkroom_core::files::Files;
 use darkroom_core::graph;
 use darkroom_core::history::History;
@@ -12,10 +12,15 @@ use darkroom_core::image::Pictures;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::residency::Ledger;
-use darkroom_tests::reference::{self, values};
+use darkroom_nodes::wires::latent::Latent;
+use darkroom_tests::reference::{self, assert_close, std_dev, values};
 
 /// Runs a workflow up to a node and returns its pictures.
 fn develop(workflow: &str, node: &str, root: &Path) -> Pictures {
+    run(workflow, node, root).results[0].1[0].get::<Pictures>().unwrap().clone()
+}
+
+fn run(workflow: &str, node: &str, root: &Path) -> Report {
     let home = tempfile::tempdir().unwrap();
     let files = Files::new(vec![root.to_owned()], home.path().to_owned());
     let host = darkroom_nodes::host(files);
@@ -28,8 +33,7 @@ fn develop(workflow: &str, node: &str, root: &Path) -> Pictures {
     );
     let graph = graph::read(workflow).unwrap().graph;
     let wish = Wish { goal: Goal::Node(node.to_owned()), fresh: false };
-    let report = engine.run(&graph, &wish, &(), &Cancel::new()).unwrap();
-    report.results[0].1[0].get::<Pictures>().unwrap().clone()
+    engine.run(&graph, &wish, &(), &Cancel::new()).unwrap()
 }
 
 /// The largest difference between a picture and a reference in NCHW, both in [0, 1].
@@ -72,6 +76,38 @@ fn the_built_in_model_draws_what_diffusers_draws_with_it() {
     );
     let off = difference(&develop(&workflow, "decode", Path::new(".")), want.get("image"));
     assert!(off <= 2e-4, "the picture is off by {off}");
+}
+
+#[test]
+fn the_built_in_controlnet_steers_as_diffusers_steers_with_it() {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini");
+    let latents = reference::tensors_at(&mini.join("golden/control.safetensors")).get("latents").clone();
+    let call = reference::json_at(&mini.join("golden/control.json"));
+    let workflow = format!(
+        r#"(darkroom: 1, nodes: {{
+            "photo": (type: "load_image", file: {}),
+            "edges": (type: "canny", image: (from: "photo"), low: {}, high: {}),
+            "net": (type: "load_controlnet", source: "mini"),
+            "control": (type: "control", controlnet: (from: "net"), image: (from: "edges"), strength: {:?}),
+            "model": (type: "load_model", source: "mini"),
+            "prompt": (type: "encode_prompt", encoder: (from: "model.encoder"), text: {}),
+            "blank": (type: "empty_latent", width: 256, height: 256),
+            "denoise": (type: "denoise", denoiser: (from: "model.denoiser"), positive: (from: "prompt"),
+                        latent: (from: "blank"), control: (from: "control"), seed: {}, steps: {}, guidance: {:?}),
+        }})"#,
+        call["picture"],
+        call["low"],
+        call["high"],
+        call["strength"].as_f64().unwrap(),
+        call["prompt"],
+        call["seed"],
+        call["steps"],
+        call["guidance"].as_f64().unwrap()
+    );
+    let report = run(&workflow, "denoise", &mini.join("../graphs/pictures"));
+    let made = report.results[0].1[0].get::<Latent>().unwrap().x.clone().unwrap();
+    let wanted = latents.narrow(0, latents.dim(0).unwrap() - 1, 1).unwrap();
+    assert_close("steered latent", &made, &wanted, 5e-4 * std_dev(&wanted).max(1.0));
 }
 
 #[test]
