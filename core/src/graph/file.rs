@@ -43,11 +43,18 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong with the file, each with its line and column.
 pub fn read_file(path: &Path) -> Result<Loaded, Faults> {
-    let read = read_bytes(path).map_err(Faults::from).and_then(|bytes| match std::str::from_utf8(&bytes) {
-        Ok(text) => read(text),
-        Err(error) => Err(not_text(&bytes, error.valid_up_to()).into()),
+    read_text(path).and_then(|text| read(&text).map_err(|faults| faults.in_file(path)))
+}
+
+/// Reads the text of a workflow file, whatever it says.
+///
+/// # Errors
+/// A fault of the file.
+pub fn read_text(path: &Path) -> Result<String, Faults> {
+    let text = read_bytes(path).map_err(Faults::from).and_then(|bytes| {
+        String::from_utf8(bytes).map_err(|error| not_text(error.as_bytes(), error.utf8_error().valid_up_to()).into())
     });
-    read.map_err(|faults| faults.in_file(path))
+    text.map_err(|faults| faults.in_file(path))
 }
 
 /// Writes a workflow to a file: the old content or the new, never half. A file of an older format is kept beside the new
@@ -56,8 +63,16 @@ pub fn read_file(path: &Path) -> Result<Loaded, Faults> {
 /// # Errors
 /// A fault of the file or the disk; what was there stays.
 pub fn write_file(graph: &Graph, path: &Path) -> Result<(), Fault> {
+    write_text(&write(graph), path)
+}
+
+/// Writes the text of a workflow to a file, in the same way.
+///
+/// # Errors
+/// A fault of the file or the disk; what was there stays.
+pub fn write_text(text: &str, path: &Path) -> Result<(), Fault> {
     migrate::keep_older(path)?;
-    files::write_aside(path, write(graph).as_bytes())
+    files::write_aside(path, text.as_bytes())
 }
 
 /// Reads the content of a regular file, if it is not too large for a workflow.

@@ -19,6 +19,7 @@ use crate::literal::Literal;
 pub use check::Wired;
 pub use file::{FORMAT, Loaded, Places, read, read_file, write, write_file};
 pub use lock::relock;
+pub use read::refused_id;
 
 /// A workflow: nodes by the ids their author gave them, in the order in which they were written.
 #[derive(Debug, Clone, Default, PartialEq)]

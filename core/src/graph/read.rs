@@ -253,8 +253,8 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Says why an id cannot be one.
-pub(super) fn refused_id(id: &str) -> Option<&'static str> {
+/// Says why a text cannot be the id of a node.
+pub fn refused_id(id: &str) -> Option<&'static str> {
     match id {
         "" => Some("it is empty"),
         _ if id.len() > LONGEST_ID => Some("it is longer than 128 bytes"),

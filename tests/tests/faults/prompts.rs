@@ -72,7 +72,7 @@ fn a_drawn_prompt_is_shown_by_the_plan_and_told_by_the_picture() {
     let wanted = [
         "Steps=1",
         "Sampler=DPM++ 2M",
-        "Schedule type=Karras",
+        "Schedule type=karras",
         "CFG scale=5",
         "Seed=7",
         "Size=64x64",

@@ -20,7 +20,8 @@ const SAMPLERS: &[(&str, &str)] = &[
     ("UniPC", "uni_pc"),
 ];
 
-/// Schedules: A1111's name, ours.
+/// Schedules: A1111's name, ours. diffusers' `karras` and `exponential` keep their own names, which A1111 reads as those
+/// of its schedules, and we as what they are.
 const SCHEDULES: &[(&str, &str)] = &[
     ("Karras", "comfyui_karras"),
     ("Exponential", "comfyui_exponential"),
@@ -28,8 +29,6 @@ const SCHEDULES: &[(&str, &str)] = &[
     ("Simple", "simple"),
     ("Normal", "normal"),
     ("Uniform", "normal"),
-    ("Karras", "karras"),
-    ("Exponential", "exponential"),
     ("Beta", "beta"),
 ];
 

@@ -1,0 +1,4 @@
+//! The visual editor.
+#![warn(missing_docs)]
+
+pub mod document;
