@@ -176,7 +176,7 @@ impl Sheet {
             Some(input) => format!("{name}.{input}"),
             None => end,
         };
-        self.lock = std::mem::take(&mut self.lock).into_iter().map(|(end, digest)| (renamed(end), digest)).collect();
+        self.lock = std::mem::take(&mut self.lock).into_iter().map(|(end, content)| (renamed(end), content)).collect();
         Ok(())
     }
 

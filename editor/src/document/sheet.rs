@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use darkroom_core::files::Content;
 use darkroom_core::graph::{self, Graph, Link, Mode, NodeEntry};
 use darkroom_core::literal::Literal;
 use indexmap::IndexMap;
@@ -38,7 +39,7 @@ pub struct Sheet {
     /// Sections of the file that are carried along.
     pub sections: IndexMap<String, String>,
     /// Content hashes that inputs must have.
-    pub lock: IndexMap<String, String>,
+    pub lock: IndexMap<String, Content>,
 }
 
 /// A node on a sheet.

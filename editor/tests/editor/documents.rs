@@ -239,8 +239,8 @@ fn a_step_that_is_refused_half_way_changes_nothing() {
 
 #[test]
 fn locks_follow_a_new_name_and_go_with_their_node() {
-    let digest = "0123456789abcdef0123456789abcdef";
-    let text = FILE.replace("    },\n)", &format!("    }},\n    lock: {{\"model.source\": \"{digest}\"}},\n)"));
+    let content = format!("(sha256: \"{}\", bytes: 5)", "0123456789abcdef".repeat(4));
+    let text = FILE.replace("    },\n)", &format!("    }},\n    lock: {{\"model.source\": {content}}},\n)"));
     let mut document = opened(&text);
     let model = named(&document, "model");
     document.edit(Edit::Rename(model, "mini".into())).unwrap();
