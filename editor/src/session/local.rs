@@ -212,7 +212,7 @@ impl Backend for Local {
 
     fn check(&mut self, ask: &Ask) -> Result<(), Faults> {
         let engine = self.shared.engine(ask)?;
-        plan::check(&ask.graph, engine.registry(), engine.host())
+        plan::check(&ask.graph, engine.registry(), engine.host()).map(drop)
     }
 
     fn news(&mut self) -> Vec<News> {
