@@ -1,6 +1,6 @@
 //! Commands: everything that menus, keys and the palette can do, in one list.
 
-use egui::{Key, KeyboardShortcut, Modifiers};
+use egui::{Event, Key, KeyboardShortcut, Modifiers};
 
 /// Something a person can ask for; [`COMMANDS`] says in words what each is.
 #[expect(missing_docs, reason = "their titles stand in the list")]
@@ -176,11 +176,13 @@ impl Command {
         };
         ctx.input_mut(|input| {
             COMMANDS.iter().find_map(|about| {
-                let hit = about.keys.iter().any(|(with, key)| {
-                    let exact = input.modifiers.matches_exact(*with);
-                    exact && free(*with, *key) && input.consume_key(*with, *key)
-                });
-                hit.then_some(about.command)
+                let hit = about.keys.iter().find_map(|(with, key)| {
+                    // As they were when the key went down: a quick hand has let go of Ctrl within the same frame.
+                    let is_it = |event: &Event| matches!(event, Event::Key { key: down, pressed: true, modifiers, .. } if down == key && modifiers.matches_exact(*with));
+                    if free(*with, *key) { input.events.iter().position(is_it) } else { None }
+                })?;
+                input.events.remove(hit);
+                Some(about.command)
             })
         })
     }
@@ -191,6 +193,20 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn a_key_that_is_let_go_within_a_frame_is_heard() {
+        let ctx = egui::Context::default();
+        let key =
+            |pressed, modifiers| Event::Key { key: Key::F, physical_key: None, pressed, repeat: false, modifiers };
+        let ctrl = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
+        // The hand is off the keys when the frame begins.
+        let events = vec![key(true, ctrl), key(false, ctrl), key(false, Modifiers::NONE)];
+        let mut heard = None;
+        let input = egui::RawInput { events, ..egui::RawInput::default() };
+        drop(ctx.run_ui(input, |ui| heard = heard.or(Command::pressed(ui.ctx()))));
+        assert_eq!(heard, Some(Command::Find));
+    }
 
     #[test]
     fn no_two_commands_have_the_same_keys() {

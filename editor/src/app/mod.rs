@@ -5,6 +5,7 @@ mod browser;
 mod files;
 mod palette;
 mod panels;
+mod recall;
 mod tab;
 
 use std::path::PathBuf;

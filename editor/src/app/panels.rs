@@ -7,6 +7,7 @@ use egui::{
     ScrollArea, Sense, TextEdit, Ui, pos2, vec2,
 };
 
+use super::recall::Recall;
 use super::tab::Weight;
 use super::{App, Dialog};
 use crate::canvas::Selection;
@@ -315,6 +316,7 @@ fn results(app: &mut App, ui: &mut Ui) {
         return;
     }
     let mut recall = None;
+    let mut asked = None;
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         let width = ui.available_width() - 8.0;
         for index in (0..app.tab().made.len()).rev() {
@@ -330,6 +332,12 @@ fn results(app: &mut App, ui: &mut Ui) {
                     recall = Some(index);
                     ui.close();
                 }
+                for (what, title) in [(Recall::Seeds, "Use its seed"), (Recall::Prompts, "Use its prompt")] {
+                    if ui.button(title).clicked() {
+                        asked = Some((index, what));
+                        ui.close();
+                    }
+                }
                 if ui.button("Copy its path").clicked() {
                     ui.ctx().copy_text(made.path.display().to_string());
                     ui.close();
@@ -342,9 +350,12 @@ fn results(app: &mut App, ui: &mut Ui) {
             }
         }
     });
+    if let Some((index, what)) = asked {
+        let graph = app.graph_of(&app.tab().made[index]);
+        app.recall(&graph, what);
+    }
     if let Some(index) = recall {
-        let graph = Arc::clone(&app.tab().made[index].graph);
-        let opened = Document::of(&graph);
+        let opened = Document::of(&app.graph_of(&app.tab().made[index]));
         app.take(opened.document, opened.warnings);
     }
 }

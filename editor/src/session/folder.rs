@@ -60,7 +60,10 @@ impl Folder {
             Ok(all) => self.all = all,
             Err(fault) => self.fault = Some(fault),
         }
-        self.typed.clear();
+        // A name to save under goes along to the other folder.
+        if self.narrows {
+            self.typed.clear();
+        }
         self.narrow();
     }
 
