@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Align, Align2, Area, Button, Color32, Context, Id, Layout, MenuBar, Modal, Order, Panel, ProgressBar, Rect, RichText,
-    ScrollArea, Sense, TextEdit, Ui, pos2, vec2,
+    Align, Align2, Area, Button, Color32, Context, Id, Layout, MenuBar, Modal, Order, Panel, ProgressBar, Rect,
+    RichText, ScrollArea, Sense, TextEdit, Ui, pos2, vec2,
 };
 
 use super::tab::Weight;
