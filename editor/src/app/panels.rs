@@ -47,7 +47,7 @@ const NOTICE: f64 = 5.0;
 pub fn show(app: &mut App, ui: &mut Ui) {
     Panel::top("bar").show(ui, |ui| {
         ui.add_space(3.0);
-        ui.horizontal(|ui| bar(app, ui));
+        MenuBar::new().ui(ui, |ui| bar(app, ui));
         ui.add_space(3.0);
     });
     Panel::bottom("status").show(ui, |ui| {
@@ -98,20 +98,18 @@ fn bar(app: &mut App, ui: &mut Ui) {
 fn menus(ui: &mut Ui, asked: &mut Option<Command>) {
     let menus =
         [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::Node, "Node"), (Menu::View, "View"), (Menu::Run, "Run")];
-    MenuBar::new().ui(ui, |ui| {
-        for (menu, title) in menus {
-            ui.menu_button(title, |ui| {
-                ui.set_min_width(220.0);
-                for about in COMMANDS.iter().filter(|about| about.menu == menu) {
-                    let keys = RichText::new(about.shown_keys(ui.ctx())).weak().size(11.0);
-                    if ui.add(Button::new(about.title).right_text(keys)).clicked() {
-                        *asked = Some(about.command);
-                        ui.close();
-                    }
+    for (menu, title) in menus {
+        ui.menu_button(title, |ui| {
+            ui.set_min_width(220.0);
+            for about in COMMANDS.iter().filter(|about| about.menu == menu) {
+                let keys = RichText::new(about.shown_keys(ui.ctx())).weak().size(11.0);
+                if ui.add(Button::new(about.title).right_text(keys)).clicked() {
+                    *asked = Some(about.command);
+                    ui.close();
                 }
-            });
-        }
-    });
+            }
+        });
+    }
 }
 
 fn tabs(app: &mut App, ui: &mut Ui) {

@@ -301,7 +301,13 @@ fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkro
 }
 
 fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, rect: Rect) {
-    let Some(thumb) = frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref()) else { return };
+    let Some(thumb) = frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref()) else {
+        let room = rect.with_max_y(rect.bottom() - theme::FOOT);
+        frame.painter.rect_filled(room, CornerRadius::same(5), frame.theme.field);
+        let font = FontId::proportional(12.0);
+        frame.painter.text(room.center(), Align2::CENTER_CENTER, "no picture yet", font, frame.theme.weak);
+        return;
+    };
     let size = vec2(thumb.size.0 as f32, thumb.size.1 as f32);
     let room = rect.size() - vec2(0.0, theme::FOOT);
     let fit = (room / size).min_elem();
