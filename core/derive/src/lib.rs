@@ -293,13 +293,13 @@ fn doc(attrs: &[Attribute]) -> String {
     text.trim().to_owned()
 }
 
-/// `VaeDecode` → `Vae Decode`; `compute` → `Compute`.
-/// Spells the words of a title that are not spelt as others.
+/// Spells the words of a title that are not spelt as others: `Vae Decode` → `VAE Decode`.
 fn spelt(title: &str) -> String {
     const WORDS: [(&str, &str); 3] = [("Vae", "VAE"), ("Lora", "LoRA"), ("Control Net", "ControlNet")];
     WORDS.iter().fold(title.to_owned(), |title, (usual, ours)| title.replace(usual, ours))
 }
 
+/// `VaeDecode` → `Vae Decode`; `compute` → `Compute`.
 fn title(name: &str) -> String {
     let mut out = String::new();
     for (i, c) in name.chars().enumerate() {
