@@ -1,6 +1,6 @@
 //! `darkroom edit`: workflows in a window, on the same engine as `darkroom run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use darkroom_core::engine::Engine;
@@ -8,10 +8,11 @@ use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
 use darkroom_core::residency::Ledger;
-use darkroom_editor::session::{Backend, Local};
+use darkroom_editor::session::{Backend, Disk, Local};
 use darkroom_editor::{MakeBackend, Options};
 
 use crate::args::EditArgs;
+use crate::commands::init;
 use crate::desk::Desk;
 use crate::folders::{Folders, check_writable, full};
 use crate::shelves::with_shelves;
@@ -29,6 +30,7 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     let (output, allow, budgets) = (full(&args.out)?, args.allow.clone(), args.budgets.clone());
     check_writable(&output)?;
     let ledger = compose::ledger(budgets.ram);
+    let disk = disk(&folders, &args.allow)?;
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;
@@ -49,6 +51,18 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
         screenshot: args.screenshot.clone(),
         size: args.size,
         run: args.run,
+        disk,
     };
     Ok(darkroom_editor::open(options, make)?)
+}
+
+/// What the editor is told of the disk: where it may remember things, what pictures carry, what workflows may read.
+fn disk(folders: &Folders, allow: &[PathBuf]) -> Result<Disk, Fault> {
+    // A state folder that cannot be written is told by the window, which works without.
+    let (state, allow) = (folders.state.join("editor"), allow.to_vec());
+    let roots = move |path: Option<&Path>| {
+        // A folder that is no more is told by the engine.
+        job::roots(path.unwrap_or(Path::new("untitled.ron")), &allow).unwrap_or_default()
+    };
+    Ok(Disk { state: Some(full(&state)?), workflow_of: Box::new(init::workflow_of), roots: Box::new(roots) })
 }

@@ -39,7 +39,10 @@ pub fn init(file: &Path, from: Option<&Path>, desk: &Desk) -> Result<(), Faults>
 }
 
 /// Returns the workflow that a picture carries, or one made of A1111's words, with what could not be carried over.
-fn workflow_of(picture: &Path) -> Result<(String, Vec<String>), Fault> {
+///
+/// # Errors
+/// A fault of the picture, or that it carries none.
+pub fn workflow_of(picture: &Path) -> Result<(String, Vec<String>), Fault> {
     match compose::making(picture)? {
         Making::Workflow(text) => Ok((text, Vec::new())),
         Making::Parameters(text) => Ok(compose::workflow_of_parameters(&text)),

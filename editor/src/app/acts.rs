@@ -7,23 +7,26 @@ use darkroom_core::graph::Mode;
 use darkroom_core::plan::Wish;
 use egui::Context;
 
+use super::browser::Purpose;
+use super::files::Over;
 use super::palette::Palette;
 use super::{App, Dialog, Tab};
 use crate::command::Command;
 use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, copy, paste};
+use crate::session::Closing;
 
 impl App {
     /// Does what was asked for.
     pub(super) fn act(&mut self, ctx: &Context, command: Command) {
         match command {
             Command::New => self.take(Document::default(), Vec::new()),
-            Command::Open => self.ask_path("Open a workflow", Command::Open),
+            Command::Open => self.browse(Purpose::Open),
             Command::Save => match self.tab().document.path().map(PathBuf::from) {
-                Some(path) => self.save(&path),
-                None => self.ask_path("Save as", Command::SaveAs),
+                Some(path) => self.save(&path, Over::Ask),
+                None => self.browse(Purpose::Save),
             },
-            Command::SaveAs => self.ask_path("Save as", Command::SaveAs),
-            Command::Close => self.close(),
+            Command::SaveAs => self.browse(Purpose::Save),
+            Command::Close => self.keeping.closing = Some(Closing::one(self.tab().id)),
             Command::Undo => self.stepped("undo", Document::undo),
             Command::Redo => self.stepped("redo", Document::redo),
             Command::Cut | Command::Copy | Command::Paste | Command::PasteWired => self.clipboard(ctx, command, ""),
@@ -73,10 +76,7 @@ impl App {
                 tickets.into_iter().for_each(|ticket| self.backend.cancel(ticket));
             }
             Command::Palette => self.palette = Some(Palette::commands()),
-            Command::Theme => {
-                let theme = if ctx.theme() == egui::Theme::Dark { egui::Theme::Light } else { egui::Theme::Dark };
-                ctx.set_theme(theme);
-            }
+            Command::Theme => self.change_look(ctx),
             Command::Larger => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(2.5)),
             Command::Smaller => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.6)),
         }
@@ -84,56 +84,9 @@ impl App {
     }
 
     /// Where the hand is, or else the middle of the view.
-    fn hand(&self) -> egui::Pos2 {
+    pub(super) fn hand(&self) -> egui::Pos2 {
         let view = &self.tab().view;
         view.pointer.unwrap_or(view.camera.centre)
-    }
-
-    fn ask_path(&mut self, title: &'static str, then: Command) {
-        let known = self.tab().document.path().map(|path| path.display().to_string());
-        let path = known.filter(|_| then == Command::SaveAs).unwrap_or_default();
-        self.dialog = Some(Dialog::Path { title, path, then });
-    }
-
-    /// Goes on with a path that was asked for.
-    pub(super) fn with_path(&mut self, path: &str, then: Command) {
-        let path = PathBuf::from(path.trim());
-        match then {
-            Command::Open => self.open(&path),
-            _ => {
-                let named = if path.extension().is_none() { path.with_extension("ron") } else { path };
-                self.save(&std::path::absolute(&named).unwrap_or(named));
-            }
-        }
-    }
-
-    pub(super) fn save(&mut self, path: &std::path::Path) {
-        match self.tab_mut().document.save(path) {
-            Ok(()) => self.say(format!("saved {}", path.display())),
-            Err(fault) => {
-                let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                self.say(format!("{}{hint}", fault.message));
-            }
-        }
-    }
-
-    fn close(&mut self) {
-        let tab = self.tab();
-        match tab.document.is_changed() {
-            true => self.dialog = Some(Dialog::Close { tab: tab.id, quit: false }),
-            false => self.drop_tab(self.active),
-        }
-    }
-
-    pub(super) fn drop_tab(&mut self, index: usize) {
-        for run in &self.tabs[index].runs {
-            self.backend.cancel(run.ticket);
-        }
-        self.tabs.remove(index);
-        if self.tabs.is_empty() {
-            self.take(Document::default(), Vec::new());
-        }
-        self.active = self.active.min(self.tabs.len() - 1);
     }
 
     fn stepped(&mut self, word: &str, step: impl Fn(&mut Document) -> Option<String>) {

@@ -1,13 +1,16 @@
 //! The window: tabs of documents, panels around the canvas, and what commands do.
 
 mod acts;
+mod browser;
+mod files;
 mod palette;
 mod panels;
 mod tab;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use darkroom_core::fault::Fault;
 use darkroom_core::plan::Wish;
 use eframe::CreationContext;
 use egui::{CentralPanel, Context, Ui};
@@ -15,7 +18,7 @@ use egui::{CentralPanel, Context, Ui};
 use crate::canvas::{self, Action, Drop, Habits, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
-use crate::session::{Backend, DocumentId, News};
+use crate::session::{Backend, Disk, DocumentId, News};
 use crate::theme::Theme;
 use palette::Palette;
 pub use tab::{Line, Made, Run, Tab, Weight};
@@ -35,6 +38,8 @@ pub struct Options {
     pub size: Option<(f32, f32)>,
     /// Whether to run what is opened at once.
     pub run: bool,
+    /// What it is told of the disk.
+    pub disk: Disk,
 }
 
 /// The window.
@@ -51,18 +56,23 @@ pub struct App {
     /// A picture that is looked at large.
     large: Option<(usize, egui::Vec2, f32)>,
     screenshot: Option<Shot>,
+    keeping: files::Keeping,
 }
 
 /// A question that must be answered first.
 enum Dialog {
     /// Where to read from, or to write to.
-    Path { title: &'static str, path: String, then: Command },
+    Files(browser::Browser),
+    /// Whether to replace a file that holds something else.
+    Overwrite { tab: DocumentId, path: PathBuf },
+    /// What to do with a picture; the workflow that made it, or why there is none.
+    Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
     /// What to call a node.
     Rename { node: crate::document::NodeId, title: String },
     /// What to search for.
     Find { text: String },
     /// Whether to throw changes away.
-    Close { tab: DocumentId, quit: bool },
+    Close { tab: DocumentId },
 }
 
 /// A picture of the window that is wanted.
@@ -84,7 +94,11 @@ impl App {
     }
 
     /// Makes the window over a backend that is there.
-    pub fn with_backend(options: Options, backend: Box<dyn Backend>) -> Self {
+    pub fn with_backend(mut options: Options, backend: Box<dyn Backend>) -> Self {
+        if options.screenshot.is_some() {
+            // Nobody sits before that window: what others left is not for it.
+            options.disk.state = None;
+        }
         let mut app = Self {
             backend,
             tabs: Vec::new(),
@@ -96,10 +110,11 @@ impl App {
             side: panels::Side::default(),
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
+            keeping: files::Keeping::new(options.disk),
         };
-        for file in &options.files {
-            app.open(file);
-        }
+        app.recollect();
+        app.keeping.arrivals = options.files.into();
+        app.arrive();
         if app.tabs.is_empty() {
             let opened = Document::read(options.template, None).expect("the template is a workflow");
             app.take(opened.document, opened.warnings);
@@ -119,25 +134,11 @@ impl App {
         &mut self.tabs[self.active]
     }
 
-    /// Opens a file in a tab of its own.
-    fn open(&mut self, path: &Path) {
-        let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if let Some(index) = self.tabs.iter().position(|tab| tab.document.path() == Some(&full)) {
-            self.active = index;
-            return;
-        }
-        match Document::open(&full) {
-            Ok(opened) => self.take(opened.document, opened.warnings),
-            Err(faults) => {
-                let first = faults.0.first().map(ToString::to_string).unwrap_or_default();
-                self.say(first);
-            }
-        }
-    }
-
     fn take(&mut self, document: Document, warnings: Vec<String>) {
         self.next += 1;
-        self.tabs.push(Tab::new(DocumentId(self.next), document));
+        let mut tab = Tab::new(DocumentId(self.next), document);
+        tab.sight = tab.document.path().and_then(|path| self.keeping.settings.sight(path));
+        self.tabs.push(tab);
         self.active = self.tabs.len() - 1;
         warnings.into_iter().for_each(|warning| self.say(warning));
     }
@@ -191,6 +192,7 @@ impl App {
         panels::dialogs(self, &ctx);
         panels::notices(self, &ctx);
         panels::large(self, &ctx);
+        self.remember(&ctx);
     }
 
     fn keys(&mut self, ctx: &Context) {
@@ -214,26 +216,23 @@ impl App {
         if let Some((command, text)) = clipboard {
             self.clipboard(ctx, command, &text);
         }
-        for file in ctx.input(|input| input.raw.dropped_files.clone()) {
-            self.open(file.path());
-        }
+        let dropped = ctx.input(|input| input.raw.dropped_files.clone());
+        self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
+        self.arrive();
         let blocked = self.palette.is_some() || self.dialog.is_some();
         if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
             self.palette = None;
             self.dialog = None;
+            self.keeping.closing = None;
             self.large = None;
         }
         if !blocked && let Some(command) = Command::pressed(ctx) {
             self.act(ctx, command);
         }
-        let closes = ctx.input(|input| input.viewport().close_requested());
-        if closes
-            && self.screenshot.is_none()
-            && let Some(tab) = self.tabs.iter().find(|tab| tab.document.is_changed())
-        {
-            ctx.send_viewport_cmd(egui::ViewportCommand::CancelClose);
-            self.dialog = Some(Dialog::Close { tab: tab.id, quit: true });
+        if ctx.input(|input| input.viewport().close_requested()) {
+            self.close_window(ctx);
         }
+        self.go_on_closing(ctx);
     }
 
     fn canvas(&mut self, ui: &mut Ui) {

@@ -34,6 +34,26 @@ pub enum Shown {
     Nothing,
 }
 
+impl Shown {
+    /// Returns the name under which it is remembered.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Results => Some("results"),
+            Self::History => Some("history"),
+            Self::Nothing => None,
+        }
+    }
+
+    /// Returns what has a name; results, if the name is unknown.
+    pub fn named(name: Option<&str>) -> Self {
+        match name {
+            None => Self::Nothing,
+            Some("history") => Self::History,
+            Some(_) => Self::Results,
+        }
+    }
+}
+
 impl Default for Side {
     fn default() -> Self {
         Self { shown: Shown::Results, log: false }
@@ -66,7 +86,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
 fn bar(app: &mut App, ui: &mut Ui) {
     let ctx = ui.ctx().clone();
     let mut asked = None;
-    menus(ui, &mut asked);
+    menus(app, ui, &mut asked);
     ui.separator();
     tabs(app, ui);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -95,7 +115,7 @@ fn bar(app: &mut App, ui: &mut Ui) {
     }
 }
 
-fn menus(ui: &mut Ui, asked: &mut Option<Command>) {
+fn menus(app: &mut App, ui: &mut Ui, asked: &mut Option<Command>) {
     let menus =
         [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::Node, "Node"), (Menu::View, "View"), (Menu::Run, "Run")];
     for (menu, title) in menus {
@@ -107,9 +127,29 @@ fn menus(ui: &mut Ui, asked: &mut Option<Command>) {
                     *asked = Some(about.command);
                     ui.close();
                 }
+                if about.command == Command::Open {
+                    recent(app, ui);
+                }
             }
         });
     }
+}
+
+fn recent(app: &mut App, ui: &mut Ui) {
+    let files = app.keeping.settings.recent.clone();
+    ui.add_enabled_ui(!files.is_empty(), |ui| {
+        ui.menu_button("Open recent", |ui| {
+            for file in files {
+                let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let folder = file.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+                let button = Button::new(name).right_text(RichText::new(folder).weak().size(11.0));
+                if ui.add(button).clicked() {
+                    app.keeping.arrivals.push_back(file);
+                    ui.close();
+                }
+            }
+        });
+    });
 }
 
 fn tabs(app: &mut App, ui: &mut Ui) {
@@ -350,14 +390,35 @@ fn history(app: &mut App, ui: &mut Ui) {
 pub fn dialogs(app: &mut App, ctx: &Context) {
     let Some(mut dialog) = app.dialog.take() else { return };
     let mut done = None;
+    let mut picked = None;
     let modal = Modal::new(Id::unique("dialog")).show(ctx, |ui| {
-        ui.set_width(420.0);
+        ui.set_width(if matches!(dialog, Dialog::Files(_)) { super::browser::WIDTH } else { 420.0 });
         let enter = ui.input(|input| input.key_pressed(egui::Key::Enter));
         match &mut dialog {
-            Dialog::Path { title, path, .. } => {
-                ui.heading(*title);
-                line(ui, path, "path of a file", "path");
-                done = buttons(ui, &["Cancel", "OK"]).or(enter.then_some(1));
+            Dialog::Files(browser) => match browser.show(ui, &app.keeping.settings.recent) {
+                super::browser::Picked::Nothing => (),
+                super::browser::Picked::Away => done = Some(0),
+                super::browser::Picked::File(path) => picked = Some(path),
+            },
+            Dialog::Overwrite { tab, path } => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let own = app.tabs.iter().find(|each| each.id == *tab).and_then(|tab| tab.document.path());
+                ui.heading(format!("Replace {name}?"));
+                ui.label(match own == Some(&**path) {
+                    true => "The file holds something else than when it was opened or saved here.",
+                    false => "There is a file of that name. What it holds is lost.",
+                });
+                done = buttons(ui, &["Cancel", "Replace"]);
+            }
+            Dialog::Picture { path, workflow } => {
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                ui.heading(name);
+                match workflow {
+                    Ok(_) => ui.label("This picture carries the workflow that made it."),
+                    Err(fault) => ui.label(&fault.message),
+                };
+                let all: &[&str] = &["Cancel", "Use as input", "Open its workflow in a tab"];
+                done = buttons(ui, if workflow.is_ok() { all } else { &all[..2] });
             }
             Dialog::Rename { title, .. } => {
                 ui.heading("Rename");
@@ -377,7 +438,13 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
             }
         }
     });
+    if let (Dialog::Files(browser), Some(path)) = (&dialog, &picked) {
+        app.with_file(path, browser.purpose);
+        return;
+    }
     if modal.should_close() || done == Some(0) {
+        // Whoever gives one answer up does not want the rest closed either.
+        app.keeping.closing = None;
         return;
     }
     match done {
@@ -408,25 +475,28 @@ fn buttons(ui: &mut Ui, titles: &[&str]) -> Option<usize> {
     pressed
 }
 
-fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
+/// Does what an answer asks for.
+pub(super) fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
     match dialog {
-        Dialog::Path { path, then, .. } => app.with_path(&path, then),
+        Dialog::Files(_) => (),
+        Dialog::Overwrite { tab, path } => {
+            app.active = app.index(tab).unwrap_or(app.active);
+            app.save(&path, super::files::Over::Replace);
+        }
+        Dialog::Picture { path, workflow } => match choice {
+            1 => app.add_file("load_image", "file", &path),
+            _ => app.restore(&path, workflow),
+        },
         Dialog::Rename { node, title } => {
             app.step("rename", vec![Edit::Title(node, Some(title))]);
         }
         Dialog::Find { text } => find(app, &text),
-        Dialog::Close { tab, quit } => {
-            let Some(index) = app.tabs.iter().position(|each| each.id == tab) else { return };
-            app.active = index;
-            if choice == 2 {
-                app.act(ctx, Command::Save);
-                if app.tab().document.is_changed() {
-                    return;
-                }
-            }
-            app.drop_tab(index);
-            if quit {
-                ctx.send_viewport_cmd(egui::ViewportCommand::Close);
+        Dialog::Close { tab } => {
+            app.active = app.index(tab).unwrap_or(app.active);
+            match (choice, &mut app.keeping.closing) {
+                (2, _) => app.act(ctx, Command::Save),
+                (_, Some(closing)) => closing.give_up(tab),
+                _ => (),
             }
         }
     }

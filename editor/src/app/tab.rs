@@ -12,7 +12,7 @@ use egui::{ColorImage, Context, Id, TextureOptions};
 
 use crate::canvas::{Drop, Habits, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
-use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Ticket, Told};
+use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Sight, Ticket, Told};
 use crate::status::{NodeStatus, State, Status, Thumb};
 
 /// A document in the window.
@@ -35,6 +35,10 @@ pub struct Tab {
     pub made: Vec<Made>,
     /// Sentences of its runs.
     pub log: Vec<Line>,
+    /// Whether it is what an earlier window left, and not saved since.
+    pub recovered: bool,
+    /// What was seen of its file last time.
+    pub sight: Option<Sight>,
     /// Whether the wire that was last held may be drawn.
     pub(super) refusal: Option<(Drop, Option<String>)>,
     asked: Option<u64>,
@@ -99,6 +103,8 @@ impl Tab {
             runs: Vec::new(),
             made: Vec::new(),
             log: Vec::new(),
+            recovered: false,
+            sight: None,
             refusal: None,
             asked: None,
             laid: false,
@@ -109,6 +115,7 @@ impl Tab {
     pub fn title(&self) -> String {
         let name = self.document.path().and_then(|path| path.file_stem());
         let name = name.map_or_else(|| "untitled".to_owned(), |name| name.to_string_lossy().into_owned());
+        let name = if self.recovered { format!("{name} (recovered)") } else { name };
         if self.document.is_changed() { format!("{name} •") } else { name }
     }
 
@@ -127,7 +134,10 @@ impl Tab {
             let places = self.places(backend);
             self.document.place(places);
         }
-        self.with_view(backend, |view, state| state.fit(view, None));
+        match self.sight.take() {
+            Some(Sight { centre: (x, y), zoom }) => self.view.camera.fly(egui::pos2(x, y), zoom),
+            None => self.with_view(backend, |view, state| state.fit(view, None)),
+        }
         self.view.camera.land();
     }
 
@@ -169,6 +179,11 @@ impl Tab {
             self.asked = Some(self.document.revision());
             backend.foresee(self.ask(Wish::default()));
         }
+    }
+
+    /// Lets it be asked anew: its file is another.
+    pub fn ask_again(&mut self) {
+        self.asked = None;
     }
 
     /// Asks for a run.

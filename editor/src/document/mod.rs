@@ -18,4 +18,4 @@ pub use clipboard::{Outside, Pasted, copy, paste};
 pub use edit::{Edit, Refused};
 pub use layout::Layout;
 pub use sheet::{Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
-pub use steps::{Document, Opened};
+pub use steps::{Document, Draft, Opened};

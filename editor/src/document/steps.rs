@@ -39,8 +39,24 @@ struct Step {
 struct Saved {
     path: Option<PathBuf>,
     sheet: Arc<Sheet>,
-    /// The bytes that were read or written; none for a new document.
+    /// The bytes that were read or written; none for a new document, and none that are of an older format.
     text: Option<String>,
+    /// What the file held when it was last read or written here; none if nobody knows.
+    held: Option<String>,
+}
+
+/// What a file of a document would hold, to be written out elsewhere.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    preamble: String,
+    sheet: Arc<Sheet>,
+}
+
+impl Draft {
+    /// Writes it out.
+    pub fn text(&self) -> String {
+        self.preamble.clone() + &graph::write(&self.sheet.graph())
+    }
 }
 
 /// A document that was read, and what a person should know of it.
@@ -68,7 +84,7 @@ impl Document {
         };
         let (sheet, wrong) = Sheet::of(graph, number);
         let sheet = Arc::new(sheet);
-        let file = Saved { path: None, sheet: Arc::default(), text: None };
+        let file = Saved::default();
         let document = Self { sheet, undo: Vec::new(), redo: Vec::new(), open: None, next, revision: 0, file };
         let warning = |wrong| {
             format!(
@@ -92,10 +108,22 @@ impl Document {
             path: path.map(Path::to_owned),
             sheet: Arc::clone(&document.sheet),
             text: Some(text.to_owned()).filter(|_| loaded.migrated_from.is_none()),
+            held: path.map(|_| text.to_owned()),
         };
         if let Some(format) = loaded.migrated_from {
             opened.warnings.push(format!("this file is of the older format {format}; saving brings it up to date"));
         }
+        Ok(opened)
+    }
+
+    /// Reads what was not saved of a document, which counts as changed, whatever its file holds.
+    ///
+    /// # Errors
+    /// All that is wrong with the text.
+    pub fn recover(text: &str, path: Option<&Path>) -> Result<Opened, Faults> {
+        let mut opened = Self::read(text, path)?;
+        opened.document.file.sheet = Arc::default();
+        opened.document.file.held = None;
         Ok(opened)
     }
 
@@ -289,6 +317,20 @@ impl Document {
         }
     }
 
+    /// Returns what its file would hold, to be written out by somebody else.
+    pub fn draft(&self) -> Draft {
+        let preamble = self.file.text.as_deref().map(preamble).unwrap_or_default().to_owned();
+        Draft { preamble, sheet: Arc::clone(&self.sheet) }
+    }
+
+    /// Tells whether a file holds something else than what was last read from it or written to it by this document.
+    pub fn would_overwrite(&self, path: &Path) -> bool {
+        match std::fs::read(path) {
+            Ok(bytes) => self.path() != Some(path) || self.file.held.as_deref().map(str::as_bytes) != Some(&bytes),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        }
+    }
+
     /// Saves it: the file is the old or the new one, never half.
     ///
     /// # Errors
@@ -297,7 +339,12 @@ impl Document {
         self.commit();
         let text = self.text();
         graph::file::write_text(&text, path)?;
-        self.file = Saved { path: Some(path.to_owned()), sheet: Arc::clone(&self.sheet), text: Some(text) };
+        self.file = Saved {
+            path: Some(path.to_owned()),
+            sheet: Arc::clone(&self.sheet),
+            text: Some(text.clone()),
+            held: Some(text),
+        };
         self.part();
         Ok(())
     }

@@ -4,7 +4,12 @@
 //! is plain data with nodes by name, so that the same editor can sit before an engine in this process or on another
 //! machine.
 
+mod arrivals;
+mod closing;
+mod folder;
+mod journal;
 mod local;
+mod settings;
 mod told;
 
 use std::path::PathBuf;
@@ -15,7 +20,12 @@ use darkroom_core::graph::Graph;
 use darkroom_core::plan::Wish;
 use darkroom_core::registry::Registry;
 
+pub use arrivals::{Disk, Sort, sort_of};
+pub use closing::Closing;
+pub use folder::{Entry, Folder};
+pub use journal::{Journal, Left, PAUSE};
 pub use local::{Local, OpenEngine};
+pub use settings::{Look, Settings, Sight};
 pub use told::{Fate, NodeOutlook, Outlook, Told};
 
 /// A document of the window, by a number that is never used again.

@@ -1,3 +1,4 @@
 //! What must hold of the editor.
 
 mod documents;
+mod killed;
