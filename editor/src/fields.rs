@@ -6,6 +6,7 @@ use darkroom_core::spec::{Input, ParamSpec};
 use darkroom_core::types::Kind;
 use egui::{Align2, Color32, ComboBox, CornerRadius, DragValue, FontId, Id, Rect, Response, Sense, TextEdit, Ui, vec2};
 
+use crate::icons;
 use crate::theme::{self, Theme};
 
 /// What a hand did to a field.
@@ -125,8 +126,9 @@ impl Shown<'_> {
         let room = self.named(ui, rect, theme);
         let random = matches!(self.current(), Some(Literal::Text(word)) if word == RANDOM);
         let (left, right) = room.split_left_right_at_x(room.right() - 24.0);
-        let dice = egui::Button::selectable(random, "🎲");
+        let dice = egui::Button::selectable(random, "");
         let response = ui.push_id(self.id.with("random"), |ui| ui.put(right, dice)).inner;
+        icons::die(ui.painter(), right.center(), if random { theme.text } else { theme.weak });
         let response = response.on_hover_text(match random {
             true => "a new seed is drawn for every run; press for a fixed one",
             false => "press to draw a new seed for every run",
@@ -221,7 +223,6 @@ impl Shown<'_> {
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        let before = text.len();
         let builder = egui::UiBuilder::new().id_salt(self.id.with("box")).max_rect(room.shrink2(vec2(0.0, 2.0)));
         let response = ui
             .scope_builder(builder, |ui| {
@@ -240,7 +241,6 @@ impl Shown<'_> {
         let stroke = egui::Stroke::new(1.0, edge);
         ui.painter().rect_stroke(room.shrink2(vec2(0.0, 2.0)), CornerRadius::same(5), stroke, egui::StrokeKind::Inside);
         self.finish(ui, &response, room, theme);
-        let _ = before;
         response.changed().then(|| Change { value: Some(Literal::Text(text)), more: response.has_focus() })
     }
 

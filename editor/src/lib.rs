@@ -10,6 +10,7 @@ pub mod canvas;
 pub mod command;
 pub mod document;
 pub mod fields;
+mod icons;
 pub mod session;
 pub mod status;
 pub mod theme;

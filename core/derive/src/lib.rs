@@ -43,7 +43,7 @@ fn node(item: &DeriveInput) -> Result<TokenStream> {
     let about = NodeAttr::read(item)?;
     let (specs, fills) = sockets(item)?;
     let NodeAttr { id, version, category, lane, effect } = about;
-    let (title, doc) = (title(&name.to_string()), doc(&item.attrs));
+    let (title, doc) = (spelt(&title(&name.to_string())), doc(&item.attrs));
     Ok(quote! {
         impl ::darkroom_core::node::Sockets for #name {
             fn spec() -> ::darkroom_core::spec::Spec {
@@ -291,6 +291,12 @@ fn doc(attrs: &[Attribute]) -> String {
         }
     }
     text.trim().to_owned()
+}
+
+/// Spells the words of a title that are not spelt as others: `Vae Decode` → `VAE Decode`.
+fn spelt(title: &str) -> String {
+    const WORDS: [(&str, &str); 3] = [("Vae", "VAE"), ("Lora", "LoRA"), ("Control Net", "ControlNet")];
+    WORDS.iter().fold(title.to_owned(), |title, (usual, ours)| title.replace(usual, ours))
 }
 
 /// `VaeDecode` → `Vae Decode`; `compute` → `Compute`.

@@ -12,7 +12,7 @@ use super::files::Over;
 use super::palette::Palette;
 use super::{App, Dialog, Tab};
 use crate::command::Command;
-use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Point, copy, paste};
+use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, copy, paste};
 use crate::session::Closing;
 
 impl App {
@@ -141,7 +141,7 @@ impl App {
         let tab = self.tab_mut();
         let sheet = std::sync::Arc::clone(tab.document.sheet());
         let pasted = paste(&sheet, text, corner, outside, || tab.document.number());
-        let Ok((mut edits, nodes, frames)) = pasted else {
+        let Ok(Pasted { mut edits, nodes, frames }) = pasted else {
             self.say("what is on the clipboard is no part of a workflow");
             return;
         };

@@ -97,7 +97,7 @@ impl App {
             0 => (),
             1 => self.say("a window ended without saving: its document is back, and not saved yet"),
             count => {
-                self.say(format!("a window ended without saving: its {count} documents are back, and not saved yet"))
+                self.say(format!("a window ended without saving: its {count} documents are back, and not saved yet"));
             }
         }
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Align, Align2, Area, Button, Color32, Context, Id, Layout, Modal, Order, Panel, ProgressBar, Rect, RichText,
-    ScrollArea, Sense, TextEdit, Ui, pos2, vec2,
+    Align, Align2, Area, Button, Color32, Context, Id, Layout, MenuBar, Modal, Order, Panel, ProgressBar, Rect,
+    RichText, ScrollArea, Sense, TextEdit, Ui, pos2, vec2,
 };
 
 use super::recall::Recall;
@@ -13,6 +13,7 @@ use super::{App, Dialog};
 use crate::canvas::Selection;
 use crate::command::{COMMANDS, Command, Menu};
 use crate::document::{Document, Edit};
+use crate::icons;
 use crate::theme::Theme;
 
 /// Which panels are open.
@@ -67,7 +68,7 @@ const NOTICE: f64 = 5.0;
 pub fn show(app: &mut App, ui: &mut Ui) {
     Panel::top("bar").show(ui, |ui| {
         ui.add_space(3.0);
-        ui.horizontal(|ui| bar(app, ui));
+        MenuBar::new().ui(ui, |ui| bar(app, ui));
         ui.add_space(3.0);
     });
     Panel::bottom("status").show(ui, |ui| {
@@ -86,16 +87,45 @@ pub fn show(app: &mut App, ui: &mut Ui) {
 fn bar(app: &mut App, ui: &mut Ui) {
     let ctx = ui.ctx().clone();
     let mut asked = None;
-    for (menu, title) in
-        [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::Node, "Node"), (Menu::View, "View"), (Menu::Run, "Run")]
-    {
+    menus(app, ui, &mut asked);
+    ui.separator();
+    tabs(app, ui);
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let theme = Theme::current(ui.ctx());
+        let running = !app.tab().runs.is_empty();
+        let run = Button::new(RichText::new("    Run").color(theme.on_accent).strong()).fill(theme.accent);
+        let blocked =
+            app.tab().faults.iter().any(|located| located.fault.kind == darkroom_core::fault::FaultKind::Graph);
+        let run = ui.add_enabled(!blocked, run.min_size(vec2(84.0, 24.0)));
+        icons::play(ui.painter(), run.rect.left_center() + vec2(18.0, 0.0), theme.on_accent);
+        let run = run.on_disabled_hover_text("something is wrong with this graph: see below");
+        if run.on_hover_text(format!("{} — {}", "run", Command::Run.about().shown_keys(&ctx))).clicked() {
+            asked = Some(Command::Run);
+        }
+        if running {
+            let stop = ui.add(Button::new("    Stop").min_size(vec2(72.0, 24.0)));
+            icons::stop(ui.painter(), stop.rect.left_center() + vec2(18.0, 0.0), theme.text);
+            if stop.clicked() {
+                asked = Some(Command::Stop);
+            }
+        }
+        outlook(app, ui);
+    });
+    if let Some(command) = asked {
+        app.act(&ctx, command);
+    }
+}
+
+fn menus(app: &mut App, ui: &mut Ui, asked: &mut Option<Command>) {
+    let menus =
+        [(Menu::File, "File"), (Menu::Edit, "Edit"), (Menu::Node, "Node"), (Menu::View, "View"), (Menu::Run, "Run")];
+    for (menu, title) in menus {
         ui.menu_button(title, |ui| {
             ui.set_min_width(220.0);
             for about in COMMANDS.iter().filter(|about| about.menu == menu) {
-                let button =
-                    Button::new(about.title).right_text(RichText::new(about.shown_keys(&ctx)).weak().size(11.0));
-                if ui.add(button).clicked() {
-                    asked = Some(about.command);
+                let keys = RichText::new(about.shown_keys(ui.ctx())).weak().size(11.0);
+                if ui.add(Button::new(about.title).right_text(keys)).clicked() {
+                    *asked = Some(about.command);
                     ui.close();
                 }
                 if about.command == Command::Open {
@@ -103,27 +133,6 @@ fn bar(app: &mut App, ui: &mut Ui) {
                 }
             }
         });
-    }
-    ui.separator();
-    tabs(app, ui);
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let theme = Theme::current(ui.ctx());
-        let running = !app.tab().runs.is_empty();
-        let run = Button::new(RichText::new("▶  Run").color(theme.on_accent).strong()).fill(theme.accent);
-        let blocked =
-            app.tab().faults.iter().any(|located| located.fault.kind == darkroom_core::fault::FaultKind::Graph);
-        let run = ui.add_enabled(!blocked, run.min_size(vec2(84.0, 24.0)));
-        let run = run.on_disabled_hover_text("something is wrong with this graph: see below");
-        if run.on_hover_text(format!("{} — {}", "run", Command::Run.about().shown_keys(&ctx))).clicked() {
-            asked = Some(Command::Run);
-        }
-        if running && ui.add(Button::new("■  Stop").min_size(vec2(72.0, 24.0))).clicked() {
-            asked = Some(Command::Stop);
-        }
-        outlook(app, ui);
-    });
-    if let Some(command) = asked {
-        app.act(&ctx, command);
     }
 }
 

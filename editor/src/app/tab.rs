@@ -305,7 +305,7 @@ impl Tab {
                 }
             }
             Told::Preview { node, picture } => {
-                let thumb = texture(ctx, &format!("preview {}", node), &picture);
+                let thumb = texture(ctx, &format!("preview {node}"), &picture);
                 if let Some(status) = self.node(&node) {
                     status.picture = thumb.or(status.picture.take());
                 }

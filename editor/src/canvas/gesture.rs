@@ -484,7 +484,7 @@ fn wire(canvas: &Ui, frame: &Frame<'_, '_>, state: &mut ViewState, seen: &[Seen]
 }
 
 /// The node at a place, with its sockets, the nearest first. Above the text of a node all of its sockets are meant.
-fn meet<'s>(seen: &'s [Seen], at: Pos2, zoom: f32) -> Option<(&'s Seen, Vec<(&'s Socket, bool)>)> {
+fn meet(seen: &[Seen], at: Pos2, zoom: f32) -> Option<(&Seen, Vec<(&Socket, bool)>)> {
     let reach = theme::REACH / zoom.clamp(0.5, 1.0);
     let node = seen.iter().rev().find(|seen| seen.rect.expand(reach).contains(at))?;
     let far = |socket: &Socket| (node.rect.min + socket.at - at).length();

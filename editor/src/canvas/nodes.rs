@@ -15,6 +15,7 @@ use super::shape::{Row, Socket, What};
 use super::{Action, BARE, Frame, PLAIN, Seen, ViewState};
 use crate::document::{Edit, Field, FrameId, NodeId, Sheet};
 use crate::fields::{Shown, manual};
+use crate::icons;
 use crate::status::{NodeStatus, State};
 use crate::theme;
 
@@ -259,8 +260,8 @@ fn show_row(
             let label = format!("{words} of {}", seen.node.label());
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, label.clone()));
             let colour = if response.hovered() { text } else { weak };
-            let sign = if unfolded { "▾" } else { "▸" };
-            line(&painter, pos2(inner.left(), middle), inner.width(), &format!("{sign} {words}"), 12.0, colour);
+            icons::fold(&painter, pos2(inner.left() + 4.0, middle), colour, unfolded);
+            line(&painter, pos2(inner.left() + 13.0, middle), inner.width(), &words, 12.0, colour);
             if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
                 match unfolded {
                     true => state.unfolded.remove(&seen.id),
@@ -300,7 +301,13 @@ fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkro
 }
 
 fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, rect: Rect) {
-    let Some(thumb) = frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref()) else { return };
+    let Some(thumb) = frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref()) else {
+        let room = rect.with_max_y(rect.bottom() - theme::FOOT);
+        frame.painter.rect_filled(room, CornerRadius::same(5), frame.theme.field);
+        let font = FontId::proportional(12.0);
+        frame.painter.text(room.center(), Align2::CENTER_CENTER, "no picture yet", font, frame.theme.weak);
+        return;
+    };
     let size = vec2(thumb.size.0 as f32, thumb.size.1 as f32);
     let room = rect.size() - vec2(0.0, theme::FOOT);
     let fit = (room / size).min_elem();

@@ -159,7 +159,10 @@ impl Shape {
             let y = rows.push(theme::ROW, What::Unknown(name.clone()));
             inputs.push(Socket { name: name.clone(), kind: Kind::ANY, at: vec2(0.0, y) });
         }
-        if let Some((wide, high)) = picture.filter(|(wide, high)| *wide > 0 && *high > 0) {
+        // Where a picture will be shown there is room for it beforehand, so that nothing is covered later.
+        let saves = spec.effect && spec.inputs.iter().any(|input| input.kind == Kind::IMAGE);
+        let picture = picture.filter(|(wide, high)| *wide > 0 && *high > 0).or(saves.then_some((1, 1)));
+        if let Some((wide, high)) = picture {
             let room = width - 2.0 * theme::SIDE;
             let height = (room * high as f32 / wide as f32).min(2.0 * room);
             rows.push(height + theme::FOOT, What::Picture);

@@ -38,8 +38,18 @@ pub fn copy(sheet: &Sheet, nodes: &HashSet<NodeId>, frames: &HashSet<FrameId>) -
     graph::write(&part.graph())
 }
 
-/// Reads what was copied as edits that add it to a sheet, its upper left corner at a place; returns them with the new
-/// nodes and frames. Names that are taken get a number.
+/// What was copied, as edits that add it to a sheet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pasted {
+    /// The edits.
+    pub edits: Vec<Edit>,
+    /// The new nodes.
+    pub nodes: Vec<NodeId>,
+    /// The new frames.
+    pub frames: Vec<FrameId>,
+}
+
+/// Reads what was copied as edits that add it to a sheet, its upper left corner at a place. Names that are taken get a number.
 ///
 /// # Errors
 /// All that is wrong with the text: whatever was on the clipboard may be anything.
@@ -49,7 +59,7 @@ pub fn paste(
     corner: Option<Point>,
     outside: Outside,
     mut number: impl FnMut() -> u64,
-) -> Result<(Vec<Edit>, Vec<NodeId>, Vec<FrameId>), Faults> {
+) -> Result<Pasted, Faults> {
     let loaded = graph::read(text)?;
     let (part, _) = Sheet::of(&loaded.graph, &mut number);
     let places = || part.nodes.values().map(|node| node.at).chain(part.frames.values().map(|frame| frame.at));
@@ -91,5 +101,5 @@ pub fn paste(
     }
     // A wire may come from a node further down.
     edits.extend(wires);
-    Ok((edits, part.nodes.keys().copied().collect(), part.frames.keys().copied().collect()))
+    Ok(Pasted { edits, nodes: part.nodes.keys().copied().collect(), frames: part.frames.keys().copied().collect() })
 }

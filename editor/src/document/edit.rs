@@ -94,7 +94,7 @@ impl Sheet {
                 self.node(id)?.at = at;
                 self.laid_out = true;
             }
-            Edit::Rename(id, name) => self.rename(id, name)?,
+            Edit::Rename(id, name) => self.rename(id, &name)?,
             Edit::Title(id, title) => self.node(id)?.title = title.filter(|title| !title.trim().is_empty()),
             Edit::Note(id, note) => self.node(id)?.note = note.filter(|note| !note.trim().is_empty()),
             Edit::Mode(id, mode) => self.node(id)?.mode = mode,
@@ -168,9 +168,9 @@ impl Sheet {
         Ok(())
     }
 
-    fn rename(&mut self, id: NodeId, name: String) -> Result<(), Refused> {
-        self.check_name(id, &name)?;
-        let before = std::mem::replace(&mut self.node(id)?.name, name.clone());
+    fn rename(&mut self, id: NodeId, name: &str) -> Result<(), Refused> {
+        self.check_name(id, name)?;
+        let before = std::mem::replace(&mut self.node(id)?.name, name.to_owned());
         let prefix = format!("{before}.");
         let renamed = |end: String| match end.strip_prefix(&prefix) {
             Some(input) => format!("{name}.{input}"),

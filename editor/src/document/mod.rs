@@ -14,7 +14,7 @@ mod sheet;
 mod steps;
 
 pub use arrange::{Extent, arrange};
-pub use clipboard::{Outside, copy, paste};
+pub use clipboard::{Outside, Pasted, copy, paste};
 pub use edit::{Edit, Refused};
 pub use layout::Layout;
 pub use sheet::{Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};

@@ -2,7 +2,7 @@
 //! runs, so that a plan is seen while a picture is made.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -32,11 +32,15 @@ pub struct Local {
     draw: fn() -> u64,
 }
 
+/// An engine, and the file of its document.
+type Opened = (Option<PathBuf>, Arc<Engine>);
+
 /// What the threads share with the window.
 struct Shared {
     open: Box<OpenEngine>,
     ledger: Arc<Ledger>,
-    engines: Mutex<HashMap<DocumentId, (Option<std::path::PathBuf>, Arc<Engine>)>>,
+    /// With the file that each was opened for.
+    engines: Mutex<HashMap<DocumentId, Opened>>,
     questions: Queue<Ask>,
     jobs: Queue<(Ticket, Ask, Cancel)>,
     running: Mutex<HashMap<Ticket, Cancel>>,

@@ -94,19 +94,58 @@ pub enum Told {
     /// It begins, by this plan.
     Planned(Outlook),
     /// A large file is read for its name.
-    Reading { path: PathBuf, done: u64, of: u64 },
+    Reading {
+        /// The file.
+        path: PathBuf,
+        /// Bytes read.
+        done: u64,
+        /// Bytes in all.
+        of: u64,
+    },
     /// A node begins its work.
-    Started { node: String },
-    /// A node has done `done` of `of` steps.
-    Progress { node: String, done: usize, of: usize },
+    Started {
+        /// The node.
+        node: String,
+    },
+    /// A node has done some of its steps.
+    Progress {
+        /// The node.
+        node: String,
+        /// Steps done.
+        done: usize,
+        /// Steps in all.
+        of: usize,
+    },
     /// What a node's result looks like so far.
-    Preview { node: String, picture: Picture },
+    Preview {
+        /// The node.
+        node: String,
+        /// A small picture.
+        picture: Picture,
+    },
     /// A node is through.
-    Finished { node: String, how: How, seconds: f64 },
+    Finished {
+        /// The node.
+        node: String,
+        /// What it took.
+        how: How,
+        /// Seconds it took.
+        seconds: f64,
+    },
     /// A node left a file.
-    Wrote { node: String, path: PathBuf },
+    Wrote {
+        /// The node.
+        node: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// Something a person should know.
-    Warning { node: Option<String>, text: String },
+    Warning {
+        /// The node, if it concerns one.
+        node: Option<String>,
+        /// One sentence.
+        text: String,
+    },
     /// A node failed.
     Failed(Located),
 }

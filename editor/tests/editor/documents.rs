@@ -66,7 +66,7 @@ fn edit(document: &Document, what: u8, a: u8, b: u8) -> Edit {
     };
     let (node, other) = (pick(a), pick(b));
     let input = ["x", "y", "z"][b as usize % 3].to_owned();
-    let word = (b % 2 == 0).then(|| format!("word {b}"));
+    let word = (b.is_multiple_of(2)).then(|| format!("word {b}"));
     let at = Point::new(i32::from(a) * 7 - 900, i32::from(b) * 11 - 1400);
     match what % 17 {
         0 => Edit::Remove(node),
@@ -80,8 +80,8 @@ fn edit(document: &Document, what: u8, a: u8, b: u8) -> Edit {
         9 => Edit::Title(node, word),
         10 => Edit::Note(node, word),
         11 => Edit::Mode(node, [Mode::Active, Mode::Muted, Mode::Bypassed][b as usize % 3]),
-        12 => Edit::Collapse(node, b % 2 == 0),
-        13 => Edit::Pin(node, b % 2 == 0),
+        12 => Edit::Collapse(node, b.is_multiple_of(2)),
+        13 => Edit::Pin(node, b.is_multiple_of(2)),
         14 => Edit::Colour(node, word),
         15 => Edit::Frame(
             FrameId(u64::from(b % 3) + 1_000_000),
@@ -115,8 +115,8 @@ fn act(document: &mut Document, deed: &Deed) {
             let some: HashSet<_> = document.sheet().nodes.keys().take(*number as usize % 5).copied().collect();
             let text = copy(document.sheet(), &some, &HashSet::new());
             let sheet = document.sheet().clone();
-            let (edits, ..) = paste(&sheet, &text, None, Outside::Keep, || document.number()).expect("it was copied");
-            document.step("paste", edits).expect("names are free");
+            let pasted = paste(&sheet, &text, None, Outside::Keep, || document.number()).expect("it was copied");
+            document.step("paste", pasted.edits).expect("names are free");
         }
     }
 }
@@ -304,9 +304,9 @@ fn what_is_copied_is_pasted_under_free_names_with_its_wires() {
     for (outside, wires) in [(Outside::Keep, 1), (Outside::Cut, 0)] {
         let sheet = document.sheet().clone();
         let corner = Some(Point::new(900, 40));
-        let (edits, nodes, _) = paste(&sheet, &text, corner, outside, || document.number()).unwrap();
-        document.step("paste", edits).unwrap();
-        let node = &document.sheet().nodes[&nodes[0]];
+        let pasted = paste(&sheet, &text, corner, outside, || document.number()).unwrap();
+        document.step("paste", pasted.edits).unwrap();
+        let node = &document.sheet().nodes[&pasted.nodes[0]];
         assert_eq!((node.at, node.wires().count()), (Point::new(900, 40), wires));
         assert_eq!(node.literal("text"), Some(&"a lake".into()));
     }
