@@ -111,7 +111,7 @@ mod tests {
         #[param(default = "", multiline)]
         text: String,
         /// By what chance.
-        #[param(default = 0)]
+        #[param(default = Seed(0))]
         seed: Seed,
     }
 

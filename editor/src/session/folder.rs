@@ -110,7 +110,7 @@ impl Folder {
 
     /// Chooses the entry so many places further.
     pub fn step(&mut self, by: i64) {
-        let last = self.entries.len() as i64 - 1;
+        let Some(last) = self.entries.len().checked_sub(1).map(|last| last as i64) else { return };
         let from = self.chosen.map_or(if by > 0 { -1 } else { last + 1 }, |chosen| chosen as i64);
         self.chosen = usize::try_from((from + by).clamp(0, last)).ok();
     }

@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use darkroom_core::literal::Literal;
 use darkroom_editor::document::{Document, Edit};
@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .step("type", [Edit::Set(node, "text".to_owned(), Some(Literal::Text(text)))])
             .map_err(|refused| refused.0)?;
         journal.keep(id, &document, start + PAUSE * number);
+        // The journal's thread keeps up with a hand, not with a loop.
+        std::thread::sleep(Duration::from_millis(4));
         if number % 3 == 0 {
             document.save(file)?;
             journal.forget(id);

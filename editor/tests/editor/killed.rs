@@ -50,7 +50,7 @@ fn a_kill_leaves_the_old_file_or_the_new_one_and_the_journal_brings_the_rest_bac
     for round in 0..12_u32 {
         let first = r#"(darkroom: 1, nodes: {"prompt": (type: "encode_prompt", text: "0 0")})"#;
         std::fs::write(&file, first).expect("writable");
-        let saved = kill(&state, &file, Duration::from_micros(u64::from(round * 7919 % 12) * 1700));
+        let saved = kill(&state, &file, Duration::from_micros(u64::from(round * 7919 % 12) * 2300));
         let on_disk = number(&Document::open(&file).expect("it is whole").document);
         assert!(on_disk >= saved, "{on_disk} is older than the save {saved}");
         let (mut journal, left) = Journal::begin(&state).expect("a folder");
