@@ -58,7 +58,7 @@ key ctrl+f
 type_text "serene landscape"
 key Return
 sleep 0.8
-xdotool mousemove 640 410 click 1
+xdotool mousemove 640 335 click 1
 sleep 0.4
 key ctrl+a
 new="a quiet lighthouse above the northern sea on an autumn evening"
@@ -72,7 +72,7 @@ import -window root after.png
 is_lively after.png || fail "the window shows one colour"
 
 # Away from the text: mute the node that is chosen, take that back, save.
-xdotool mousemove 640 730 click 1
+xdotool mousemove 100 640 click 1
 sleep 0.3
 key ctrl+a
 key m
@@ -80,11 +80,14 @@ key ctrl+z
 key ctrl+s
 old=$(sed -n 's/.*text: "\(.*\)",/\1/p' "$graph")
 sed "s/$old/$new/" "$graph" >expected.ron
-until_true 50 cmp -s landscape.ron expected.ron || {
-    diff expected.ron landscape.ron >&2 || true
+# Our own form sets types in a column; beside that, nothing but the prompt may differ.
+until_true 50 diff -b -q expected.ron landscape.ron || {
+    diff -b expected.ron landscape.ron >&2 || true
     fail "the saved file is not what was expected"
 }
 until_true 50 test -z "$(ls state/editor/recovery/*.ron 2>/dev/null)" || fail "a recovery file stays after the save"
+
+"$program" check landscape.ron >/dev/null 2>&1 || fail "the saved file has faults"
 
 # Idle: notices fade first; then nothing may be drawn.
 sleep 6
