@@ -18,7 +18,8 @@ pub struct Browser {
     /// What it is for.
     pub purpose: Purpose,
     folder: Folder,
-    fresh: bool,
+    /// Whether what is chosen may be out of sight.
+    stepped: bool,
 }
 
 /// What a file is wanted for.
@@ -53,7 +54,7 @@ impl Browser {
     /// Looks for a file to open.
     pub fn open(folder: &Path) -> Self {
         let wanted = |sort: Sort| sort != Sort::Other;
-        Self { purpose: Purpose::Open, folder: Folder::open(folder, wanted), fresh: true }
+        Self { purpose: Purpose::Open, folder: Folder::open(folder, wanted), stepped: true }
     }
 
     /// Looks for a place to save a workflow, under a name to begin with.
@@ -61,7 +62,7 @@ impl Browser {
         let mut folder = Folder::open(folder, |sort| sort == Sort::Workflow);
         folder.narrows = false;
         folder.type_text(name);
-        Self { purpose: Purpose::Save, folder, fresh: true }
+        Self { purpose: Purpose::Save, folder, stepped: true }
     }
 
     /// Shows it; `recent` are files whose folders are near at hand.
@@ -141,7 +142,7 @@ impl Browser {
 
     fn step(&mut self, by: i64) {
         self.folder.step(by);
-        self.fresh = true;
+        self.stepped = true;
     }
 
     fn crumbs(&mut self, ui: &mut Ui) {
@@ -202,9 +203,10 @@ impl Browser {
                 ui.weak(if self.folder.typed.is_empty() { "nothing here" } else { "nothing of that name" });
             }
             let mut area = ScrollArea::vertical().auto_shrink([false, false]);
-            if let Some(chosen) = self.folder.chosen.filter(|_| self.fresh) {
+            if let Some(chosen) = self.folder.chosen.filter(|_| self.stepped) {
                 area = area.vertical_scroll_offset((chosen as f32 * LINE - LIST / 2.0).max(0.0));
             }
+            self.stepped = false;
             let mut clicked = None;
             area.show_rows(ui, LINE, self.folder.entries.len(), |ui, rows| {
                 for index in rows {
@@ -261,10 +263,10 @@ impl Browser {
         if response.changed() {
             self.folder.type_text(&text);
         }
-        if self.fresh || ui.memory(|memory| memory.focused().is_none()) {
+        // A field that asks again loses what it has said about the arrows: they would lead away from it.
+        if !response.has_focus() {
             response.request_focus();
         }
-        self.fresh = false;
     }
 }
 

@@ -402,7 +402,7 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
     let Some(mut dialog) = app.dialog.take() else { return };
     let mut done = None;
     let mut picked = None;
-    let modal = Modal::new(Id::unique("dialog")).show(ctx, |ui| {
+    let modal = Modal::new(Id::unique(("dialog", std::mem::discriminant(&dialog)))).show(ctx, |ui| {
         ui.set_width(if matches!(dialog, Dialog::Files(_)) { super::browser::WIDTH } else { 420.0 });
         let enter = ui.input(|input| input.key_pressed(egui::Key::Enter));
         match &mut dialog {
