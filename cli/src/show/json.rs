@@ -151,6 +151,7 @@ fn input(input: &Input) -> Value {
             "choices": choices.collect::<Vec<_>>(),
             "unit": param.unit,
             "multiline": param.multiline,
+            "advanced": param.advanced,
             "seed": param.seed,
         });
     }
