@@ -67,6 +67,7 @@ fn step(step: &Step) -> Value {
     let (action, tier) = match step.action {
         Action::Run => ("run", None),
         Action::Open => ("open", None),
+        Action::Share(_) => ("share", None),
         Action::Take(tier) => ("cached", Some(tier)),
         Action::Idle(tier) => ("idle", tier),
     };

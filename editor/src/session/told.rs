@@ -49,6 +49,8 @@ pub enum Fate {
     Runs,
     /// Its result is in memory or on disk.
     Cached(Tier),
+    /// It takes what another node makes of the same.
+    Shares,
     /// A model is opened.
     Opens,
     /// Nothing.
@@ -75,6 +77,7 @@ impl NodeOutlook {
             Action::Run => Fate::Runs,
             Action::Take(tier) | Action::Idle(Some(tier)) => Fate::Cached(tier),
             Action::Open => Fate::Opens,
+            Action::Share(_) => Fate::Shares,
             Action::Idle(None) => Fate::Idle,
         };
         Self {
@@ -104,7 +107,7 @@ pub enum Told {
     /// A node is through.
     Finished { node: String, how: How, seconds: f64 },
     /// A node left a file.
-    Wrote { node: String, path: PathBuf },
+    Wrote { node: String, path: PathBuf, anew: bool },
     /// Something a person should know.
     Warning { node: Option<String>, text: String },
     /// A node failed.
@@ -123,7 +126,9 @@ impl Told {
             Event::Finished { node, how, seconds } => {
                 Self::Finished { node: (*node).to_owned(), how: *how, seconds: *seconds }
             }
-            Event::Wrote { node, path, .. } => Self::Wrote { node: (*node).to_owned(), path: (*path).to_owned() },
+            Event::Wrote { node, path, anew } => {
+                Self::Wrote { node: (*node).to_owned(), path: (*path).to_owned(), anew: *anew }
+            }
             Event::Warning { node, text } => Self::Warning { node: node.map(str::to_owned), text: (*text).to_owned() },
             Event::Failed(located) => Self::Failed((*located).clone()),
         }
