@@ -50,6 +50,7 @@ fn row(step: &Step, plan: &Plan) -> [String; 6] {
     let state = match &step.action {
         Action::Run => "run".to_owned(),
         Action::Open => "open".to_owned(),
+        Action::Share(_) => "shared".to_owned(),
         Action::Take(tier) | Action::Idle(Some(tier)) => format!("cached ({})", tier_word(*tier)),
         Action::Idle(None) => "idle".to_owned(),
     };
