@@ -95,10 +95,8 @@ impl App {
         }
         match left.len() {
             0 => (),
-            1 => self.say("a window ended without saving: its document is back, and not saved yet"),
-            count => {
-                self.say(format!("a window ended without saving: its {count} documents are back, and not saved yet"));
-            }
+            1 => self.say("a document that was not saved is back: save it, or close it"),
+            count => self.say(format!("{count} documents that were not saved are back: save them, or close them")),
         }
     }
 
@@ -593,7 +591,7 @@ mod tests {
         assert_eq!(app.tab().title(), "a (recovered) •");
         assert_eq!(app.tab().document.text(), text);
         let mut room = Room { ctx: Context::default(), home, app };
-        assert!(room.says().contains("its document is back"));
+        assert!(room.says().contains("a document that was not saved is back"));
         room.frames(&[]);
         let path = room.path("a.ron");
         room.app.save(&path, Over::Ask);
