@@ -175,15 +175,18 @@ impl Command {
             !typing || (!About::is_plain(with) && !editing)
         };
         ctx.input_mut(|input| {
-            COMMANDS.iter().find_map(|about| {
-                let hit = about.keys.iter().find_map(|(with, key)| {
-                    // As they were when the key went down: a quick hand has let go of Ctrl within the same frame.
-                    let is_it = |event: &Event| matches!(event, Event::Key { key: down, pressed: true, modifiers, .. } if down == key && modifiers.matches_exact(*with));
-                    if free(*with, *key) { input.events.iter().position(is_it) } else { None }
-                })?;
-                input.events.remove(hit);
-                Some(about.command)
-            })
+            // As the keys were when one went down, in the order in which they did: a quick hand has let go of Ctrl, and
+            // pressed the next one, within the same frame.
+            let hit = input.events.iter().enumerate().find_map(|(index, event)| {
+                let Event::Key { key, pressed: true, modifiers, .. } = event else { return None };
+                let met =
+                    |(with, of): &(Modifiers, Key)| of == key && modifiers.matches_exact(*with) && free(*with, *key);
+                let about = COMMANDS.iter().find(|about| about.keys.iter().any(met))?;
+                Some((index, about.command))
+            });
+            let (index, command) = hit?;
+            input.events.remove(index);
+            Some(command)
         })
     }
 }
@@ -195,17 +198,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_that_is_let_go_within_a_frame_is_heard() {
+    fn keys_that_are_let_go_within_a_frame_are_heard_in_their_order() {
         let ctx = egui::Context::default();
-        let key =
-            |pressed, modifiers| Event::Key { key: Key::F, physical_key: None, pressed, repeat: false, modifiers };
+        let key = |key, pressed, modifiers| Event::Key { key, physical_key: None, pressed, repeat: false, modifiers };
         let ctrl = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
         // The hand is off the keys when the frame begins.
-        let events = vec![key(true, ctrl), key(false, ctrl), key(false, Modifiers::NONE)];
-        let mut heard = None;
+        let mut events = Vec::new();
+        for (of, with) in [(Key::M, NONE), (Key::A, ctrl), (Key::Z, ctrl), (Key::Z, ctrl)] {
+            events.extend([key(of, true, with), key(of, false, NONE)]);
+        }
+        let mut heard = Vec::new();
         let input = egui::RawInput { events, ..egui::RawInput::default() };
-        drop(ctx.run_ui(input, |ui| heard = heard.or(Command::pressed(ui.ctx()))));
-        assert_eq!(heard, Some(Command::Find));
+        drop(ctx.run_ui(input, |ui| heard.extend(std::iter::from_fn(|| Command::pressed(ui.ctx())))));
+        assert_eq!(heard, [Command::Mute, Command::SelectAll, Command::Undo, Command::Undo]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use darkroom_core::fault::Fault;
 use darkroom_core::literal::Literal;
-use egui::Context;
+use egui::{Context, Pos2, Rect, pos2, vec2};
 
 use super::browser::{Browser, Purpose};
 use super::panels::{Shown, Side};
@@ -53,6 +53,9 @@ pub enum Over {
     Replace,
 }
 
+/// Room around a node that is put down, in points.
+const ROOM: f32 = 16.0;
+
 /// A fault in one sentence, with its way out.
 fn words(fault: &Fault) -> String {
     let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -95,10 +98,8 @@ impl App {
         }
         match left.len() {
             0 => (),
-            1 => self.say("a window ended without saving: its document is back, and not saved yet"),
-            count => {
-                self.say(format!("a window ended without saving: its {count} documents are back, and not saved yet"));
-            }
+            1 => self.say("a document that was not saved is back: save it, or close it"),
+            count => self.say(format!("{count} documents that were not saved are back: save them, or close them")),
         }
     }
 
@@ -169,13 +170,13 @@ impl App {
             return;
         }
         let (name, outside) = self.keeping.disk.name_for(self.tab().document.path(), path);
-        let at = crate::canvas::snapped(self.hand(), crate::theme::GRID);
+        let at = self.free_place();
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
         let node = Node {
             name: tab.document.sheet().free_name(kind),
             kind: kind.to_owned(),
-            at: Point::new(at.x as i32, at.y as i32 - 16),
+            at: Point::new(at.x as i32, at.y as i32),
             ..Node::default()
         };
         let value = Edit::Set(id, input.to_owned(), Some(Literal::Text(name)));
@@ -185,6 +186,26 @@ impl App {
         if let Some(sentence) = outside {
             self.say(sentence);
         }
+    }
+
+    /// Finds room for a node where the hand is, or below.
+    fn free_place(&mut self) -> Pos2 {
+        let hand = self.hand() - vec2(0.0, 16.0);
+        let App { tabs, active, backend, .. } = self;
+        let tab = &mut tabs[*active];
+        let nodes: Vec<_> = tab.document.sheet().nodes.iter().map(|(id, node)| (*id, node.at)).collect();
+        let taken: Vec<_> = tab.with_view(&**backend, |view, state| {
+            let rect = |(id, at): (NodeId, Point)| {
+                Rect::from_min_size(pos2(at.x as f32, at.y as f32), state.size(view, id)).expand(ROOM)
+            };
+            nodes.into_iter().map(rect).collect()
+        });
+        let mut at = crate::canvas::snapped(hand, crate::theme::GRID);
+        let new = |at: Pos2| Rect::from_min_size(at, vec2(crate::theme::NODE_WIDTH, 100.0));
+        while let Some(rect) = taken.iter().find(|rect| rect.intersects(new(at))) {
+            at.y = (rect.bottom() / crate::theme::GRID).floor() * crate::theme::GRID + crate::theme::GRID;
+        }
+        at
     }
 
     /// Shows the browser, in the document's folder.
@@ -461,7 +482,7 @@ mod tests {
             let mut closes = false;
             for number in 0..4 {
                 let input = egui::RawInput {
-                    screen_rect: Some(egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1000.0, 700.0))),
+                    screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(1000.0, 700.0))),
                     events: if number == 0 { with.to_vec() } else { Vec::new() },
                     ..egui::RawInput::default()
                 };
@@ -593,7 +614,7 @@ mod tests {
         assert_eq!(app.tab().title(), "a (recovered) •");
         assert_eq!(app.tab().document.text(), text);
         let mut room = Room { ctx: Context::default(), home, app };
-        assert!(room.says().contains("its document is back"));
+        assert!(room.says().contains("a document that was not saved is back"));
         room.frames(&[]);
         let path = room.path("a.ron");
         room.app.save(&path, Over::Ask);
@@ -608,7 +629,7 @@ mod tests {
     fn recent_files_looks_and_views_are_remembered() {
         let mut room = Room::new(&["a.ron"]);
         room.frames(&[]);
-        room.app.tab_mut().view.camera.centre = egui::pos2(40.0, -7.0);
+        room.app.tab_mut().view.camera.centre = pos2(40.0, -7.0);
         room.app.tab_mut().view.camera.zoom = 0.5;
         room.app.side.shown = Shown::History;
         room.app.change_look(&room.ctx.clone());
@@ -622,7 +643,7 @@ mod tests {
         let mut room = Room { ctx: Context::default(), home, app };
         room.frames(&[]);
         let camera = room.app.tab().view.camera;
-        assert_eq!((camera.centre, camera.zoom), (egui::pos2(40.0, -7.0), 0.5));
+        assert_eq!((camera.centre, camera.zoom), (pos2(40.0, -7.0), 0.5));
         assert_eq!((room.ctx.theme(), room.ctx.zoom_factor()), (theme, 1.25));
         assert!(room.app.side.shown == Shown::History);
         assert_eq!(room.app.keeping.settings.recent, [room.path("a.ron")]);
@@ -642,6 +663,51 @@ mod tests {
         assert!(room.app.tab().document.sheet().named("of_the_picture").is_some());
         assert_eq!(room.app.tab().document.path(), None);
         assert!(room.says().contains("but"));
+    }
+
+    /// Reads a file.
+    #[derive(darkroom_core::Node)]
+    #[node(id = "load_image", version = 1, category = "Toys", lane = "value")]
+    struct Reads {
+        /// Which.
+        #[param(default = "")]
+        file: String,
+    }
+
+    impl darkroom_core::node::Node for Reads {
+        type Output = String;
+
+        fn run(self, _: &mut darkroom_core::context::Context<'_>) -> Result<String, Fault> {
+            Ok(self.file)
+        }
+
+        fn infer(_: &darkroom_core::node::Known<'_>) -> Result<Vec<darkroom_core::types::Type>, Fault> {
+            Ok(vec![darkroom_core::types::Type::of(darkroom_core::types::Kind::TEXT)])
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_used_as_input_becomes_a_node_beside_the_others() {
+        let mut room = Room::new(&["a.ron"]);
+        room.app.backend = Box::new(Nobody(Registry::new().with::<Reads>()));
+        let home = room.path("");
+        room.app.keeping.disk.roots = Box::new(move |_| vec![home.clone()]);
+        let far = tempfile::tempdir().expect("a folder");
+        for path in [room.path("near.png"), far.path().join("far.png")] {
+            fs::write(&path, b"\x89PNG\r\n\x1a\n").expect("writable");
+            room.app.keeping.arrivals.push_back(path);
+        }
+        room.frames(&[]);
+        room.answer(1);
+        assert!(!room.says().contains("--allow"));
+        // The next question follows.
+        room.answer(1);
+        assert!(room.says().contains("--allow"), "{}", room.says());
+        let sheet = room.app.tab().document.sheet();
+        let nodes = ["load_image", "load_image_2"].map(|name| &sheet.nodes[&sheet.named(name).expect("it is there")]);
+        assert_eq!(nodes[0].literal("file"), Some(&Literal::Text("near.png".to_owned())));
+        assert!((nodes[0].at.y - nodes[1].at.y).abs() >= 50, "{:?} {:?}", nodes[0].at, nodes[1].at);
+        assert_eq!(room.app.tab().document.steps().0, ["use a file", "use a file"]);
     }
 
     #[test]

@@ -220,15 +220,17 @@ impl App {
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
         self.arrive();
-        let blocked = self.palette.is_some() || self.dialog.is_some();
+        let mut blocked = self.palette.is_some() || self.dialog.is_some();
         if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
             self.palette = None;
             self.dialog = None;
             self.keeping.closing = None;
             self.large = None;
         }
-        if !blocked && let Some(command) = Command::pressed(ctx) {
+        // What is pressed after a command that asks something is meant for the question.
+        while !blocked && let Some(command) = Command::pressed(ctx) {
             self.act(ctx, command);
+            blocked = self.palette.is_some() || self.dialog.is_some();
         }
         if ctx.input(|input| input.viewport().close_requested()) {
             self.close_window(ctx);

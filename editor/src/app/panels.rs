@@ -429,7 +429,9 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                     Err(fault) => ui.label(&fault.message),
                 };
                 let all: &[&str] = &["Cancel", "Use as input", "Open its workflow in a tab"];
-                done = buttons(ui, if workflow.is_ok() { all } else { &all[..2] });
+                let titles = if workflow.is_ok() { all } else { &all[..2] };
+                ui.weak("As input, it is read by a node of the graph in front.");
+                done = buttons(ui, titles).or(enter.then_some(titles.len() - 1));
             }
             Dialog::Rename { title, .. } => {
                 ui.heading("Rename");
@@ -445,7 +447,7 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 let title = app.tabs.iter().find(|each| each.id == *tab).map(super::Tab::title).unwrap_or_default();
                 ui.heading(format!("{} has changes", title.trim_end_matches(" •")));
                 ui.label("They are lost if it is closed without saving.");
-                done = buttons(ui, &["Cancel", "Close without saving", "Save"]);
+                done = buttons(ui, &["Cancel", "Close without saving", "Save"]).or(enter.then_some(2));
             }
         }
     });
