@@ -13,7 +13,9 @@ impl Plan {
 
     /// Returns the seconds that the run should take, if every step that runs has run before.
     pub fn seconds(&self) -> Option<f64> {
-        self.steps.iter().filter(|step| step.action == Action::Run).map(|step| step.seconds).sum()
+        let mut runs = self.steps.iter().filter(|step| step.action == Action::Run);
+        // A sum of nothing would be -0.
+        runs.try_fold(0.0, |sum, step| Some(sum + step.seconds?))
     }
 }
 
