@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crate::fault::Fault;
 use crate::fingerprint::Fingerprint;
@@ -60,17 +61,22 @@ impl<'g> Workflow<'g> {
     }
 }
 
+/// Time between two previews of a node: what comes sooner, nobody sees.
+const PREVIEW_PAUSE: Duration = Duration::from_millis(250);
+
 /// What a node may ask for while it runs.
 pub struct Context<'a> {
     around: Surroundings<'a>,
     node: &'a str,
     recipe: Fingerprint,
+    /// When it last showed something.
+    shown: Option<Instant>,
 }
 
 impl<'a> Context<'a> {
     /// Makes the context of one node.
     pub fn new(around: Surroundings<'a>, node: &'a str, recipe: Fingerprint) -> Self {
-        Self { around, node, recipe }
+        Self { around, node, recipe, shown: None }
     }
 
     /// Says how far the work is, and hears whether to stop.
@@ -91,15 +97,18 @@ impl<'a> Context<'a> {
         self.around.cancel.check()
     }
 
-    /// Shows what the result looks like so far; not computed if nobody looks.
+    /// Shows what the result looks like so far; not computed if nobody looks, or just after the last.
     ///
     /// # Errors
     /// What computing it says.
     pub fn preview(&mut self, picture: impl FnOnce() -> Result<Picture, Fault>) -> Result<(), Fault> {
-        if self.around.observer.wants_previews() {
-            let picture = picture()?;
-            self.around.observer.see(&Event::Preview { node: self.node, picture: &picture });
+        let is_early = self.shown.is_some_and(|shown| shown.elapsed() < PREVIEW_PAUSE);
+        if is_early || !self.around.observer.wants_previews() {
+            return Ok(());
         }
+        let picture = picture()?;
+        self.shown = Some(Instant::now());
+        self.around.observer.see(&Event::Preview { node: self.node, picture: &picture });
         Ok(())
     }
 
@@ -163,5 +172,56 @@ impl<'a> Context<'a> {
         if let Some(checkpoints) = self.around.checkpoints {
             checkpoints.save(self.recipe, record);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::files::Files;
+
+    /// Somebody who looks at previews, or not.
+    struct Eyes(bool);
+
+    impl Observer for Eyes {
+        fn see(&self, _: &Event<'_>) {}
+
+        fn wants_previews(&self) -> bool {
+            self.0
+        }
+    }
+
+    /// Offers so many previews, or fewer once so many were computed; returns how many were.
+    fn offered(observer: &dyn Observer, offers: u64, most: u32) -> u32 {
+        let (cancel, ledger, host) = (Cancel::new(), Ledger::new(0), Host::new(Files::default()));
+        let (ledger, host, workflow) = (&ledger, &host, &Workflow::default());
+        let around = Surroundings { observer, cancel: &cancel, ledger, host, checkpoints: None, workflow };
+        let mut context = Context::new(around, "leaf", Fingerprint::of_bytes(b"leaf"));
+        let computed = Cell::new(0);
+        for _ in 0..offers {
+            let picture = || {
+                computed.set(computed.get() + 1);
+                Picture::new(1, 1, 3, vec![0.5; 3]).ok_or_else(|| Fault::bug("no picture"))
+            };
+            context.preview(picture).expect("a preview");
+            if computed.get() == most {
+                break;
+            }
+        }
+        computed.get()
+    }
+
+    #[test]
+    fn nobody_looks_and_nothing_is_computed() {
+        assert_eq!(offered(&Eyes(false), 3, 1), 0);
+    }
+
+    #[test]
+    fn three_previews_take_two_pauses() {
+        let began = Instant::now();
+        assert_eq!(offered(&Eyes(true), u64::MAX, 3), 3);
+        assert!(began.elapsed() >= 2 * PREVIEW_PAUSE, "they came in {:?}", began.elapsed());
     }
 }

@@ -13,7 +13,9 @@ impl Plan {
 
     /// Returns the seconds that the run should take, if every step that runs has run before.
     pub fn seconds(&self) -> Option<f64> {
-        self.steps.iter().filter(|step| step.action == Action::Run).map(|step| step.seconds).sum()
+        let mut runs = self.steps.iter().filter(|step| step.action == Action::Run);
+        // A sum of nothing would be -0.
+        runs.try_fold(0.0, |sum, step| Some(sum + step.seconds?))
     }
 }
 
@@ -50,6 +52,7 @@ fn row(step: &Step, plan: &Plan) -> [String; 6] {
     let state = match &step.action {
         Action::Run => "run".to_owned(),
         Action::Open => "open".to_owned(),
+        Action::Share(_) => "shared".to_owned(),
         Action::Take(tier) | Action::Idle(Some(tier)) => format!("cached ({})", tier_word(*tier)),
         Action::Idle(None) => "idle".to_owned(),
     };

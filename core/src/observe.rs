@@ -54,7 +54,7 @@ pub enum Event<'a> {
         /// Seconds it took.
         seconds: f64,
     },
-    /// An effect left a file.
+    /// An effect left a file, or finds the one that it left before.
     Wrote {
         /// The node.
         node: &'a str,
@@ -79,7 +79,7 @@ pub enum Event<'a> {
 pub enum How {
     /// It ran.
     Ran,
-    /// It had been in the cache.
+    /// It had been in the cache, or another node made the same in this run.
     Cached,
     /// It was opened: a model, free and lazy.
     Opened,

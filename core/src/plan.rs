@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+mod twins;
+
 use crate::cache::{Cache, Gone, Tier};
 use crate::fault::{Fault, Faults, Located};
 use crate::files::{Files, Names};
@@ -54,6 +56,13 @@ pub struct Plan {
     pub numerics: String,
     /// What stands in for names of files, because it has the content that they are locked to.
     pub stand_ins: Vec<StandIn>,
+}
+
+impl Plan {
+    /// Returns the step that makes a step's result: itself, but where it shares another's.
+    pub fn origin(&self, step: usize) -> usize {
+        twins::origin(&self.steps, step)
+    }
 }
 
 /// What would happen to one node.
@@ -118,6 +127,8 @@ pub enum Action {
     Take(Tier),
     /// A model is opened: free and lazy.
     Open,
+    /// It waits for this step, which is made of the same and runs, and takes its result.
+    Share(usize),
     /// Nothing: whatever would want it has its own result already.
     Idle(Option<Tier>),
 }
@@ -143,6 +154,8 @@ pub enum Why {
     Gone(&'static str),
     /// What it did in the world no longer holds.
     Undone(String),
+    /// This node is made of the same.
+    SameAs(String),
     /// Something that runs needs it.
     Needed,
     /// Nothing that runs needs it.
@@ -164,6 +177,7 @@ impl fmt::Display for Why {
             Self::Asked => write!(f, "asked to run anew"),
             Self::Gone(what) => f.write_str(what),
             Self::Undone(what) => f.write_str(what),
+            Self::SameAs(node) => write!(f, "same as `{node}`"),
             Self::Needed => write!(f, "needed"),
             Self::NotNeeded => write!(f, "not needed"),
         }
@@ -296,6 +310,7 @@ impl<'g> Planner<'_, 'g> {
         let mut steps: Vec<_> = order.iter().map(|index| self.step(*index, &step_of)).collect();
         self.decide(&mut steps, &goals);
         self.explain(&mut steps);
+        twins::join(&mut steps);
         let peak_bytes = peak(&steps);
         let (numerics, stand_ins) = (self.host.numerics().to_owned(), self.found.stand_ins.clone());
         Plan { steps, goals, peak_bytes, numerics, stand_ins }
@@ -337,6 +352,7 @@ impl<'g> Planner<'_, 'g> {
 
     /// Decides from the goals back: what is at hand is taken, and what only it would need stays idle.
     fn decide(&self, steps: &mut [Step], goals: &[usize]) {
+        let twins = twins::find(steps);
         let mut wanted = vec![false; steps.len()];
         goals.iter().for_each(|goal| wanted[*goal] = true);
         for index in (0..steps.len()).rev() {
@@ -349,6 +365,11 @@ impl<'g> Planner<'_, 'g> {
                 continue;
             }
             (step.action, step.why) = self.act(step, tier);
+            if let (Action::Run, Some(twin)) = (&step.action, twins[index]) {
+                (steps[index].action, steps[index].why) = (Action::Share(twin), Why::SameAs(steps[twin].id.clone()));
+                wanted[twin] = true;
+                continue;
+            }
             if step.action == Action::Run || step.action == Action::Open {
                 step.inputs.iter().for_each(|input| {
                     if let StepInput::Step { step, .. } = input {

@@ -31,10 +31,10 @@ pub struct ControlBy {
     #[param(default = 1.0, range = 0.0..=10.0)]
     strength: f64,
     /// From where on it steers, as a share of the way that is walked.
-    #[param(default = 0.0, range = 0.0..=1.0)]
+    #[param(default = 0.0, range = 0.0..=1.0, advanced)]
     start: f64,
     /// Up to where it steers.
-    #[param(default = 1.0, range = 0.0..=1.0)]
+    #[param(default = 1.0, range = 0.0..=1.0, advanced)]
     end: f64,
 }
 

@@ -26,10 +26,10 @@ pub struct CropToMask {
     #[param(default = 32, range = 0..=4096, unit = "px")]
     padding: u32,
     /// Width to work at, as 1024; left out, the part keeps its pixels and grows to a multiple of 8.
-    #[param(range = Some(8)..=Some(8192), multiple_of = 8, unit = "px")]
+    #[param(range = Some(8)..=Some(8192), multiple_of = 8, unit = "px", advanced)]
     width: Option<u32>,
     /// Height to work at, as 1024; left out, the part keeps its pixels and grows to a multiple of 8.
-    #[param(range = Some(8)..=Some(8192), multiple_of = 8, unit = "px")]
+    #[param(range = Some(8)..=Some(8192), multiple_of = 8, unit = "px", advanced)]
     height: Option<u32>,
 }
 

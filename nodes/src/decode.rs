@@ -25,7 +25,7 @@ pub struct VaeDecode {
     latent: Latent,
     /// Edge of a tile in latent pixels; 0 decodes in one piece. Tiles need less memory and give a slightly different
     /// picture.
-    #[param(default = 0, range = 0..=1024)]
+    #[param(default = 0, range = 0..=1024, advanced)]
     tile: u32,
 }
 

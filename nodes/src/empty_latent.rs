@@ -23,7 +23,7 @@ pub struct EmptyLatent {
     #[param(default = 1, range = 1..=64)]
     count: u32,
     /// The family of models that will draw on it.
-    #[param(default = Space::Sdxl)]
+    #[param(default = Space::Sdxl, advanced)]
     space: Space,
 }
 

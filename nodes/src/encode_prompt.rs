@@ -50,47 +50,47 @@ pub struct EncodePrompt {
     #[param(default = "", multiline)]
     text: String,
     /// Another text for the second encoder; the same if left out.
-    #[param]
+    #[param(advanced)]
     text_2: Option<String>,
     /// What to keep away from. Left out, the model's own idea of nothing is used.
     #[param(multiline)]
     negative: Option<String>,
     /// Another text to keep away from, for the second encoder.
-    #[param]
+    #[param(advanced)]
     negative_2: Option<String>,
     /// Whose brackets the texts are written with.
     #[param(default = Weighting::None)]
     weighting: Weighting,
     /// What becomes of a long text.
-    #[param(default = Long::Cut)]
+    #[param(default = Long::Cut, advanced)]
     long: Long,
     /// Layers of the encoders to leave out: without `weighting` for the positive text alone, as diffusers does it, else
     /// for both. A1111's and ComfyUI's "clip skip 2" of SD 1.5 is 1 here.
-    #[param(default = 0, range = 0..=8)]
+    #[param(default = 0, range = 0..=8, advanced)]
     clip_skip: u32,
     /// Width of the picture before it was cut, as the model is told; the picture's own if left out.
-    #[param(range = Some(1)..=Some(65536), unit = "px")]
+    #[param(range = Some(1)..=Some(65536), unit = "px", advanced)]
     original_width: Option<u32>,
     /// Height of the picture before it was cut, as the model is told; the picture's own if left out.
-    #[param(range = Some(1)..=Some(65536), unit = "px")]
+    #[param(range = Some(1)..=Some(65536), unit = "px", advanced)]
     original_height: Option<u32>,
     /// Lines cut away above, as the model is told.
-    #[param(default = 0, range = 0..=65536, unit = "px")]
+    #[param(default = 0, range = 0..=65536, unit = "px", advanced)]
     crop_top: u32,
     /// Pixels cut away on the left, as the model is told.
-    #[param(default = 0, range = 0..=65536, unit = "px")]
+    #[param(default = 0, range = 0..=65536, unit = "px", advanced)]
     crop_left: u32,
     /// Width that was wanted, as the model is told; the picture's own if left out.
-    #[param(range = Some(1)..=Some(65536), unit = "px")]
+    #[param(range = Some(1)..=Some(65536), unit = "px", advanced)]
     target_width: Option<u32>,
     /// Height that was wanted, as the model is told; the picture's own if left out.
-    #[param(range = Some(1)..=Some(65536), unit = "px")]
+    #[param(range = Some(1)..=Some(65536), unit = "px", advanced)]
     target_height: Option<u32>,
     /// How well the picture is to be liked, about 1 to 10. Refiners alone hear it.
-    #[param(default = 6.0, range = 0.0..=10.0)]
+    #[param(default = 6.0, range = 0.0..=10.0, advanced)]
     aesthetic: f64,
     /// How well what to keep away from was liked. Refiners alone hear it.
-    #[param(default = 2.5, range = 0.0..=10.0)]
+    #[param(default = 2.5, range = 0.0..=10.0, advanced)]
     negative_aesthetic: f64,
 }
 

@@ -42,10 +42,10 @@ pub struct Grid {
     #[param(range = Some(1)..=Some(64))]
     columns: Option<u32>,
     /// Room between pictures and around them.
-    #[param(default = 8, range = 0..=256, unit = "px")]
+    #[param(default = 8, range = 0..=256, unit = "px", advanced)]
     gap: u32,
     /// Brightness of the sheet: 0 black, 1 white.
-    #[param(default = 1.0, range = 0.0..=1.0)]
+    #[param(default = 1.0, range = 0.0..=1.0, advanced)]
     sheet: f64,
 }
 

@@ -25,7 +25,7 @@ pub struct LoadEmbedding {
     #[param]
     file: InputFile,
     /// The word; the one that diffusers wrote into the file, or the file's name without its ending, if left out.
-    #[param]
+    #[param(advanced)]
     name: Option<String>,
 }
 

@@ -41,11 +41,11 @@ pub struct LoadLora {
     #[param(default = 1.0, range = -100.0..=100.0)]
     strength: f64,
     /// How strongly the text encoders are changed; as the denoiser if left out.
-    #[param(range = Some(-100.0)..=Some(100.0))]
+    #[param(range = Some(-100.0)..=Some(100.0), advanced)]
     strength_text: Option<f64>,
     /// Factors of the strength for blocks of the denoiser, as `in=0.5, in.4=1, mid=0, out.1=0.8`; blocks are counted as
     /// by the LoRA Block Weight extension (`IN04`, `M00`, `OUT01`, `BASE`), and those left out keep 1.
-    #[param(default = "")]
+    #[param(default = "", advanced)]
     blocks: String,
 }
 

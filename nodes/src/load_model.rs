@@ -22,13 +22,13 @@ pub struct LoadModel {
     #[param(default = ModelSource::Mini)]
     source: ModelSource,
     /// A file whose autoencoder takes the place of the model's own.
-    #[param]
+    #[param(advanced)]
     vae: Option<InputFile>,
     /// A file of the first text encoder (CLIP-L), for a source without one, or in its place.
-    #[param]
+    #[param(advanced)]
     text_encoder: Option<InputFile>,
     /// A file of the second text encoder (OpenCLIP bigG), likewise.
-    #[param]
+    #[param(advanced)]
     text_encoder_2: Option<InputFile>,
 }
 

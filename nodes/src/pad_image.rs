@@ -43,10 +43,10 @@ pub struct PadImage {
     #[param(default = 0, range = 0..=8192, unit = "px")]
     bottom: u32,
     /// How far the mask fades into the picture, so that the seam is drawn anew too.
-    #[param(default = 16, range = 0..=1024, unit = "px")]
+    #[param(default = 16, range = 0..=1024, unit = "px", advanced)]
     feather: u32,
     /// What stands in the room. It shows through where less than everything is drawn anew.
-    #[param(default = Fill::Mirror)]
+    #[param(default = Fill::Mirror, advanced)]
     fill: Fill,
 }
 

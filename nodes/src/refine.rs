@@ -38,7 +38,7 @@ pub struct Refine {
     #[params]
     settings: Settings,
     /// Where to take over, as a share of the way: the base's `end`. Left out, where the base stopped.
-    #[param(range = Some(0.0)..=Some(1.0))]
+    #[param(range = Some(0.0)..=Some(1.0), advanced)]
     start: Option<f64>,
     /// How much of a finished latent is drawn anew.
     #[param(default = 0.3, range = 0.0..=1.0)]

@@ -33,7 +33,7 @@ pub struct SaveImage {
     #[param(default = Format::Png)]
     format: Format,
     /// Quality of a JPEG.
-    #[param(default = 92, range = 1..=100)]
+    #[param(default = 92, range = 1..=100, advanced)]
     quality: u32,
 }
 

@@ -27,10 +27,10 @@ pub struct UpscaleWithModel {
     #[input]
     image: Pictures,
     /// Edge of a tile in pixels of the picture that comes in; 0 works in one piece. Smaller tiles need less memory.
-    #[param(default = 256, range = 0..=4096, unit = "px")]
+    #[param(default = 256, range = 0..=4096, unit = "px", advanced)]
     tile: u32,
     /// Pixels that neighbouring tiles share and fade over. A wider overlap hides seams better and takes longer.
-    #[param(default = 32, range = 0..=1024, unit = "px")]
+    #[param(default = 32, range = 0..=1024, unit = "px", advanced)]
     overlap: u32,
     /// The width in the end, by resampling; one of width and height keeps the shape, neither keeps what the network made.
     #[param(range = Some(1)..=Some(16384), unit = "px")]
@@ -39,7 +39,7 @@ pub struct UpscaleWithModel {
     #[param(range = Some(1)..=Some(16384), unit = "px")]
     height: Option<u32>,
     /// How it is resampled.
-    #[param(default = Filter::Lanczos)]
+    #[param(default = Filter::Lanczos, advanced)]
     filter: Filter,
 }
 

@@ -36,16 +36,16 @@ pub enum Pick {
 #[derive(Params)]
 pub struct Encoding {
     /// Which of the possible latents to take.
-    #[param(default = Pick::Mean)]
+    #[param(default = Pick::Mean, advanced)]
     pub pick: Pick,
     /// What chance is, for `sample`. With the same seed `denoise` goes on drawing behind the sample.
-    #[param(default = Seed(0))]
+    #[param(default = Seed(0), advanced)]
     seed: Seed,
     /// Which generator draws the sample.
-    #[param(default = GeneratorName::Cpu)]
+    #[param(default = GeneratorName::Cpu, advanced)]
     generator: GeneratorName,
     /// Edge of a tile in latent pixels; 0 encodes in one piece.
-    #[param(default = 0, range = 0..=1024)]
+    #[param(default = 0, range = 0..=1024, advanced)]
     tile: u32,
 }
 

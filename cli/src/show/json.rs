@@ -67,6 +67,7 @@ fn step(step: &Step) -> Value {
     let (action, tier) = match step.action {
         Action::Run => ("run", None),
         Action::Open => ("open", None),
+        Action::Share(_) => ("share", None),
         Action::Take(tier) => ("cached", Some(tier)),
         Action::Idle(tier) => ("idle", tier),
     };
@@ -151,6 +152,7 @@ fn input(input: &Input) -> Value {
             "choices": choices.collect::<Vec<_>>(),
             "unit": param.unit,
             "multiline": param.multiline,
+            "advanced": param.advanced,
             "seed": param.seed,
         });
     }

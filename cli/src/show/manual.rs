@@ -27,9 +27,13 @@ pub fn manual(spec: &Spec) -> String {
     let effect = if spec.effect { ", acts on the world" } else { "" };
     add(&mut text, format_args!("{} ({}, version {}{effect})\n", spec.id, spec.category, spec.version));
     write_doc(&mut text, "  ", spec.doc);
-    if !spec.inputs.is_empty() {
-        text.push_str("\nInputs\n");
-        spec.inputs.iter().for_each(|input| describe(&mut text, input));
+    let is_advanced = |input: &&Input| input.param.as_ref().is_some_and(|param| param.advanced);
+    let (advanced, inputs): (Vec<_>, Vec<_>) = spec.inputs.iter().partition(is_advanced);
+    for (title, inputs) in [("Inputs", inputs), ("Advanced inputs", advanced)] {
+        if !inputs.is_empty() {
+            add(&mut text, format_args!("\n{title}\n"));
+            inputs.iter().for_each(|input| describe(&mut text, input));
+        }
     }
     if !spec.outputs.is_empty() {
         text.push_str("\nOutputs\n");

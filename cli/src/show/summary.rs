@@ -1,5 +1,6 @@
 //! What a run came to, for a person: one line a node, then the sum.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use darkroom_core::engine::{NodeReport, Report};
@@ -45,7 +46,11 @@ pub fn files(report: &Report) -> Vec<String> {
     let here = std::env::current_dir().unwrap_or_default();
     let shown = |path: &Path| path.strip_prefix(&here).unwrap_or(path).display().to_string();
     let values = report.results.iter().flat_map(|(_, values)| values);
-    values.flat_map(|value| value.written()).map(|path| shown(&path)).collect()
+    // Nodes that are made of the same stand for one file.
+    let mut seen = HashSet::new();
+    let mut files: Vec<_> = values.flat_map(|value| value.written()).collect();
+    files.retain(|path| seen.insert(path.clone()));
+    files.iter().map(|path| shown(path)).collect()
 }
 
 /// Says what the wanted nodes made that is no file, as `decode: image 256×256`.

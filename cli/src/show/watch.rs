@@ -58,7 +58,8 @@ impl<'d> Watch<'d> {
             }
             Event::Started { node, kind } => format!("started {node} ({kind})"),
             Event::Finished { node, how, seconds } => format!("{} {node} in {seconds:.3} s", how.word()),
-            Event::Wrote { node, path, .. } => format!("{node} wrote {}", path.display()),
+            Event::Wrote { node, path, anew: true } => format!("{node} wrote {}", path.display()),
+            Event::Wrote { node, path, anew: false } => format!("{node} had written {}", path.display()),
             Event::Failed(located) => format!("failed: {located}"),
             // Warnings are said, and so get into the log that way.
             Event::Warning { .. } | Event::Reading { .. } | Event::Progress { .. } | Event::Preview { .. } => return,
@@ -112,6 +113,7 @@ fn word(action: &Action) -> &'static str {
         Action::Run => "run",
         Action::Take(_) => "take",
         Action::Open => "open",
+        Action::Share(_) => "share",
         Action::Idle(_) => "idle",
     }
 }

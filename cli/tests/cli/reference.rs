@@ -12,6 +12,13 @@ fn the_reference_comes_from_the_specs() {
     assert!(table.contains("Image\n") && table.lines().any(told), "{table}");
     let manual = desk.say(&["nodes", "save_image"]).ends(0).out;
     assert!(manual.contains("  quality: integer, default 92, from 1 to 100\n      Quality of a JPEG.\n"), "{manual}");
+    let manual = desk.say(&["nodes", "denoise"]).ends(0).out;
+    let at = |line: &str| manual.find(line).unwrap_or_else(|| panic!("no {line:?} in {manual}"));
+    let advanced = at("\nAdvanced inputs\n");
+    for name in ["seed", "steps", "guidance", "sampler", "schedule", "strength"] {
+        assert!(at(&format!("\n  {name}: ")) < advanced, "`{name}` is for everyone");
+    }
+    assert!(at("\n  eta: ") > advanced && at("\nOutputs\n") > advanced);
     let all = desk.say(&["nodes", "--json"]).ends(0).json();
     assert!(all.as_array().is_some_and(|all| all.iter().any(|node| node["type"] == "denoise")));
     assert!(desk.say(&["nodes", "denois"]).ends(2).err.contains("did you mean `denoise`?"));

@@ -43,6 +43,8 @@ pub(super) struct Run<'a> {
     waiting: Vec<usize>,
     /// The steps that read each step's outputs, once for each wire.
     behind: Vec<Vec<usize>>,
+    /// The steps that share each step's result.
+    sharing: Vec<Vec<usize>>,
     ready: Ready,
     under_way: usize,
     /// Keeps what the plan counts on from being evicted.
@@ -75,6 +77,7 @@ impl<'a> Run<'a> {
             readers: vec![0; count],
             waiting: vec![0; count],
             behind: vec![Vec::new(); count],
+            sharing: vec![Vec::new(); count],
             ready: Ready::default(),
             under_way: 0,
             leases: Vec::new(),
@@ -89,7 +92,12 @@ impl<'a> Run<'a> {
                 run.make_ready(index);
             }
         }
-        plan.goals.iter().for_each(|goal| run.readers[*goal] += 1);
+        for (index, step) in plan.steps.iter().enumerate() {
+            if let Action::Share(twin) = step.action {
+                run.sharing[twin].push(index);
+            }
+        }
+        plan.goals.iter().for_each(|goal| run.readers[plan.origin(*goal)] += 1);
         run
     }
 
@@ -112,10 +120,11 @@ impl<'a> Run<'a> {
         })?;
         let mut results = Vec::with_capacity(plan.goals.len());
         for goal in &plan.goals {
-            if self.values[*goal].is_empty() {
-                self.values[*goal] = self.fetch(*goal)?;
+            let from = plan.origin(*goal);
+            if self.values[from].is_empty() {
+                self.values[from] = self.fetch(from)?;
             }
-            results.push((plan.steps[*goal].id.clone(), self.values[*goal].clone()));
+            results.push((plan.steps[*goal].id.clone(), self.values[from].clone()));
         }
         Ok(results)
     }
@@ -217,6 +226,7 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         let values = self.load(step).ok_or(End::Lost(step.recipe))?;
         self.note(index, How::Cached, began.elapsed().as_secs_f64());
+        self.still_there(index, &values);
         self.expect_parts(index, &values);
         Ok(values)
     }
@@ -236,6 +246,14 @@ impl<'a> Run<'a> {
         self.around.observer.see(&Event::Finished { node, how, seconds });
     }
 
+    /// Tells of the files of an effect that need not be written again.
+    fn still_there(&self, index: usize, values: &[Value]) {
+        let node = &self.plan.steps[index].id;
+        for path in values.iter().flat_map(Value::written) {
+            self.around.observer.see(&Event::Wrote { node, path: &path, anew: false });
+        }
+    }
+
     fn take_in(&mut self, outcome: Outcome, beside: &Beside<'a, '_>) -> Result<(), End> {
         self.under_way -= 1;
         let Outcome { step: index, made, seconds } = outcome;
@@ -245,6 +263,10 @@ impl<'a> Run<'a> {
             Err(fault) => return Err(End::Fault(Box::new(Located::at_node(fault, &step.id, step.node.spec().id)))),
         };
         self.note(index, if step.action == Action::Open { How::Opened } else { How::Ran }, seconds);
+        for twin in std::mem::take(&mut self.sharing[index]) {
+            self.note(twin, How::Cached, 0.0);
+            self.still_there(twin, &values);
+        }
         self.expect_parts(index, &values);
         if self.readers[index] > 0 {
             self.values[index].clone_from(&values);

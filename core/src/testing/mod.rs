@@ -527,8 +527,9 @@ pub fn line(event: &Event<'_>) -> String {
         Event::Progress { node, done, of } => format!("{node} {done}/{of}"),
         Event::Preview { node, .. } => format!("preview {node}"),
         Event::Finished { node, how, .. } => format!("{} {node}", how.word()),
-        Event::Wrote { node, path, .. } => {
-            format!("{node} wrote {}", path.file_name().unwrap_or_default().to_string_lossy())
+        Event::Wrote { node, path, anew } => {
+            let word = if *anew { "wrote" } else { "had written" };
+            format!("{node} {word} {}", path.file_name().unwrap_or_default().to_string_lossy())
         }
         Event::Warning { node, text } => format!("warning {}: {text}", node.unwrap_or("-")),
         Event::Failed(located) => format!("failed {located}"),

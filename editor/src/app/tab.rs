@@ -272,8 +272,8 @@ impl Tab {
                 continue;
             }
             status.state = match each.fate {
-                Fate::Runs if in_run => State::Queued,
-                Fate::Runs => State::Dirty,
+                Fate::Runs | Fate::Shares if in_run => State::Queued,
+                Fate::Runs | Fate::Shares => State::Dirty,
                 Fate::Cached(_) => State::Cached,
                 Fate::Opens => State::Opens,
                 Fate::Idle => State::Idle,
@@ -323,7 +323,12 @@ impl Tab {
                     }
                 }
             }
-            Told::Wrote { node, path } => self.wrote(ctx, index, &node, path),
+            Told::Wrote { node, path, anew } => {
+                let word = if anew { "wrote" } else { "had written" };
+                let text = format!("{word} {}", path.display());
+                self.log.push(Line { weight: Weight::Note, node: Some(node.clone()), text });
+                self.show(ctx, index, &node, path);
+            }
             Told::Warning { node, text } => self.log.push(Line { weight: Weight::Warning, node, text }),
             Told::Reading { path, done, of } => {
                 if done == of {
@@ -335,9 +340,8 @@ impl Tab {
         }
     }
 
-    fn wrote(&mut self, ctx: &Context, run: usize, node: &str, path: PathBuf) {
-        let text = format!("wrote {}", path.display());
-        self.log.push(Line { weight: Weight::Note, node: Some(node.to_owned()), text });
+    /// Shows a picture that a node left in a file.
+    fn show(&mut self, ctx: &Context, run: usize, node: &str, path: PathBuf) {
         let Ok(thumb) = load(ctx, &path) else { return };
         if let Some(status) = self.node(node) {
             status.picture = Some(thumb.clone());

@@ -97,9 +97,9 @@ impl Shapes {
     }
 }
 
-/// Tells whether a parameter is folded away: one that may be left out, and is.
+/// Tells whether a parameter is folded away: one that few people need, and that is left out.
 fn folds(node: &Node, input: &Input) -> bool {
-    let rare = input.param.as_ref().is_some_and(|param| param.advanced || (param.default.is_none() && !input.required));
+    let rare = input.param.as_ref().is_some_and(|param| param.advanced);
     rare && !node.fields.contains_key(input.name)
 }
 

@@ -49,6 +49,8 @@ pub enum Fate {
     Runs,
     /// Its result is in memory or on disk.
     Cached(Tier),
+    /// It takes what another node makes of the same.
+    Shares,
     /// A model is opened.
     Opens,
     /// Nothing.
@@ -75,6 +77,7 @@ impl NodeOutlook {
             Action::Run => Fate::Runs,
             Action::Take(tier) | Action::Idle(Some(tier)) => Fate::Cached(tier),
             Action::Open => Fate::Opens,
+            Action::Share(_) => Fate::Shares,
             Action::Idle(None) => Fate::Idle,
         };
         Self {
@@ -138,6 +141,8 @@ pub enum Told {
         node: String,
         /// The file.
         path: PathBuf,
+        /// Whether this run wrote it, or an earlier one.
+        anew: bool,
     },
     /// Something a person should know.
     Warning {
@@ -162,7 +167,9 @@ impl Told {
             Event::Finished { node, how, seconds } => {
                 Self::Finished { node: (*node).to_owned(), how: *how, seconds: *seconds }
             }
-            Event::Wrote { node, path, .. } => Self::Wrote { node: (*node).to_owned(), path: (*path).to_owned() },
+            Event::Wrote { node, path, anew } => {
+                Self::Wrote { node: (*node).to_owned(), path: (*path).to_owned(), anew: *anew }
+            }
             Event::Warning { node, text } => Self::Warning { node: node.map(str::to_owned), text: (*text).to_owned() },
             Event::Failed(located) => Self::Failed((*located).clone()),
         }

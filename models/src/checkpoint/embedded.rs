@@ -7,6 +7,7 @@ use crate::{
     folder::{Component, Configs},
     sampling::SchedulerConfig,
     sdxl::config::{ModelIndex, TextEncoderConfig, UNetConfig, VaeConfig},
+    sdxl::preview::Colours,
     tokenizer::{self, Clip},
 };
 
@@ -15,13 +16,14 @@ use crate::{
 pub struct Embedded {
     name: &'static str,
     files: &'static [(&'static str, &'static [u8])],
+    colours: Colours,
 }
 
 impl Embedded {
     /// Takes all files of a model of one or both text encoders, by their paths below its folder; `name` stands for that
-    /// folder.
-    pub const fn new(name: &'static str, files: &'static [(&'static str, &'static [u8])]) -> Self {
-        Self { name, files }
+    /// folder. Its autoencoder is its own, and so are the `colours` that its latents stand for.
+    pub const fn new(name: &'static str, files: &'static [(&'static str, &'static [u8])], colours: Colours) -> Self {
+        Self { name, files, colours }
     }
 
     /// Returns the name.
@@ -35,6 +37,10 @@ impl Embedded {
         let found = self.files.iter().find(|(known, _)| *known == below);
         let (_, bytes) = found.unwrap_or_else(|| panic!("the model that is built in has no `{below}`"));
         (Path::new(self.name).join(below), bytes)
+    }
+
+    pub(super) fn colours(&self) -> Colours {
+        self.colours
     }
 
     /// Tells whether it has a network.

@@ -21,6 +21,7 @@ use crate::{
     Error, Result, Weights,
     folder::{Component, Configs, Family, File, ModelFolder},
     sampling::SchedulerConfig,
+    sdxl::preview::{self, Colours},
     tokenizer::Clip,
     weights::Options,
 };
@@ -129,6 +130,15 @@ impl Checkpoint {
     /// Returns the configuration of the schedule that it was published with.
     pub fn scheduler(&self) -> &SchedulerConfig {
         &self.scheduler
+    }
+
+    /// Returns what colours the channels of its latents stand for, where that is known.
+    pub fn colours(&self) -> Option<Colours> {
+        let colours = match &self.origin {
+            Origin::Embedded(embedded) => embedded.colours(),
+            Origin::Folder(_) | Origin::Files(_) => self.family.colours(),
+        };
+        (self.configs.unet.out_channels == preview::CHANNELS).then_some(colours)
     }
 
     /// Lists the files that it depends on; what is part of the program has none.

@@ -3,7 +3,10 @@
 use std::{fmt, path::Path};
 
 use super::Configs;
-use crate::{Error, Result, sdxl::config::TextTime};
+use crate::{
+    Error, Result,
+    sdxl::{config::TextTime, preview},
+};
 
 /// A kind of model, as far as using it differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +36,15 @@ impl fmt::Display for Family {
 }
 
 impl Family {
+    /// Returns what colours the channels of its latents stand for.
+    #[must_use]
+    pub fn colours(self) -> preview::Colours {
+        match self {
+            Self::Sdxl | Self::SdxlRefiner | Self::SdxlInpaint => preview::SDXL,
+            Self::Sd15 | Self::Sd15Inpaint => preview::SD15,
+        }
+    }
+
     /// Tells the family by the widths that configurations must agree on, not by names that anyone can write.
     pub fn recognise(root: &Path, configs: &Configs) -> Result<Self> {
         let Configs { unet, vae, .. } = configs;

@@ -10,6 +10,7 @@ pub mod conditioning;
 pub mod config;
 pub mod controlnet;
 pub mod keys;
+pub mod preview;
 pub mod published;
 mod resnet;
 pub mod text;

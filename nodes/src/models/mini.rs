@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_models::checkpoint::Embedded;
+use darkroom_models::sdxl::preview::Colours;
 
 use crate::models::{MINI, MINI_REFINER};
 
@@ -63,11 +64,22 @@ static REFINER_FILES: &[File] = files![
     "vae/diffusion_pytorch_model.safetensors",
 ];
 
+/// What their latents look like, fitted to renders by `mini/fit_preview.py`.
+const COLOURS: Colours = Colours {
+    of_channels: [
+        [0.5443, 0.1492, 0.0853],
+        [0.0776, 0.3874, 0.0556],
+        [0.0301, 0.1298, 0.5111],
+        [-0.0532, -0.1006, -0.0610],
+    ],
+    at_zero: [0.0319, 0.0058, 0.0565],
+};
+
 /// The model.
-pub static MODEL: Embedded = Embedded::new(MINI, FILES);
+pub static MODEL: Embedded = Embedded::new(MINI, FILES, COLOURS);
 
 /// Its refiner.
-pub static REFINER: Embedded = Embedded::new(MINI_REFINER, REFINER_FILES);
+pub static REFINER: Embedded = Embedded::new(MINI_REFINER, REFINER_FILES, COLOURS);
 
 /// Returns the name of the model's content.
 pub fn digest() -> Fingerprint {

@@ -9,6 +9,7 @@ use darkroom_models::folder::{Component, Configs, Family};
 use darkroom_models::lora::Names;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
+use darkroom_models::sdxl::preview::Colours;
 use darkroom_models::sdxl::text::Depth;
 use darkroom_models::tokenizer::Clip;
 use darkroom_models::weights::{Options, Weights};
@@ -145,6 +146,11 @@ impl Model {
     /// Returns the configuration of the schedule that the model was published with.
     pub fn scheduler(&self) -> &SchedulerConfig {
         self.checkpoint.scheduler()
+    }
+
+    /// Returns what colours the channels of its latents stand for, where that is known.
+    pub fn colours(&self) -> Option<Colours> {
+        self.checkpoint.colours()
     }
 
     /// Returns the tokenizer of each text encoder.

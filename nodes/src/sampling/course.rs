@@ -14,25 +14,25 @@ use crate::wires::latent::Latent;
 #[derive(Params)]
 pub struct Course {
     /// Where to stop, as a share of the way: below 1 the rest of the noise is left for a `refine` to take out.
-    #[param(default = 1.0, range = 0.0..=1.0)]
+    #[param(default = 1.0, range = 0.0..=1.0, advanced)]
     pub end: f64,
     /// How `strength` counts steps.
-    #[param(default = StrengthName::Diffusers)]
+    #[param(default = StrengthName::Diffusers, advanced)]
     pub strength_by: StrengthName,
     /// Sigmas to walk over in place of `schedule` and `steps`: falling numbers such as `14.6, 7.1, 2.9, 0.6, 0`.
-    #[param]
+    #[param(advanced)]
     pub sigmas: Option<String>,
     /// The first step to take, counted from 0; in place of `strength`.
-    #[param(range = Some(0)..=Some(1000))]
+    #[param(range = Some(0)..=Some(1000), advanced)]
     pub start_step: Option<u32>,
     /// The step to stop before; in place of `end`.
-    #[param(range = Some(1)..=Some(10_000))]
+    #[param(range = Some(1)..=Some(10_000), advanced)]
     pub end_step: Option<u32>,
     /// What becomes of noise that is left at `end_step`.
-    #[param(default = LeftoverName::Keep)]
+    #[param(default = LeftoverName::Keep, advanced)]
     pub leftover: LeftoverName,
     /// Whether noise is put on the latent first.
-    #[param(default = AddNoise::Enable)]
+    #[param(default = AddNoise::Enable, advanced)]
     pub add_noise: AddNoise,
 }
 

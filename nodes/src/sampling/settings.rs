@@ -25,7 +25,7 @@ pub struct Settings {
     #[param(default = 5.0, range = 0.0..=100.0)]
     pub guidance: f64,
     /// Share of the guided prediction that is brought back to its natural spread, against burnt colours.
-    #[param(default = 0.0, range = 0.0..=1.0)]
+    #[param(default = 0.0, range = 0.0..=1.0, advanced)]
     pub guidance_rescale: f64,
     /// How the way is walked.
     #[param(default = SamplerName::Euler)]
@@ -34,16 +34,16 @@ pub struct Settings {
     #[param(default = ScheduleName::Model)]
     pub schedule: ScheduleName,
     /// Share of fresh noise in each step, for samplers that take any; the sampler's usual one if left out.
-    #[param(range = Some(0.0)..=Some(1.0))]
+    #[param(range = Some(0.0)..=Some(1.0), advanced)]
     pub eta: Option<f64>,
     /// What the network is taken to predict, where the model's configuration does not say it right.
-    #[param(default = PredictionName::Model)]
+    #[param(default = PredictionName::Model, advanced)]
     pub prediction: PredictionName,
     /// Whose noise is drawn.
-    #[param(default = NoiseName::Diffusers)]
+    #[param(default = NoiseName::Diffusers, advanced)]
     pub noise: NoiseName,
     /// Which generator draws it.
-    #[param(default = GeneratorName::Cpu)]
+    #[param(default = GeneratorName::Cpu, advanced)]
     pub generator: GeneratorName,
 }
 

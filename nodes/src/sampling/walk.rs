@@ -22,7 +22,9 @@ use crate::sampling::names::NoiseName;
 use crate::sampling::settings::{Settings, device, sides};
 use crate::wires::latent::Latent;
 use crate::wires::repaint::{Keep, beside};
-use crate::wires::{Control, DenoiserHandle, Prompted, REDUCTION, is_finite, space_of, to_array, to_tensor};
+use crate::wires::{
+    Control, DenoiserHandle, Prompted, REDUCTION, is_finite, picture_of_tensor, space_of, to_array, to_tensor,
+};
 
 /// Time between two checkpoints. Whatever a step takes, a killed run loses little more than this.
 const CHECKPOINT_PAUSE: Duration = Duration::from_millis(1500);
@@ -139,7 +141,9 @@ impl Walk<'_> {
                 done.state.x = keep.put_back(&done.state.x, schedule.prediction, done.step.next.sigma)?;
             }
             let mut cx = context.borrow_mut();
-            let watched = check_finite(&done.state.x, step).and_then(|()| cx.tick(step, steps));
+            let watched = check_finite(&done.state.x, step)
+                .and_then(|()| cx.tick(step, steps))
+                .and_then(|()| self.show(done.clean, &mut cx));
             if step < steps && kept_at.elapsed() >= CHECKPOINT_PAUSE {
                 if let Some(record) = checkpoint(done.state, done.noise) {
                     cx.checkpoint(&record);
@@ -152,6 +156,15 @@ impl Walk<'_> {
         let ended = (settings.sampler()?.run)(given, state);
         let state = ended.map_err(|error| failed.take().unwrap_or_else(|| tensor_fault(error)))?;
         self.finish(&state, keep.as_ref()).map_err(tensor_fault)
+    }
+
+    /// Shows what the first picture would be, could all noise be taken out at once.
+    fn show(&self, clean: &Tensor, cx: &mut Context<'_>) -> Result<(), Fault> {
+        let Some(colours) = self.denoiser.model().colours() else { return Ok(()) };
+        cx.preview(|| {
+            let first = clean.narrow(0, 0, 1).map_err(tensor_fault)?;
+            picture_of_tensor(&colours.of(&first).map_err(fault)?)
+        })
     }
 
     /// Draws the noise, in the reference's order, and makes the first state of it.

@@ -38,6 +38,7 @@ fn a_second_run_does_nothing_and_says_why() {
     assert_snapshot!(room.run_log().join("\n"), @r"
     planned 0 of 7
     cached sheet
+    sheet had written sheet.txt
     ");
 }
 

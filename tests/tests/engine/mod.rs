@@ -8,6 +8,7 @@ mod locks;
 mod loras;
 mod names;
 mod processes;
+mod shared;
 mod shared_params;
 mod why;
 

@@ -102,6 +102,7 @@ fn two_processes_share_one_cache() {
     assert_snapshot!(third.join("\n"), @r"
     planned 0 of 3
     cached sheet
+    sheet had written sheet.txt
     ");
     let room = Room::at(home.path(), SLOW, Kit::default());
     assert!(room.engine.cache().verify().damaged.is_empty());

@@ -13,6 +13,7 @@ mod manifests;
 mod mini;
 mod pictures;
 mod pipelines;
+mod previews;
 mod prompt;
 mod rng;
 mod schedulers;
