@@ -101,7 +101,7 @@ impl Room {
     /// Gives an answer to the question that is open.
     fn answer(&mut self, choice: usize) -> bool {
         let dialog = self.app.dialog.take().expect("a question is open");
-        crate::app::panels::answer(&mut self.app, &self.ctx, dialog, choice);
+        crate::app::panels::dialogs::answer(&mut self.app, &self.ctx, dialog, choice);
         self.frames(&[])
     }
 
