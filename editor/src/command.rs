@@ -82,11 +82,6 @@ impl About {
             .map(|(with, key)| ctx.format_shortcut(&KeyboardShortcut::new(*with, *key)))
             .unwrap_or_default()
     }
-
-    /// Tells whether a key of it is a plain letter or sign, which belongs to whatever is typed in.
-    pub fn is_plain(with: Modifiers) -> bool {
-        !with.command && !with.ctrl && !with.alt
-    }
 }
 
 const NONE: Modifiers = Modifiers::NONE;
@@ -166,14 +161,12 @@ impl Command {
         COMMANDS.iter().find(|about| about.command == self).expect("every command is in the list")
     }
 
-    /// Takes the command whose keys were pressed out of the input. Plain letters are left to whoever is typed in.
+    /// Takes the command whose keys were pressed out of the input. A text that is typed in keeps all keys but those with
+    /// Ctrl, and of those the ones that a text knows.
     pub fn pressed(ctx: &egui::Context) -> Option<Self> {
-        let typing = ctx.egui_wants_keyboard_input();
-        let free = |with: Modifiers, key: Key| {
-            let editing =
-                matches!(key, Key::A | Key::C | Key::V | Key::X | Key::Z | Key::Y | Key::Delete | Key::Backspace);
-            !typing || (!About::is_plain(with) && !editing)
-        };
+        const OF_TEXTS: [Key; 8] = [Key::A, Key::C, Key::V, Key::X, Key::Y, Key::Z, Key::Delete, Key::Backspace];
+        let typing = ctx.text_edit_focused();
+        let free = |with: Modifiers, key: Key| !typing || (with.command && !OF_TEXTS.contains(&key));
         ctx.input_mut(|input| {
             // As the keys were when one went down, in the order in which they did: a quick hand has let go of Ctrl, and
             // pressed the next one, within the same frame.

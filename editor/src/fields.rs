@@ -9,13 +9,15 @@ use egui::{Align2, Color32, ComboBox, CornerRadius, DragValue, FontId, Id, Rect,
 use crate::icons;
 use crate::theme::{self, Theme};
 
-/// What a hand did to a field.
+/// What a hand did to a field. A value of `None` gives the default back.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The new value; `None` gives the default back.
-    pub value: Option<Literal>,
-    /// Whether it belongs to what the hand is doing still, as one keystroke of several.
-    pub more: bool,
+pub enum Change {
+    /// Another value, which is meant as it is.
+    Set(Option<Literal>),
+    /// A value on the way to another one, as one keystroke of several.
+    Toward(Option<Literal>),
+    /// The hand has let go: whatever comes next is a change of its own.
+    Done,
 }
 
 /// A field to be shown.
@@ -26,8 +28,8 @@ pub struct Shown<'a> {
     pub input: &'a Input,
     /// What stands in the document, if anything does.
     pub value: Option<&'a Literal>,
-    /// Whether it is at fault.
-    pub wrong: bool,
+    /// What is wrong with it.
+    pub wrong: Option<&'a str>,
 }
 
 impl Shown<'_> {
@@ -56,14 +58,17 @@ impl Shown<'_> {
     /// Paints the name at the left and returns the room for the value.
     fn named(&self, ui: &Ui, rect: Rect, theme: &Theme) -> Rect {
         let colour = match (self.wrong, self.value) {
-            (true, _) => theme.error,
-            (false, Some(_)) => theme.text,
-            (false, None) => theme.weak,
+            (Some(_), _) => theme.error,
+            (None, Some(_)) => theme.text,
+            (None, None) => theme.weak,
         };
         let name = self.input.name.replace('_', " ");
         let text = ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, name, FontId::proportional(12.5), colour);
         let hover = ui.interact(text.expand(2.0), self.id.with("name"), Sense::hover());
-        hover.on_hover_ui(|ui| manual(ui, self.input));
+        hover.on_hover_ui(|ui| {
+            crate::canvas::undo_transform(ui);
+            manual(ui, self.input);
+        });
         let left = (rect.left() + rect.width() * 0.42).max(text.right() + 6.0).min(rect.right() - 60.0);
         Rect::from_min_max(egui::pos2(left, rect.top() + 2.0), rect.right_bottom() - vec2(0.0, 2.0))
     }
@@ -72,7 +77,9 @@ impl Shown<'_> {
     fn finish(&self, ui: &Ui, response: &Response, rect: Rect, theme: &Theme) {
         let name = self.input.name.replace('_', " ");
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
-        if self.wrong {
+        if let Some(words) = self.wrong {
+            ui.ctx().accesskit_node_builder(response.id, |node| node.set_invalid(egui::accesskit::Invalid::True));
+            response.clone().on_hover_text(words);
             let stroke = egui::Stroke::new(1.5, theme.error);
             ui.painter().rect_stroke(rect, CornerRadius::same(5), stroke, egui::StrokeKind::Outside);
         }
@@ -101,7 +108,7 @@ impl Shown<'_> {
         if let Some(unit) = param.unit {
             drag = drag.suffix(format!(" {unit}"));
         }
-        let response = ui.push_id(self.id, |ui| ui.put(room, drag)).inner;
+        let response = self.put(ui, "number", room, drag);
         self.bar(ui, room, current, range, theme);
         self.finish(ui, &response, room, theme);
         if let Some(change) = self.reset(&response) {
@@ -109,8 +116,18 @@ impl Shown<'_> {
         }
         let rounded = if param.multiple_of.is_some() { (value / step).round() * step } else { value };
         let literal = if whole { Literal::Integer(rounded.round() as i128) } else { Literal::Number(rounded) };
-        (response.changed() && Some(&literal) != self.current())
-            .then(|| Change { value: Some(literal), more: response.dragged() })
+        let changed = response.changed() && Some(&literal) != self.current();
+        match (changed, response.dragged()) {
+            (true, true) => Some(Change::Toward(Some(literal))),
+            (true, false) => Some(Change::Set(Some(literal))),
+            _ => response.drag_stopped().then_some(Change::Done),
+        }
+    }
+
+    /// Puts a widget somewhere, under a name that lasts whatever else comes and goes on the canvas.
+    fn put(&self, ui: &mut Ui, part: &str, room: Rect, widget: impl egui::Widget) -> Response {
+        let builder = egui::UiBuilder::new().scope_id(self.id.with(part)).max_rect(room);
+        ui.scope_builder(builder, |ui| ui.put(room, widget)).inner
     }
 
     /// Shows how much of a short range is taken, as a slider does.
@@ -126,17 +143,16 @@ impl Shown<'_> {
         let room = self.named(ui, rect, theme);
         let random = matches!(self.current(), Some(Literal::Text(word)) if word == RANDOM);
         let (left, right) = room.split_left_right_at_x(room.right() - 24.0);
-        let dice = egui::Button::selectable(random, "");
-        let response = ui.push_id(self.id.with("random"), |ui| ui.put(right, dice)).inner;
-        icons::die(ui.painter(), right.center(), if random { theme.text } else { theme.weak });
+        let response = self.put(ui, "random", right, egui::Button::selectable(random, ""));
+        let colour = if random || response.hovered() { theme.text } else { theme.weak };
+        icons::die(ui.painter(), right.center(), colour);
         let response = response.on_hover_text(match random {
             true => "a new seed is drawn for every run; press for a fixed one",
             false => "press to draw a new seed for every run",
         });
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(format!("random {}", self.input.name)));
         if response.clicked() {
-            let value = if random { Literal::Integer(0) } else { Literal::from(RANDOM) };
-            return Some(Change { value: Some(value), more: false });
+            return Some(Change::Set(Some(if random { Literal::Integer(0) } else { Literal::from(RANDOM) })));
         }
         if random {
             let text = FontId::proportional(12.5);
@@ -147,10 +163,20 @@ impl Shown<'_> {
             Some(Literal::Integer(number)) => u64::try_from(*number).unwrap_or_default(),
             _ => 0,
         };
-        // A float holds no 64 bits, so that seeds are texts under way.
-        let change = self.typed(ui, left.shrink2(vec2(2.0, 0.0)), &current.to_string(), theme)?;
-        let number = change.0.trim().parse::<u64>().ok()?;
-        Some(Change { value: Some(Literal::from(number)), more: change.1 })
+        // A float holds no 64 bits, so that seeds are texts under way; one that is emptied stays empty for a while.
+        let key = self.id.with("emptied");
+        let emptied = ui.data(|data| data.get_temp::<u64>(key)) == Some(current);
+        let text = if emptied { String::new() } else { current.to_string() };
+        let (response, typed) = self.typed(ui, left.shrink2(vec2(2.0, 0.0)), &text, theme);
+        if response.changed() && typed.is_empty() {
+            ui.data_mut(|data| data.insert_temp(key, current));
+        } else if response.changed() || response.lost_focus() {
+            ui.data_mut(|data| data.remove::<u64>(key));
+        }
+        match typed.trim().parse::<u64>() {
+            Ok(number) if response.changed() => Some(Change::Toward(Some(Literal::from(number)))),
+            _ => response.lost_focus().then_some(Change::Done),
+        }
     }
 
     fn choice(&self, ui: &mut Ui, rect: Rect, theme: &Theme) -> Option<Change> {
@@ -177,16 +203,16 @@ impl Shown<'_> {
             .inner
             .response;
         self.finish(ui, &response, room, theme);
-        self.reset(&response).or_else(|| chosen.map(|word| Change { value: Some(word), more: false }))
+        self.reset(&response).or_else(|| chosen.map(|word| Change::Set(Some(word))))
     }
 
     fn toggle(&self, ui: &mut Ui, rect: Rect, theme: &Theme) -> Option<Change> {
         let room = self.named(ui, rect, theme);
         let mut on = matches!(self.current(), Some(Literal::Boolean(true)));
         let place = Rect::from_min_size(room.min, vec2(20.0, room.height()));
-        let response = ui.push_id(self.id, |ui| ui.put(place, egui::Checkbox::without_text(&mut on))).inner;
+        let response = self.put(ui, "box", place, egui::Checkbox::without_text(&mut on));
         self.finish(ui, &response, place, theme);
-        response.changed().then_some(Change { value: Some(Literal::Boolean(on)), more: false })
+        response.changed().then_some(Change::Set(Some(Literal::Boolean(on))))
     }
 
     fn text(&self, ui: &mut Ui, rect: Rect, theme: &Theme) -> Option<Change> {
@@ -196,23 +222,26 @@ impl Shown<'_> {
             Some(other) => (other.to_string(), true),
             None => (String::new(), false),
         };
-        let (typed, more) = self.typed(ui, room, &text, theme)?;
+        let (response, typed) = self.typed(ui, room, &text, theme);
+        if !response.changed() {
+            return response.lost_focus().then_some(Change::Done);
+        }
         let unset = typed.is_empty() && !self.input.required && self.param().default.is_none();
         let value = match (unset, raw) {
             (true, _) => None,
             (_, true) => Some(Literal::Raw(typed)),
             _ => Some(Literal::Text(typed)),
         };
-        Some(Change { value, more })
+        Some(Change::Toward(value))
     }
 
-    /// A line of text; returns what it is now, and whether the hand goes on, once it changes.
-    fn typed(&self, ui: &mut Ui, room: Rect, text: &str, theme: &Theme) -> Option<(String, bool)> {
+    /// A line of text; returns what it is now.
+    fn typed(&self, ui: &mut Ui, room: Rect, text: &str, theme: &Theme) -> (Response, String) {
         let mut typed = text.to_owned();
         let edit = TextEdit::singleline(&mut typed).id(self.id).margin(vec2(6.0, 2.0)).font(FontId::proportional(12.5));
         let response = ui.put(room, edit);
         self.finish(ui, &response, room, theme);
-        response.changed().then(|| (typed, response.has_focus()))
+        (response, typed)
     }
 
     fn prompt(&self, ui: &mut Ui, rect: Rect, theme: &Theme) -> Option<Change> {
@@ -227,36 +256,80 @@ impl Shown<'_> {
         let response = ui
             .scope_builder(builder, |ui| {
                 ui.painter().rect_filled(ui.max_rect(), CornerRadius::same(5), theme.field);
-                let area = egui::ScrollArea::vertical().id_salt(self.id.with("scroll")).max_height(room.height() - 4.0);
-                let focus = ui.memory(|memory| memory.has_focus(self.id));
-                let area = area.scroll_source(egui::containers::scroll_area::ScrollSource {
-                    mouse_wheel: focus,
-                    ..Default::default()
-                });
+                let mut area =
+                    egui::ScrollArea::vertical().id_salt(self.id.with("scroll")).max_height(room.height() - 4.0);
+                area = self.turned(ui, area);
                 let edit = TextEdit::multiline(&mut text).id(self.id).desired_width(f32::INFINITY).desired_rows(4);
-                area.show(ui, |ui| ui.add(edit.margin(vec2(6.0, 4.0)).font(FontId::proportional(12.5)))).inner
+                let shown = area.show(ui, |ui| ui.add(edit.margin(vec2(6.0, 4.0)).font(FontId::proportional(12.5))));
+                let most = (shown.content_size.y - shown.inner_rect.height()).max(0.0);
+                let known = (shown.state.clamped_offset().y, most);
+                ui.data_mut(|data| data.insert_temp(self.id.with("scrolled"), known));
+                shown.inner
             })
             .inner;
         let edge = if response.has_focus() { theme.accent } else { Color32::TRANSPARENT };
         let stroke = egui::Stroke::new(1.0, edge);
         ui.painter().rect_stroke(room.shrink2(vec2(0.0, 2.0)), CornerRadius::same(5), stroke, egui::StrokeKind::Inside);
         self.finish(ui, &response, room, theme);
-        response.changed().then(|| Change { value: Some(Literal::Text(text)), more: response.has_focus() })
+        match response.changed() {
+            true => Some(Change::Toward(Some(Literal::Text(text)))),
+            false => response.lost_focus().then_some(Change::Done),
+        }
+    }
+
+    /// Scrolls a long text by the wheel while it is typed in; the wheel over any other text is the canvas's. egui takes
+    /// no part in it: for its scroll areas the pointer is never over a layer that is moved and scaled.
+    fn turned(&self, ui: &Ui, area: egui::ScrollArea) -> egui::ScrollArea {
+        let wheel = egui::containers::scroll_area::ScrollSource { mouse_wheel: false, ..Default::default() };
+        let area = area.scroll_source(wheel);
+        let known = ui.data(|data| data.get_temp::<(f32, f32)>(self.id.with("scrolled")));
+        let typing = ui.memory(|memory| memory.has_focus(self.id));
+        let Some((offset, most)) = known.filter(|(_, most)| typing && *most > 1.0) else { return area };
+        let from_global = ui.ctx().layer_transform_from_global(ui.layer_id()).unwrap_or_default();
+        let pointer = ui.input(|input| input.pointer.latest_pos()).map(|at| from_global * at);
+        if !pointer.is_some_and(|at| ui.max_rect().contains(at)) {
+            return area;
+        }
+        keep_wheel(ui.ctx());
+        match ui.input(|input| input.smooth_scroll_delta.y) * from_global.scaling {
+            0.0 => area,
+            by => area.vertical_scroll_offset((offset - by).clamp(0.0, most)),
+        }
     }
 
     /// A value that is left out, with a way to give one.
     fn unset(&self, ui: &mut Ui, room: Rect) -> Option<Change> {
         let button = egui::Button::new(egui::RichText::new("not set").weak().size(12.0));
-        let response = ui.push_id(self.id, |ui| ui.put(room, button)).inner;
+        let response = self.put(ui, "unset", room, button);
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(self.input.name.replace('_', " ")));
         let first = self.param().range.as_ref().map(|(low, _)| low.clone());
-        response.clicked().then(|| Change { value: Some(first.unwrap_or(Literal::Integer(0))), more: false })
+        response.clicked().then(|| Change::Set(Some(first.unwrap_or(Literal::Integer(0)))))
     }
 
     /// A double click gives the default back.
     fn reset(&self, response: &Response) -> Option<Change> {
-        (response.double_clicked() && self.value.is_some()).then_some(Change { value: None, more: false })
+        if !response.double_clicked() || self.value.is_none() {
+            return None;
+        }
+        // The first of the two clicks has begun to write.
+        response.surrender_focus();
+        Some(Change::Set(None))
     }
+}
+
+fn wheel_id() -> Id {
+    Id::unique("darkroom wheel is kept")
+}
+
+/// Keeps the wheel from whatever lies below, in this frame: a long text that is typed in scrolls.
+fn keep_wheel(ctx: &egui::Context) {
+    let frame = ctx.cumulative_pass_nr();
+    ctx.data_mut(|data| data.insert_temp(wheel_id(), frame));
+}
+
+/// Tells whether a field has kept the wheel in this frame.
+pub fn is_wheel_kept(ctx: &egui::Context) -> bool {
+    ctx.data(|data| data.get_temp::<u64>(wheel_id())) == Some(ctx.cumulative_pass_nr())
 }
 
 /// Reads a number.

@@ -11,13 +11,24 @@ use super::browser::Purpose;
 use super::files::Over;
 use super::palette::Palette;
 use super::{App, Dialog, Tab};
+use crate::canvas::{Drop, Selection};
 use crate::command::Command;
-use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, copy, paste};
+use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, Wire, copy, paste};
 use crate::session::Closing;
+
+/// Tells whether a command asks for something that is typed.
+fn asks(command: Command) -> bool {
+    use Command::{AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs};
+    matches!(command, AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs)
+}
 
 impl App {
     /// Does what was asked for.
     pub(super) fn act(&mut self, ctx: &Context, command: Command) {
+        if asks(command) {
+            // What is typed next is meant for the question.
+            ctx.memory_mut(egui::Memory::stop_text_input);
+        }
         match command {
             Command::New => self.take(Document::default(), Vec::new()),
             Command::Open => self.browse(Purpose::Open),
@@ -45,12 +56,7 @@ impl App {
                 let at = self.hand();
                 self.palette = Some(Palette::nodes(at, None));
             }
-            Command::Rename => {
-                let tab = self.tab();
-                let first = tab.view.selection.nodes.iter().min().copied();
-                let node = first.and_then(|id| Some((id, tab.document.sheet().nodes.get(&id)?)));
-                self.dialog = node.map(|(node, entry)| Dialog::Rename { node, title: entry.label().to_owned() });
-            }
+            Command::Rename => self.rename(),
             Command::Mute => self.mode("mute", Mode::Muted),
             Command::Bypass => self.mode("bypass", Mode::Bypassed),
             Command::Collapse => self.each("collapse", |id, node| Edit::Collapse(id, !node.collapsed)),
@@ -81,6 +87,53 @@ impl App {
             Command::Smaller => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.6)),
         }
         ctx.request_repaint();
+    }
+
+    /// Asks what to call what is chosen.
+    fn rename(&mut self) {
+        let Tab { view, document, .. } = self.tab();
+        let sheet = document.sheet();
+        let node = view.selection.nodes.iter().min().and_then(|id| Some((*id, sheet.nodes.get(id)?)));
+        match (node, view.selection.frames.iter().min()) {
+            (Some((node, entry)), _) => self.dialog = Some(Dialog::Rename { node, title: entry.label().to_owned() }),
+            (None, Some(frame)) => self.write(*frame),
+            (None, None) => self.say("choose what is to be renamed first"),
+        }
+    }
+
+    /// Asks what to write in a frame or note.
+    pub(super) fn write(&mut self, id: FrameId) {
+        let frame = self.tab().document.sheet().frames.get(&id);
+        self.dialog =
+            frame.map(|frame| Dialog::Write { frame: id, title: frame.title.clone(), text: frame.text.clone() });
+    }
+
+    /// Writes in a frame or note.
+    pub(super) fn written(&mut self, id: FrameId, title: String, text: String) {
+        if let Some(frame) = self.tab().document.sheet().frames.get(&id).cloned() {
+            let name = if text.is_empty() { "rename a frame" } else { "write a note" };
+            self.step(name, vec![Edit::Frame(id, Frame { title, text, ..frame })]);
+        }
+    }
+
+    /// Draws a wire, or says why it cannot be.
+    pub(super) fn draw(&mut self, drop: Drop, from: Option<(NodeId, String)>) {
+        let Self { tabs, active, backend, .. } = self;
+        let tab = &mut tabs[*active];
+        // It may have been let go before anyone could ask.
+        let words = match tab.refusal.take().filter(|(of, _)| *of == drop) {
+            Some((_, words)) => words,
+            None => tab.refuse(&mut **backend, &drop),
+        };
+        if let Some(words) = words {
+            self.say(words);
+            return;
+        }
+        let name = if from.is_some() { "move a wire" } else { "draw a wire" };
+        let mut edits: Vec<_> = from.map(|(node, input)| Edit::Disconnect(node, input)).into_iter().collect();
+        let Drop { from, output, to, input } = drop;
+        edits.push(Edit::Connect(to, input, Wire { node: from, output, bends: Vec::new() }));
+        self.step(name, edits);
     }
 
     /// Where the hand is, or else the middle of the view.
@@ -149,6 +202,7 @@ impl App {
             match edit {
                 Edit::Add(_, node) => node.at = node.at.moved(by),
                 Edit::Frame(_, frame) => frame.at = frame.at.moved(by),
+                Edit::Connect(_, _, wire) => wire.bends.iter_mut().for_each(|bend| *bend = bend.moved(by)),
                 _ => (),
             }
         }
@@ -250,13 +304,15 @@ impl App {
         let at = self.hand();
         let frame = Frame {
             title: "Note".to_owned(),
-            text: "double click the title to write".to_owned(),
+            text: "double click to write".to_owned(),
             at: Point::new(at.x as i32, at.y as i32),
             size: (240, 120),
             colour: Some("amber".to_owned()),
         };
         let id = FrameId(self.tab_mut().document.number());
-        self.step("add a note", vec![Edit::Frame(id, frame)]);
+        if self.step("add a note", vec![Edit::Frame(id, frame)]) {
+            self.tab_mut().view.selection = Selection::frame(id);
+        }
     }
 
     fn arrange(&mut self) {

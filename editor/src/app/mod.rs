@@ -70,6 +70,8 @@ enum Dialog {
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
     /// What to call a node.
     Rename { node: crate::document::NodeId, title: String },
+    /// What to write in a frame or note.
+    Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
     /// Whether to throw changes away.
@@ -131,7 +133,8 @@ impl App {
         &self.tabs[self.active]
     }
 
-    fn tab_mut(&mut self) -> &mut Tab {
+    /// Returns the document in front, to be changed.
+    pub fn tab_mut(&mut self) -> &mut Tab {
         &mut self.tabs[self.active]
     }
 
@@ -198,7 +201,7 @@ impl App {
 
     fn keys(&mut self, ctx: &Context) {
         // egui hands the clipboard over as events of their own.
-        let typing = ctx.egui_wants_keyboard_input();
+        let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some();
         let mut clipboard = None;
         ctx.input(|input| {
             for event in &input.events {
@@ -291,6 +294,8 @@ impl App {
                 let title = tab.document.sheet().nodes.get(&node).map(|node| node.label().to_owned());
                 self.dialog = title.map(|title| Dialog::Rename { node, title });
             }
+            Action::Draw { drop, from } => self.draw(drop, from),
+            Action::Write(frame) => self.write(frame),
             Action::Enlarge(node) => {
                 let texture =
                     tab.status.of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());

@@ -96,7 +96,7 @@ impl Palette {
                             score(&self.text, spec.title).map(|score| score + 30),
                             score(&self.text, spec.id).map(|score| score + 20),
                             score(&self.text, spec.category),
-                            score(&self.text, spec.doc).map(|score| score - 40),
+                            within(&self.text, spec.doc),
                         ];
                         let score = score.into_iter().flatten().max()?;
                         Some(Found {
@@ -161,6 +161,11 @@ pub fn score(typed: &str, text: &str) -> Option<i32> {
     typed.peek().is_none().then_some(sum - skipped.min(20))
 }
 
+/// What a description counts for that holds the very words that were typed: letters alone are in every sentence.
+fn within(typed: &str, text: &str) -> Option<i32> {
+    text.to_lowercase().contains(&typed.trim().to_lowercase()).then_some(-40)
+}
+
 /// Where a loose wire would be fastened at a node of a type: the input or output.
 fn fastening(spec: &Spec, loose: Option<&Loose>) -> Option<(String, bool)> {
     match loose? {
@@ -202,6 +207,9 @@ impl App {
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
         let name = tab.document.sheet().free_name(kind);
+        // A wire that looks for an output finds it at the right edge.
+        let left = matches!(loose, Some(Loose::Input { .. }));
+        let at = if left { at - vec2(crate::theme::NODE_WIDTH, 0.0) } else { at };
         let at = crate::canvas::snapped(at, crate::theme::GRID);
         let node =
             Node { name, kind: kind.to_owned(), at: Point::new(at.x as i32, at.y as i32 - 16), ..Node::default() };
@@ -277,7 +285,7 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found]) -> Picked {
             }
             ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
                 for (index, each) in found.iter().enumerate() {
-                    let chosen = index == palette.chosen && !is_menu;
+                    let chosen = index == palette.chosen;
                     let button = egui::Button::selectable(chosen, each.title.as_str())
                         .right_text(egui::RichText::new(&each.aside).weak().size(11.0))
                         .min_size(vec2(width - 16.0, 24.0));

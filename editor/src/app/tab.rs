@@ -212,11 +212,12 @@ impl Tab {
         let ask = Ask { graph: Arc::new(sheet.graph()), ..self.ask(Wish::default()) };
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
-            let at_input = located.place.input.as_deref() == Some(drop.input.as_str());
-            let at_node = located.place.node.as_ref().is_some_and(|(node, _)| *node == name);
-            at_node && at_input && !self.faults.iter().any(|known| known.fault == located.fault)
+            let at_input = located.place.input.as_deref().is_none_or(|input| input == drop.input);
+            at_input && located.place.node.as_ref().is_some_and(|(node, _)| *node == name)
         };
-        let located = faults.0.iter().find(here)?;
+        let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask(Wish::default())));
+        let known = known.and_then(Result::err).unwrap_or_default();
+        let located = faults.0.iter().filter(here).find(|new| known.0.iter().all(|known| known.fault != new.fault))?;
         Some(match &located.fault.hint {
             Some(hint) => format!("{}; {hint}", located.fault.message),
             None => located.fault.message.clone(),

@@ -116,8 +116,8 @@ pub enum Gesture {
         base: Selection,
         how: Choose,
     },
-    /// Moves nodes and frames.
-    Move { from: Pos2, by: Vec2, nodes: HashSet<NodeId>, frames: HashSet<FrameId>, copy: bool },
+    /// Moves nodes and frames, once the hand has gone further than it trembles.
+    Move { from: Pos2, by: Vec2, went: bool, nodes: HashSet<NodeId>, frames: HashSet<FrameId>, copy: bool },
     /// Draws a wire.
     Wire {
         loose: Loose,
@@ -129,8 +129,8 @@ pub enum Gesture {
     },
     /// Cuts wires.
     Cut { trail: Vec<Pos2> },
-    /// Moves a point that a wire passes through; `fresh` if it is new.
-    Bend { node: NodeId, input: String, index: usize, at: Pos2, fresh: bool },
+    /// Moves a point that a wire passes through.
+    Bend { node: NodeId, input: String, index: usize, at: Pos2 },
     /// Makes a node wider.
     Width { node: NodeId, from: f32, by: f32, start: Pos2 },
     /// Makes a frame larger.
@@ -147,7 +147,11 @@ impl Grip {
                     nodes.extend(sheet.inside(frame));
                 }
                 nodes.retain(|id| sheet.nodes.get(id).is_some_and(|node| !node.pinned));
-                Gesture::Move { from: at, by: Vec2::ZERO, nodes, frames: selection.frames.clone(), copy }
+                let mut frames = selection.frames.clone();
+                for frame in selection.frames.iter().filter_map(|id| sheet.frames.get(id)) {
+                    frames.extend(sheet.frames.iter().filter(|(_, each)| holds(frame, each)).map(|(id, _)| *id));
+                }
+                Gesture::Move { from: at, by: Vec2::ZERO, went: false, nodes, frames, copy }
             }
             Self::Wire(loose) => {
                 let against = |id: &&NodeId| match &loose {
@@ -190,6 +194,14 @@ impl Gesture {
         }
     }
 
+    /// Returns the width of a node whose edge is in the hand.
+    pub fn width(&self, id: NodeId) -> Option<u32> {
+        match self {
+            Self::Width { node, from, by, .. } if *node == id && by.abs() > 1.0 => Some(widened(*from, *by)),
+            _ => None,
+        }
+    }
+
     /// Returns the size of a frame that may be under way.
     pub fn frame_size(&self, id: FrameId, size: Vec2) -> Vec2 {
         match self {
@@ -201,15 +213,11 @@ impl Gesture {
     /// Returns the points that a wire passes through, one of which may be in the hand.
     pub fn bends(&self, to: NodeId, name: &str, bends: &[Point]) -> Vec<Point> {
         let mut bends = bends.to_vec();
-        if let Self::Bend { node, input, index, at, fresh } = self
+        if let Self::Bend { node, input, index, at } = self
             && *node == to
             && input == name
         {
-            let point = point_of(*at);
-            match *fresh {
-                true => bends.insert((*index).min(bends.len()), point),
-                false => bends.iter_mut().skip(*index).take(1).for_each(|bend| *bend = point),
-            }
+            bends.iter_mut().skip(*index).take(1).for_each(|bend| *bend = point_of(*at));
         }
         bends
     }
@@ -256,6 +264,18 @@ impl Gesture {
     }
 }
 
+/// A hand that holds still goes no further than this, in points of the window.
+const TREMBLE: f32 = 6.0;
+
+/// Tells whether a frame lies in another one, and goes where that goes.
+fn holds(frame: &crate::document::Frame, other: &crate::document::Frame) -> bool {
+    let rect = |each: &crate::document::Frame| {
+        let min = pos2(each.at.x as f32, each.at.y as f32);
+        Rect::from_min_size(min, vec2(each.size.0 as f32, each.size.1 as f32))
+    };
+    rect(frame).contains_rect(rect(other))
+}
+
 fn point_of(at: Pos2) -> Point {
     Point::new(at.x.round() as i32, at.y.round() as i32)
 }
@@ -283,15 +303,13 @@ pub fn follow(
         return;
     }
     let Some(at) = frame.pointer else { return };
-    if !matches!(state.gesture, Gesture::Pan) {
-        drift(canvas, frame, state);
-    }
+    drift(canvas, frame, state);
     go_on(canvas, frame, state, seen, at);
     if canvas.input(|input| !input.pointer.any_down()) {
         let gesture = std::mem::take(&mut state.gesture);
         end(canvas, frame, state, seen, gesture, at);
+        canvas.ctx().request_repaint();
     }
-    canvas.ctx().request_repaint();
 }
 
 fn begin(
@@ -302,12 +320,9 @@ fn begin(
     hovered: Option<(NodeId, String, usize)>,
 ) {
     let (keys, space) = canvas.input(|input| (input.modifiers, input.key_down(Key::Space)));
-    let over = frame.pointer.is_some_and(|at| frame.window.contains(at)) && {
-        let at = canvas.input(|input| input.pointer.latest_pos());
-        at.and_then(|at| canvas.ctx().layer_id_at(at)) == Some(canvas.layer_id())
-    };
+    let over = state.view.is_some_and(|view| super::over(canvas, view).is_some());
     let pressed = |button| canvas.input(|input| input.pointer.button_pressed(button));
-    let free = !canvas.ctx().egui_wants_keyboard_input();
+    let free = !canvas.ctx().text_edit_focused();
     if over && (pressed(PointerButton::Middle) || (space && free && pressed(PointerButton::Primary))) {
         state.gesture = Gesture::Pan;
         return;
@@ -320,7 +335,7 @@ fn begin(
     if back.drag_started_by(PointerButton::Primary) {
         let start = canvas.input(|input| input.pointer.press_origin()).map_or(at, |at| frame.transform.inverse() * at);
         state.gesture = match bend_at(frame, start) {
-            Some((node, input, index)) => Gesture::Bend { node, input, index, at, fresh: false },
+            Some((node, input, index)) => Gesture::Bend { node, input, index, at },
             None => Gesture::Box { from: start, base: state.selection.clone(), how: Choose::by(keys) },
         };
         return;
@@ -353,12 +368,10 @@ fn clicks(
     if back.double_clicked() {
         frame.actions.push(Action::Palette { at, loose: None });
     } else if back.secondary_clicked() {
+        state.selection.clear();
         frame.actions.push(Action::Menu(frame.transform * at));
-    } else if back.clicked() {
-        if !canvas.input(|input| input.modifiers.any()) {
-            state.selection.clear();
-        }
-        back.request_focus();
+    } else if back.clicked() && !canvas.input(|input| input.modifiers.any()) {
+        state.selection.clear();
     }
 }
 
@@ -385,6 +398,7 @@ fn drift(canvas: &Ui, frame: &Frame<'_, '_>, state: &mut ViewState) {
         && matches!(state.gesture, Gesture::Move { .. } | Gesture::Wire { .. } | Gesture::Box { .. })
     {
         state.camera.pan(by * SPEED);
+        canvas.ctx().request_repaint();
     }
 }
 
@@ -416,9 +430,13 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
             selection.choose(&met, *how);
             state.selection = selection;
         }
-        Gesture::Move { from, by, nodes, .. } => {
+        Gesture::Move { from, by, went, nodes, frames, copy } => {
             canvas.ctx().set_cursor_icon(CursorIcon::Move);
             let wanted = at - *from;
+            *went |= wanted.length() * frame.transform.scaling > TREMBLE;
+            if !*went {
+                return;
+            }
             // All move by the same amount, so that the first one lies on the grid.
             let first = nodes.iter().min().and_then(|id| frame.view.sheet.nodes.get(id));
             *by = match first.filter(|_| snap) {
@@ -429,6 +447,9 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
                 None if snap => snapped(wanted.to_pos2(), theme::GRID).to_vec2(),
                 None => vec2(wanted.x.round(), wanted.y.round()),
             };
+            if *copy {
+                ghosts(frame, seen, nodes, frames, *by);
+            }
         }
         Gesture::Cut { trail } => {
             if trail.last().is_none_or(|last| (*last - at).length() > 2.0) {
@@ -437,9 +458,27 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
             painter.line(trail.clone(), Stroke::new(1.5 / frame.transform.scaling, theme.error));
         }
         Gesture::Bend { at: place, .. } => *place = if snap { snapped(at, theme::GRID) } else { at },
-        Gesture::Width { by, start, .. } => *by = at.x - start.x,
-        Gesture::Size { by, start, .. } => *by = at - *start,
+        Gesture::Width { by, start, .. } => {
+            canvas.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
+            *by = at.x - start.x;
+        }
+        Gesture::Size { by, start, .. } => {
+            canvas.ctx().set_cursor_icon(CursorIcon::ResizeNwSe);
+            *by = at - *start;
+        }
         Gesture::Wire { .. } => wire(canvas, frame, state, seen, at),
+    }
+}
+
+/// Shows where the copies would lie that the hand holds.
+fn ghosts(frame: &Frame<'_, '_>, seen: &[Seen], nodes: &HashSet<NodeId>, frames: &HashSet<FrameId>, by: Vec2) {
+    let stroke = Stroke::new(1.5 / frame.transform.scaling, frame.theme.accent);
+    let framed = frame.view.sheet.frames.iter().filter(|(id, _)| frames.contains(id)).map(|(_, each)| {
+        Rect::from_min_size(pos2(each.at.x as f32, each.at.y as f32), vec2(each.size.0 as f32, each.size.1 as f32))
+    });
+    let rects = seen.iter().filter(|seen| nodes.contains(&seen.id)).map(|seen| seen.rect).chain(framed);
+    for rect in rects {
+        frame.painter.rect_stroke(rect.translate(by), CornerRadius::same(theme::CORNER), stroke, StrokeKind::Outside);
     }
 }
 
@@ -542,7 +581,7 @@ fn end(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Se
             moved(canvas, frame, state, seen, by, (nodes, frames), copy);
         }
         Gesture::Move { .. } => (),
-        Gesture::Wire { loose, target, .. } => dropped(frame, seen, loose, target, at),
+        Gesture::Wire { loose, blocked, target, .. } => dropped(frame, seen, (loose, blocked), target, at),
         Gesture::Cut { trail } => {
             let mut edits = Vec::new();
             for (node, input, wire) in frame.view.sheet.wires() {
@@ -555,27 +594,34 @@ fn end(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Se
                 frame.actions.push(Action::step(counted("cut", edits.len(), "wire"), edits));
             }
         }
-        Gesture::Bend { node, input, index, at, fresh } => {
+        Gesture::Bend { node, input, index, at } => {
             let bends =
                 frame.view.sheet.nodes.get(&node).and_then(|node| node.wire(&input)).map(|wire| wire.bends.clone());
-            let gesture = Gesture::Bend { node, input: input.clone(), index, at, fresh };
+            let gesture = Gesture::Bend { node, input: input.clone(), index, at };
             if let Some(bends) = bends {
                 let edit = Edit::Bend(node, input.clone(), gesture.bends(node, &input, &bends));
                 frame.actions.push(Action::step("lay a wire", vec![edit]));
             }
         }
-        Gesture::Width { node, from, by, .. } => {
-            let width = snapped(pos2(from + by, 0.0), theme::GRID).x.clamp(theme::NODE_LEAST, 1600.0);
-            frame.actions.push(Action::step("widen a node", vec![Edit::Width(node, Some(width as u32))]));
+        Gesture::Width { node, from, by, .. } if by.abs() > 1.0 => {
+            let edit = Edit::Width(node, Some(widened(from, by)));
+            frame.actions.push(Action::step("widen a node", vec![edit]));
         }
-        Gesture::Size { frame: id, from, by, .. } => {
+        Gesture::Width { .. } => (),
+        Gesture::Size { frame: id, from, by, .. } if by.length() > 1.0 => {
             if let Some(each) = frame.view.sheet.frames.get(&id) {
                 let size = snapped((from + by).max(vec2(64.0, 48.0)).to_pos2(), theme::GRID);
                 let each = crate::document::Frame { size: (size.x as u32, size.y as u32), ..each.clone() };
                 frame.actions.push(Action::step("resize a frame", vec![Edit::Frame(id, each)]));
             }
         }
+        Gesture::Size { .. } => (),
     }
+}
+
+/// The width of a node whose edge was pulled so far.
+fn widened(from: f32, by: f32) -> u32 {
+    snapped(pos2(from + by, 0.0), theme::GRID).x.clamp(theme::NODE_LEAST, 1600.0) as u32
 }
 
 fn counted(verb: &str, count: usize, noun: &str) -> String {
@@ -662,14 +708,26 @@ fn insert(frame: &Frame<'_, '_>, state: &mut ViewState, seen: &[Seen], id: NodeI
 }
 
 /// Fastens a wire, or asks what to fasten it to.
-fn dropped(frame: &mut Frame<'_, '_>, seen: &[Seen], loose: Loose, target: Option<(Drop, Pos2)>, at: Pos2) {
+fn dropped(
+    frame: &mut Frame<'_, '_>,
+    seen: &[Seen],
+    (loose, blocked): (Loose, HashSet<NodeId>),
+    target: Option<(Drop, Pos2)>,
+    at: Pos2,
+) {
     let taken_off = match &loose {
         Loose::Output { from, .. } => from.clone(),
         Loose::Input { .. } => None,
     };
     let Some((drop, _)) = target else {
-        let on_node = seen.iter().any(|seen| seen.rect.contains(at));
-        if let Some((node, input)) = taken_off {
+        // The socket that it was taken from reaches out a little.
+        let on_node = seen.iter().any(|seen| seen.rect.expand(theme::REACH / 2.0).contains(at));
+        let refusal = meet(seen, at, frame.transform.scaling)
+            .filter(|(seen, _)| seen.id != loose.node())
+            .map(|(seen, sockets)| why_not(frame, &loose, &blocked, seen, &sockets));
+        if let Some(words) = refusal {
+            frame.actions.push(Action::Say(words));
+        } else if let Some((node, input)) = taken_off {
             if !on_node {
                 frame.actions.push(Action::step("remove a wire", vec![Edit::Disconnect(node, input)]));
             }
@@ -681,13 +739,5 @@ fn dropped(frame: &mut Frame<'_, '_>, seen: &[Seen], loose: Loose, target: Optio
     if taken_off.as_ref().is_some_and(|(node, input)| (*node, input) == (drop.to, &drop.input)) {
         return;
     }
-    if let Some(words) = (frame.view.refuse)(&drop) {
-        frame.actions.push(Action::Say(words));
-        return;
-    }
-    let mut edits = Vec::new();
-    let name = if taken_off.is_some() { "move a wire" } else { "draw a wire" };
-    edits.extend(taken_off.map(|(node, input)| Edit::Disconnect(node, input)));
-    edits.push(Edit::Connect(drop.to, drop.input, Wire { node: drop.from, output: drop.output, bends: Vec::new() }));
-    frame.actions.push(Action::step(name, edits));
+    frame.actions.push(Action::Draw { drop, from: taken_off });
 }

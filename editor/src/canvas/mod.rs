@@ -23,7 +23,8 @@ pub use gesture::{Drop, Loose};
 pub use selection::{Choose, Selection};
 pub use shape::{Shape, Shapes, Socket};
 
-use crate::document::{Edit, NodeId, Point, Sheet};
+use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
+use crate::fields::is_wheel_kept;
 use crate::status::Status;
 use crate::theme::{self, Theme};
 use gesture::Gesture;
@@ -31,8 +32,8 @@ use wires::Course;
 
 /// Below this zoom fields are not drawn, only their values' places.
 const PLAIN: f32 = 0.45;
-/// Below this zoom nodes have no text.
-const BARE: f32 = 0.16;
+/// Below this zoom nodes are plain boxes: their texts could not be read, and their sockets not be met.
+const BARE: f32 = 0.25;
 
 /// What the canvas shows in one frame.
 #[derive(Clone, Copy)]
@@ -109,12 +110,21 @@ pub enum Action {
         /// Nodes.
         nodes: HashSet<NodeId>,
         /// Frames.
-        frames: HashSet<crate::document::FrameId>,
+        frames: HashSet<FrameId>,
         /// How far.
         by: Point,
     },
+    /// Draw a wire, if nothing speaks against it.
+    Draw {
+        /// The wire.
+        drop: Drop,
+        /// The input that it is taken off.
+        from: Option<(NodeId, String)>,
+    },
     /// Give a node another title.
     Rename(NodeId),
+    /// Write in a frame or note.
+    Write(FrameId),
     /// Show what a node made, large.
     Enlarge(NodeId),
     /// Show the menu of what is chosen.
@@ -158,8 +168,19 @@ impl ViewState {
 
     /// Returns the size of a node.
     pub fn size(&mut self, view: &View<'_>, id: NodeId) -> Vec2 {
-        let Some(node) = view.sheet.nodes.get(&id) else { return Vec2::ZERO };
-        self.shapes.of(id, node, view.registry, view.status.of(id), self.unfolded.contains(&id)).size
+        view.sheet.nodes.get(&id).map_or(Vec2::ZERO, |node| self.shape(view, id, node).size)
+    }
+
+    /// Returns the shape of a node, whose edge may be in the hand.
+    fn shape(&mut self, view: &View<'_>, id: NodeId, node: &Arc<crate::document::Node>) -> Arc<Shape> {
+        let (status, unfolded) = (view.status.of(id), self.unfolded.contains(&id));
+        match self.gesture.width(id) {
+            Some(width) => {
+                let wider = crate::document::Node { width: Some(width), ..(**node).clone() };
+                self.shapes.of(id, &Arc::new(wider), view.registry, status, unfolded)
+            }
+            None => self.shapes.of(id, node, view.registry, status, unfolded),
+        }
     }
 
     /// Returns a rectangle that holds some nodes and frames, or all of them.
@@ -205,7 +226,7 @@ impl ViewState {
             if at.x > window.right() || at.y > window.bottom() {
                 continue;
             }
-            let shape = self.shapes.of(*id, node, view.registry, view.status.of(*id), self.unfolded.contains(id));
+            let shape = self.shape(view, *id, node);
             let rect = shape.rect(at);
             if rect.expand(REST).intersects(window) {
                 seen.push(Seen { id: *id, node: Arc::clone(node), shape, rect });
@@ -219,11 +240,7 @@ impl ViewState {
     /// Returns where a wire lies.
     fn course(&mut self, view: &View<'_>, to: NodeId, input: &str, wire: &crate::document::Wire) -> Option<Course> {
         let (from_node, to_node) = (view.sheet.nodes.get(&wire.node)?, view.sheet.nodes.get(&to)?);
-        let mut shape = |id: NodeId, node: &Arc<crate::document::Node>| {
-            let unfolded = self.unfolded.contains(&id);
-            self.shapes.of(id, node, view.registry, view.status.of(id), unfolded)
-        };
-        let (from_shape, to_shape) = (shape(wire.node, from_node), shape(to, to_node));
+        let (from_shape, to_shape) = (self.shape(view, wire.node, from_node), self.shape(view, to, to_node));
         let from = self.place(wire.node, from_node.at) + from_shape.output(wire.output.as_deref());
         let end = self.place(to, to_node.at) + to_shape.input(input);
         Some(Course::new(from, &self.gesture.bends(to, input, &wire.bends), end))
@@ -273,7 +290,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
     let hovered = frame.wires(state, &back);
     nodes::show(&mut canvas, &mut frame, state, &seen);
     gesture::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
-    wheel(&canvas, view.habits, state, window, &back);
+    wheel(&canvas, view.habits, state, window);
     set_transform(ui.ctx(), TSTransform::IDENTITY);
     frame.actions
 }
@@ -332,13 +349,17 @@ fn grid(frame: &Frame<'_, '_>) {
     frame.painter.add(mesh);
 }
 
+/// Returns where the pointer is in the window, if nothing lies between it and the canvas.
+fn over(canvas: &Ui, window: Rect) -> Option<Pos2> {
+    let at = canvas.input(|input| input.pointer.latest_pos()).filter(|at| window.contains(*at))?;
+    // The canvas is no area of egui's own, so that above it there is none, or one at the back.
+    let above = canvas.ctx().layer_id_at(at).is_some_and(|layer| layer.order != egui::Order::Background);
+    (!above).then_some(at)
+}
+
 /// Moves and zooms by wheel and touchpad.
-fn wheel(canvas: &Ui, habits: Habits, state: &mut ViewState, window: Rect, back: &Response) {
-    let Some(at) = canvas.input(|input| input.pointer.latest_pos()).filter(|at| window.contains(*at)) else { return };
-    let over = back.contains_pointer() || canvas.ctx().layer_id_at(at) == Some(canvas.layer_id());
-    if !over || takes_wheel(canvas.ctx()) {
-        return;
-    }
+fn wheel(canvas: &Ui, habits: Habits, state: &mut ViewState, window: Rect) {
+    let Some(at) = over(canvas, window).filter(|_| !is_wheel_kept(canvas.ctx())) else { return };
     let (scroll, pinch, keys) = canvas.input(|input| (input.smooth_scroll_delta, input.zoom_delta(), input.modifiers));
     if pinch != 1.0 {
         state.camera.zoom_at(at, window, pinch);
@@ -352,13 +373,6 @@ fn wheel(canvas: &Ui, habits: Habits, state: &mut ViewState, window: Rect, back:
         return;
     }
     canvas.ctx().request_repaint();
-}
-
-/// A text of several lines that is typed in keeps the wheel to itself.
-fn takes_wheel(ctx: &Context) -> bool {
-    let focused = ctx.memory(|memory| memory.focused());
-    let under = focused.and_then(|id| ctx.read_response(id));
-    under.is_some_and(|response| response.contains_pointer() && response.rect.height() > theme::ROW * 1.5)
 }
 
 impl Frame<'_, '_> {
@@ -387,6 +401,7 @@ impl Frame<'_, '_> {
             drawn.push((to, input, wire, course));
         }
         let width = 2.0_f32.max(1.2 / self.transform.scaling);
+        let mut far = (self.transform.scaling < BARE).then(egui::Mesh::default);
         for (to, input, wire, course) in &drawn {
             let is_hovered = hovered.as_ref().is_some_and(|(_, node, name, _)| node == to && name == input);
             let chosen = state.selection.nodes.contains(to) || state.selection.nodes.contains(&wire.node);
@@ -399,6 +414,10 @@ impl Frame<'_, '_> {
                 colour = self.theme.error;
             }
             let width = if is_hovered || chosen { width * 1.7 } else { width };
+            if let Some(far) = &mut far {
+                course.paint_far(far, colour, width);
+                continue;
+            }
             if self.transform.scaling > PLAIN {
                 course.paint(&self.painter, self.theme.canvas, width + 2.5);
             }
@@ -406,6 +425,9 @@ impl Frame<'_, '_> {
             for bend in &state.gesture.bends(*to, input, &wire.bends) {
                 self.painter.circle_filled(pos2(bend.x as f32, bend.y as f32), width * 1.6 + 1.0, colour);
             }
+        }
+        if let Some(far) = far {
+            self.painter.add(far);
         }
         hovered.map(|(_, node, input, piece)| (node, input, piece))
     }

@@ -5,8 +5,8 @@ use darkroom_core::spec::Spec;
 use darkroom_core::types::Kind;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    Align2, Color32, CornerRadius, CursorIcon, FontId, Id, Painter, PointerButton, Pos2, Rect, Response, Role, Sense,
-    Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, CornerRadius, CursorIcon, FontId, Id, Mesh, Painter, PointerButton, Pos2, Rect, Response, Role,
+    Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::gesture::{Grip, Loose};
@@ -14,9 +14,9 @@ use super::selection::{Choose, Selection};
 use super::shape::{Row, Socket, What};
 use super::{Action, BARE, Frame, PLAIN, Seen, ViewState};
 use crate::document::{Edit, Field, FrameId, NodeId, Sheet};
-use crate::fields::{Shown, manual};
+use crate::fields::{Change, Shown, manual};
 use crate::icons;
-use crate::status::{NodeStatus, State};
+use crate::status::{NodeStatus, State, Thumb};
 use crate::theme;
 
 /// Tells whether a node takes no part.
@@ -26,26 +26,73 @@ pub fn is_muted(sheet: &Sheet, id: NodeId) -> bool {
 
 /// Shows the nodes in view, those that are chosen on top.
 pub fn show(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Seen]) {
+    if frame.transform.scaling < BARE {
+        return boxes(canvas, frame, state, seen);
+    }
     for each in seen {
         node(canvas, frame, state, each);
     }
 }
 
-fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
+/// Nodes from afar: plain boxes, all of them one mesh.
+fn boxes(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Seen]) {
+    let mut mesh = Mesh::default();
+    let border = 1.5 / frame.transform.scaling;
+    for each in seen {
+        touch(canvas, frame, state, each);
+        let spec = frame.view.registry.get(&each.node.kind).map(|node| node.spec());
+        let opacity = opacity(frame, state, each, spec);
+        if let Some(edge) = edge(frame, state, each, frame.view.status.of(each.id)) {
+            mesh.add_colored_rect(each.rect.expand(border), edge.gamma_multiply(opacity));
+        }
+        mesh.add_colored_rect(each.rect, frame.theme.body.gamma_multiply(opacity));
+        let top = Rect::from_min_size(each.rect.min, vec2(each.rect.width(), theme::HEAD));
+        mesh.add_colored_rect(top, head_colour(frame, each).gamma_multiply(opacity));
+    }
+    frame.painter.add(mesh);
+    for each in seen {
+        let shown = each.shape.rows.iter().find(|row| row.what == What::Picture);
+        if let (Some(row), Some(thumb)) = (shown, picture_of(frame, each)) {
+            let rect = row.rect.translate(each.rect.min.to_vec2()).shrink2(vec2(theme::SIDE, 0.0));
+            paint_picture(frame, thumb, rect);
+        }
+    }
+}
+
+/// Feels the hand at a node.
+fn touch(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
     let id = frame.view.id.with(("node", seen.id));
     let response = canvas.interact(seen.rect, id, Sense::click_and_drag());
-    let label = seen.node.label().to_owned();
-    response.widget_info(|| WidgetInfo::labeled(Role::Group, true, format!("node {label}")));
+    response.widget_info(|| WidgetInfo::labeled(Role::Group, true, format!("node {}", seen.node.label())));
+    if let Some(located) = frame.view.status.of(seen.id).and_then(|status| status.faults.first()) {
+        let words = &located.fault.message;
+        canvas.ctx().accesskit_node_builder(id, |node| node.set_description(words.as_str()));
+    }
     feel(frame, state, seen, &response);
+}
+
+/// The colour of the edge of a node about which there is something to say.
+fn edge(frame: &Frame<'_, '_>, state: &ViewState, seen: &Seen, status: Option<&NodeStatus>) -> Option<Color32> {
+    let faulty = status.is_some_and(|status| !status.faults.is_empty());
+    match (state.selection.nodes.contains(&seen.id), faulty) {
+        (true, _) => Some(frame.theme.accent),
+        (_, true) => Some(frame.theme.error),
+        _ => None,
+    }
+}
+
+fn head_colour(frame: &Frame<'_, '_>, seen: &Seen) -> Color32 {
+    seen.node.colour.as_deref().and_then(|name| frame.theme.named(name)).unwrap_or(frame.theme.head)
+}
+
+fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
+    touch(canvas, frame, state, seen);
     let spec = frame.view.registry.get(&seen.node.kind).map(|node| node.spec());
     let status = frame.view.status.of(seen.id);
     let zoom = frame.transform.scaling;
     let painter = frame.painter.clone();
     let opacity = opacity(frame, state, seen, spec);
     body(&painter, frame, state, seen, status, opacity);
-    if zoom < BARE {
-        return;
-    }
     head(&painter, frame, seen, spec, status, opacity);
     for row in &seen.shape.rows {
         let rect = row.rect.translate(seen.rect.min.to_vec2());
@@ -80,7 +127,6 @@ fn feel(frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, response:
     }
     if response.clicked() {
         state.selection.choose(&met, Choose::by(keys));
-        response.request_focus();
     }
     if response.secondary_clicked() {
         if !state.selection.nodes.contains(&seen.id) {
@@ -110,7 +156,7 @@ fn body(
 ) {
     let theme = &frame.theme;
     let corner = CornerRadius::same(theme::CORNER);
-    let head = seen.node.colour.as_deref().and_then(|name| theme.named(name)).unwrap_or(theme.head);
+    let head = head_colour(frame, seen);
     let zoom = frame.transform.scaling;
     if zoom >= PLAIN {
         let shadow = seen.rect.translate(vec2(0.0, 3.0)).expand(1.5);
@@ -121,11 +167,9 @@ fn body(
     let round = if seen.node.collapsed { 8 } else { 0 };
     let corners = CornerRadius { nw: theme::CORNER, ne: theme::CORNER, sw: round, se: round };
     painter.rect_filled(top, corners, head.gamma_multiply(opacity));
-    let faulty = status.is_some_and(|status| !status.faults.is_empty());
-    let (edge, width) = match (state.selection.nodes.contains(&seen.id), faulty) {
-        (true, _) => (theme.accent, 2.0_f32.max(1.5 / zoom)),
-        (_, true) => (theme.error, 1.6_f32.max(1.5 / zoom)),
-        _ => (theme.edge, 1.0),
+    let (edge, width) = match edge(frame, state, seen, status) {
+        Some(edge) => (edge, 2.0_f32.max(1.5 / zoom)),
+        None => (theme.edge, 1.0),
     };
     painter.rect_stroke(seen.rect, corner, Stroke::new(width, edge.gamma_multiply(opacity)), StrokeKind::Outside);
     if seen.node.mode == Mode::Bypassed {
@@ -261,7 +305,7 @@ fn show_row(
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, label.clone()));
             let colour = if response.hovered() { text } else { weak };
             icons::fold(&painter, pos2(inner.left() + 4.0, middle), colour, unfolded);
-            line(&painter, pos2(inner.left() + 13.0, middle), inner.width(), &words, 12.0, colour);
+            line(&painter, pos2(inner.left() + 14.0, middle), inner.width() - 14.0, &words, 12.0, colour);
             if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
                 match unfolded {
                     true => state.unfolded.remove(&seen.id),
@@ -269,7 +313,7 @@ fn show_row(
                 };
             }
         }
-        (What::Picture, _) => picture(canvas, frame, seen, inner),
+        (What::Picture, _) => picture(canvas, frame, state, seen, inner),
         (What::Unknown(name), _) => {
             let value = match seen.node.fields.get(name) {
                 Some(Field::Literal(literal)) => literal.to_string(),
@@ -285,41 +329,56 @@ fn show_row(
 
 fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkroom_core::spec::Input, rect: Rect) {
     let faults = frame.view.status.of(seen.id).map(|status| &status.faults[..]).unwrap_or_default();
-    let wrong = faults.iter().any(|located| located.place.input.as_deref() == Some(input.name));
+    let wrong = faults.iter().find(|located| located.place.input.as_deref() == Some(input.name));
+    let wrong = wrong.map(|located| located.fault.message.as_str());
     let id = field_id(frame.view.id, seen.id, input.name);
     let shown = Shown { id, input, value: seen.node.literal(input.name), wrong };
-    if let Some(change) = shown.show(canvas, rect) {
+    let Some(change) = shown.show(canvas, rect) else { return };
+    let done = !matches!(change, Change::Toward(_));
+    if let Change::Set(value) | Change::Toward(value) = change {
         frame.actions.push(Action::Step {
             name: format!("change `{}`", input.name),
             key: Some(format!("{:?}.{}", seen.id, input.name)),
-            edits: vec![Edit::Set(seen.id, input.name.to_owned(), change.value)],
+            edits: vec![Edit::Set(seen.id, input.name.to_owned(), value)],
         });
-        if !change.more {
-            frame.actions.push(Action::Part);
-        }
+    }
+    if done {
+        frame.actions.push(Action::Part);
     }
 }
 
-fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, rect: Rect) {
-    let Some(thumb) = frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref()) else {
+fn picture_of<'v>(frame: &Frame<'_, 'v>, seen: &Seen) -> Option<&'v Thumb> {
+    frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref())
+}
+
+/// Paints a picture as large as its row allows; returns where it lies.
+fn paint_picture(frame: &Frame<'_, '_>, thumb: &Thumb, row: Rect) -> Rect {
+    let size = vec2(thumb.size.0 as f32, thumb.size.1 as f32);
+    let room = row.size() - vec2(0.0, theme::FOOT);
+    let fit = (room / size).min_elem();
+    let place = Rect::from_center_size(row.center_top() + vec2(0.0, room.y / 2.0), size * fit);
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    frame.painter.image(thumb.texture.id(), place, whole, Color32::WHITE);
+    place
+}
+
+fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, rect: Rect) {
+    let Some(thumb) = picture_of(frame, seen) else {
         let room = rect.with_max_y(rect.bottom() - theme::FOOT);
         frame.painter.rect_filled(room, CornerRadius::same(5), frame.theme.field);
         let font = FontId::proportional(12.0);
         frame.painter.text(room.center(), Align2::CENTER_CENTER, "no picture yet", font, frame.theme.weak);
         return;
     };
-    let size = vec2(thumb.size.0 as f32, thumb.size.1 as f32);
-    let room = rect.size() - vec2(0.0, theme::FOOT);
-    let fit = (room / size).min_elem();
-    let place = Rect::from_center_size(rect.center_top() + vec2(0.0, room.y / 2.0), size * fit);
-    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    frame.painter.image(thumb.texture.id(), place, whole, Color32::WHITE);
+    let place = paint_picture(frame, thumb, rect);
     let response = canvas.interact(place, frame.view.id.with(("picture", seen.id)), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("picture of {}", seen.node.label())));
-    if response
-        .on_hover_text(format!("{} × {}, double click to see it large", thumb.size.0, thumb.size.1))
-        .double_clicked()
-    {
+    let response = response.on_hover_text(format!("{} × {}, double click to see it large", thumb.size.0, thumb.size.1));
+    if response.clicked() {
+        let keys = response.ctx.input(|input| input.modifiers);
+        state.selection.choose(&Selection::node(seen.id), Choose::by(keys));
+    }
+    if response.double_clicked() {
         frame.actions.push(Action::Enlarge(seen.id));
     }
 }
@@ -358,8 +417,8 @@ fn sockets(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, se
                 frame.painter.circle_filled(at, theme::SOCKET * 0.4, frame.theme.body);
             }
             let side = if is_input { "input" } else { "output" };
-            let label = format!("{side} {} of {}", socket.name, seen.node.label());
-            response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label.clone()));
+            let label = || format!("{side} {} of {}", socket.name, seen.node.label());
+            response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label()));
             grab(frame, state, seen, socket, is_input, &response);
             explain(frame, seen, spec, socket, is_input, response);
         }
@@ -470,7 +529,8 @@ fn widen(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen
     );
     let response = canvas.interact(edge, frame.view.id.with(("width", seen.id)), Sense::drag());
     if response.drag_started_by(PointerButton::Primary) && !state.is_busy() {
-        state.gesture = Grip::Width(seen.id, seen.rect.width()).take(frame.view.sheet, &state.selection, edge.center());
+        let at = press(canvas.ctx(), frame).unwrap_or(edge.center());
+        state.gesture = Grip::Width(seen.id, seen.rect.width()).take(frame.view.sheet, &state.selection, at);
     }
     if response.hovered() || response.dragged() {
         canvas.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
@@ -528,11 +588,14 @@ fn one_frame(
             state.selection.choose(&met, Choose::by(keys));
         }
         if let Some(at) = press(canvas.ctx(), frame) {
-            state.gesture = Grip::Nodes { copy: false }.take(frame.view.sheet, &state.selection, at);
+            state.gesture = Grip::Nodes { copy: keys.alt }.take(frame.view.sheet, &state.selection, at);
         }
     }
     if response.clicked() {
         state.selection.choose(&met, Choose::by(keys));
+    }
+    if response.double_clicked() {
+        frame.actions.push(Action::Write(id));
     }
     if response.secondary_clicked() {
         state.selection.choose(&met, Choose::Only);
@@ -544,7 +607,8 @@ fn one_frame(
         canvas.ctx().set_cursor_icon(CursorIcon::ResizeNwSe);
     }
     if resize.drag_started_by(PointerButton::Primary) && !state.is_busy() {
-        state.gesture = Grip::Size(id, rect.size()).take(frame.view.sheet, &state.selection, rect.max);
+        let at = press(canvas.ctx(), frame).unwrap_or(rect.max);
+        state.gesture = Grip::Size(id, rect.size()).take(frame.view.sheet, &state.selection, at);
     }
 }
 

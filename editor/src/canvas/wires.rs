@@ -1,7 +1,7 @@
 //! Wires: their curves, where a pointer meets them, and how they are painted.
 
 use egui::epaint::CubicBezierShape;
-use egui::{Color32, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
+use egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 
 use crate::document::Point;
 
@@ -39,15 +39,7 @@ impl Course {
 
     fn points(&self) -> impl Iterator<Item = (usize, Pos2)> + '_ {
         self.pieces().enumerate().flat_map(|(index, [a, b, c, d])| {
-            (0..=LOOKS).map(move |look| {
-                let t = look as f32 / LOOKS as f32;
-                let s = 1.0 - t;
-                let at = a.to_vec2() * (s * s * s)
-                    + b.to_vec2() * (3.0 * s * s * t)
-                    + c.to_vec2() * (3.0 * s * t * t)
-                    + d.to_vec2() * (t * t * t);
-                (index, at.to_pos2())
-            })
+            (0..=LOOKS).map(move |look| (index, along([a, b, c, d], look as f32 / LOOKS as f32)))
         })
     }
 
@@ -65,7 +57,22 @@ impl Course {
         points.windows(2).any(|pair| cross(pair[0], pair[1], from, to))
     }
 
-    /// Paints it: the colour flows from the one of its beginning to that of its end.
+    /// Paints it from afar: a few straight lines with soft edges, into a mesh that many wires share.
+    pub fn paint_far(&self, mesh: &mut Mesh, colour: Color32, width: f32) {
+        const STEPS: usize = 6;
+        for [a, b, c, d] in self.pieces() {
+            let mut last = None;
+            for step in 0..=STEPS {
+                let at = along([a, b, c, d], step as f32 / STEPS as f32);
+                if let Some(last) = last {
+                    soft_line(mesh, last, at, colour, width);
+                }
+                last = Some(at);
+            }
+        }
+    }
+
+    /// Paints it.
     pub fn paint(&self, painter: &Painter, colour: Color32, width: f32) {
         for points in self.pieces() {
             painter.add(Shape::CubicBezier(CubicBezierShape::from_points_stroke(
@@ -75,6 +82,30 @@ impl Course {
                 Stroke::new(width, colour),
             )));
         }
+    }
+}
+
+/// The point of a curve after a share of its way.
+fn along([a, b, c, d]: [Pos2; 4], t: f32) -> Pos2 {
+    let s = 1.0 - t;
+    let at = a.to_vec2() * (s * s * s)
+        + b.to_vec2() * (3.0 * s * s * t)
+        + c.to_vec2() * (3.0 * s * t * t)
+        + d.to_vec2() * (t * t * t);
+    at.to_pos2()
+}
+
+/// A straight line whose colour fades towards its sides.
+fn soft_line(mesh: &mut Mesh, from: Pos2, to: Pos2, colour: Color32, width: f32) {
+    let side = (to - from).normalized().rot90() * width;
+    let first = mesh.vertices.len() as u32;
+    for end in [from, to] {
+        mesh.colored_vertex(end - side, Color32::TRANSPARENT);
+        mesh.colored_vertex(end, colour);
+        mesh.colored_vertex(end + side, Color32::TRANSPARENT);
+    }
+    for [a, b, c] in [[0, 1, 3], [1, 4, 3], [1, 2, 4], [2, 5, 4]] {
+        mesh.add_triangle(first + a, first + b, first + c);
     }
 }
 

@@ -1,4 +1,11 @@
-//! What must hold of the editor.
+//! What must hold of the editor: of its documents, and, without a window, under a hand.
 
+mod canvas;
 mod documents;
+mod fields;
+mod keys;
 mod killed;
+mod palette;
+mod room;
+mod runs;
+mod wires;

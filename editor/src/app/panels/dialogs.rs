@@ -50,6 +50,15 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 line(ui, title, "a title", "title");
                 done = buttons(ui, &["Cancel", "OK"]).or(enter.then_some(1));
             }
+            Dialog::Write { title, text, .. } => {
+                ui.heading("Write");
+                line(ui, title, "a title", "title");
+                let edit = TextEdit::multiline(text).hint_text("a text").desired_width(f32::INFINITY).desired_rows(6);
+                let response = ui.add(edit.margin(vec2(8.0, 6.0)));
+                ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("words"));
+                ui.add_space(6.0);
+                done = buttons(ui, &["Cancel", "OK"]).or((enter && !response.has_focus()).then_some(1));
+            }
             Dialog::Find { text } => {
                 ui.heading("Find");
                 line(ui, text, "name, type or value", "find");
@@ -115,6 +124,7 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
         Dialog::Rename { node, title } => {
             app.step("rename", vec![Edit::Title(node, Some(title))]);
         }
+        Dialog::Write { frame, title, text } => app.written(frame, title, text),
         Dialog::Find { text } => find(app, &text),
         Dialog::Close { tab } => {
             app.active = app.index(tab).unwrap_or(app.active);
