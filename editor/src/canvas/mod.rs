@@ -5,10 +5,14 @@
 //! plain boxes, so that a frame costs what is seen and not what is there.
 
 mod camera;
+mod frames;
 mod gesture;
+mod hand;
+mod loose;
 mod nodes;
 mod selection;
 mod shape;
+mod sockets;
 mod wires;
 
 use std::collections::HashSet;
@@ -286,10 +290,10 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
     grid(&frame);
 
     let seen = state.seen(view, seen_rect);
-    nodes::frames(&mut canvas, &mut frame, state);
+    frames::show(&mut canvas, &mut frame, state);
     let hovered = frame.wires(state, &back);
     nodes::show(&mut canvas, &mut frame, state, &seen);
-    gesture::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
+    hand::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
     wheel(&canvas, view.habits, state, window);
     set_transform(ui.ctx(), TSTransform::IDENTITY);
     frame.actions

@@ -1,20 +1,19 @@
-//! Nodes and frames, as they are painted and as they feel a hand.
+//! Nodes, as they are painted and as they feel a hand.
 
 use darkroom_core::graph::Mode;
 use darkroom_core::spec::Spec;
-use darkroom_core::types::Kind;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
     Align2, Color32, CornerRadius, CursorIcon, FontId, Id, Mesh, Painter, PointerButton, Pos2, Rect, Response, Role,
     Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::gesture::{Grip, Loose};
+use super::gesture::Grip;
 use super::selection::{Choose, Selection};
-use super::shape::{Row, Socket, What};
-use super::{Action, BARE, Frame, PLAIN, Seen, ViewState};
-use crate::document::{Edit, Field, FrameId, NodeId, Sheet};
-use crate::fields::{Change, Shown, manual};
+use super::shape::{Row, What};
+use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, sockets};
+use crate::document::{Edit, Field, NodeId, Sheet};
+use crate::fields::{Change, Shown};
 use crate::icons;
 use crate::status::{NodeStatus, State, Thumb};
 use crate::theme;
@@ -100,7 +99,7 @@ fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen:
             show_row(canvas, frame, state, seen, spec, row, rect, opacity);
         }
     }
-    sockets(canvas, frame, state, seen, opacity);
+    sockets::show(canvas, frame, state, seen, opacity);
     if zoom >= PLAIN && !seen.node.collapsed {
         widen(canvas, frame, state, seen);
     }
@@ -141,7 +140,7 @@ fn feel(frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, response:
 }
 
 /// Where the button went down, on the canvas.
-fn press(ctx: &egui::Context, frame: &Frame<'_, '_>) -> Option<Pos2> {
+pub(super) fn press(ctx: &egui::Context, frame: &Frame<'_, '_>) -> Option<Pos2> {
     let at = ctx.input(|input| input.pointer.press_origin())?;
     Some(frame.transform.inverse() * at)
 }
@@ -383,145 +382,6 @@ fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, se
     }
 }
 
-fn sockets(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, opacity: f32) {
-    let spec = frame.view.registry.get(&seen.node.kind).map(|node| node.spec());
-    let zoom = frame.transform.scaling;
-    let sides = [(&seen.shape.inputs, true), (&seen.shape.outputs, false)];
-    for (sockets, is_input) in sides {
-        for (index, socket) in sockets.iter().enumerate() {
-            if seen.node.collapsed && is_input && index > 0 {
-                break;
-            }
-            let at = seen.rect.min + socket.at;
-            let wired = is_input && matches!(seen.node.fields.get(&socket.name), Some(Field::Wire(_) | Field::Lost(_)));
-            let is_param = is_input
-                && spec.is_some_and(|spec| spec.input(&socket.name).is_some_and(|(_, input)| input.param.is_some()));
-            let colour = frame.theme.kind(socket.kind).gamma_multiply(opacity);
-            let lit = state.gesture.lights(frame.view.sheet, seen.id, socket, is_input);
-            let response = canvas.interact(
-                Rect::from_center_size(at, vec2(22.0, theme::ROW - 2.0)),
-                frame.view.id.with((seen.id, is_input, &socket.name)),
-                Sense::drag(),
-            );
-            let hovered = response.hovered() || lit;
-            let faint = is_param && !wired && !hovered;
-            mark(
-                &frame.painter,
-                at,
-                socket.kind,
-                if faint { colour.gamma_multiply(0.45) } else { colour },
-                hovered,
-                zoom,
-            );
-            if wired || !is_input {
-                frame.painter.circle_filled(at, theme::SOCKET * 0.4, frame.theme.body);
-            }
-            let side = if is_input { "input" } else { "output" };
-            let label = || format!("{side} {} of {}", socket.name, seen.node.label());
-            response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label()));
-            grab(frame, state, seen, socket, is_input, &response);
-            explain(frame, seen, spec, socket, is_input, response);
-        }
-    }
-}
-
-/// Takes a wire into the hand: a new one, or the one that ends here. With Alt the wire goes.
-fn grab(
-    frame: &mut Frame<'_, '_>,
-    state: &mut ViewState,
-    seen: &Seen,
-    socket: &Socket,
-    is_input: bool,
-    response: &Response,
-) {
-    if !response.drag_started_by(PointerButton::Primary) || state.is_busy() {
-        return;
-    }
-    let sheet = frame.view.sheet;
-    let wire = seen.node.wire(&socket.name).filter(|_| is_input);
-    let loose = match (is_input, wire) {
-        (true, Some(wire)) => {
-            if response.ctx.input(|input| input.modifiers.alt) {
-                let edit = Edit::Disconnect(seen.id, socket.name.clone());
-                frame.actions.push(Action::step("remove a wire", vec![edit]));
-                return;
-            }
-            let kind = kind_of(frame, wire.node, wire.output.as_deref());
-            Loose::Output {
-                node: wire.node,
-                output: wire.output.clone(),
-                kind,
-                from: Some((seen.id, socket.name.clone())),
-            }
-        }
-        (true, None) => Loose::Input { node: seen.id, input: socket.name.clone(), kind: socket.kind },
-        (false, _) => {
-            let several = seen.shape.outputs.len() > 1;
-            let output = several.then(|| socket.name.clone());
-            Loose::Output { node: seen.id, output, kind: socket.kind, from: None }
-        }
-    };
-    state.gesture = Grip::Wire(loose).take(sheet, &state.selection, seen.rect.min + socket.at);
-}
-
-fn kind_of(frame: &Frame<'_, '_>, node: NodeId, output: Option<&str>) -> Kind {
-    let found = frame.view.sheet.nodes.get(&node).and_then(|node| {
-        let outputs = &frame.view.registry.get(&node.kind)?.spec().outputs;
-        match output {
-            Some(name) => outputs.iter().find(|output| output.name == name),
-            None => outputs.first(),
-        }
-        .map(|output| output.kind)
-    });
-    found.unwrap_or(Kind::ANY)
-}
-
-fn explain(
-    frame: &Frame<'_, '_>,
-    seen: &Seen,
-    spec: Option<&Spec>,
-    socket: &Socket,
-    is_input: bool,
-    response: Response,
-) {
-    let Some(spec) = spec else { return };
-    response.on_hover_ui(|ui| {
-        super::undo_transform(ui);
-        if is_input {
-            if let Some((_, input)) = spec.input(&socket.name) {
-                manual(ui, input);
-            }
-            return;
-        }
-        let Some(index) = spec.output(&socket.name) else { return };
-        ui.set_max_width(320.0);
-        ui.strong(&socket.name);
-        ui.label(spec.outputs[index].doc);
-        let told = frame.view.status.of(seen.id).and_then(|status| status.types.get(index));
-        ui.weak(told.map_or_else(|| format!("gives {}", socket.kind), |told| format!("gives {told}")));
-    });
-}
-
-/// A socket: round for pictures and latents, square for models, a lozenge for plain values.
-fn mark(painter: &Painter, at: Pos2, kind: Kind, colour: Color32, large: bool, zoom: f32) {
-    let radius = if large { theme::SOCKET * 1.45 } else { theme::SOCKET };
-    if zoom < PLAIN {
-        painter.circle_filled(at, radius, colour);
-        return;
-    }
-    match kind.0 {
-        "denoiser" | "encoder" | "vae" | "upscaler" | "controlnet" => {
-            painter.rect_filled(Rect::from_center_size(at, vec2(radius, radius) * 1.75), CornerRadius::same(2), colour);
-        }
-        "integer" | "number" | "text" | "boolean" => {
-            let reach = radius * 1.2;
-            let points = [vec2(0.0, -reach), vec2(reach, 0.0), vec2(0.0, reach), vec2(-reach, 0.0)];
-            painter.add(Shape::convex_polygon(points.map(|by| at + by).to_vec(), colour, Stroke::NONE));
-        }
-        _ => drop(painter.circle_filled(at, radius, colour)),
-    }
-}
-
 fn widen(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
     let edge = Rect::from_min_max(
         pos2(seen.rect.right() - 9.0, seen.rect.bottom() - 9.0),
@@ -534,81 +394,6 @@ fn widen(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen
     }
     if response.hovered() || response.dragged() {
         canvas.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
-    }
-}
-
-/// Shows frames and notes, which lie below everything else.
-pub fn frames(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState) {
-    let sheet = frame.view.sheet;
-    for (id, each) in &sheet.frames {
-        let at = pos2(each.at.x as f32, each.at.y as f32) + state.gesture.frame_moved(*id);
-        let size = state.gesture.frame_size(*id, vec2(each.size.0 as f32, each.size.1 as f32));
-        let rect = Rect::from_min_size(at, size);
-        if rect.expand(4.0).intersects(frame.window) {
-            one_frame(canvas, frame, state, *id, each, rect);
-        }
-    }
-}
-
-fn one_frame(
-    canvas: &mut Ui,
-    frame: &mut Frame<'_, '_>,
-    state: &mut ViewState,
-    id: FrameId,
-    each: &crate::document::Frame,
-    rect: Rect,
-) {
-    let theme = frame.theme;
-    let tint = each.colour.as_deref().and_then(|name| theme.named(name)).unwrap_or(theme.edge);
-    let is_note = !each.text.is_empty();
-    let painter = frame.painter.clone();
-    let fill = if is_note { theme.head } else { tint.gamma_multiply(0.22) };
-    painter.rect_filled(rect, CornerRadius::same(theme::CORNER), fill);
-    let chosen = state.selection.frames.contains(&id);
-    let stroke = if chosen { Stroke::new(2.0, theme.accent) } else { Stroke::new(1.0, tint.gamma_multiply(0.8)) };
-    painter.rect_stroke(rect, CornerRadius::same(theme::CORNER), stroke, StrokeKind::Inside);
-    let head = Rect::from_min_size(rect.min, vec2(rect.width(), theme::HEAD));
-    if frame.transform.scaling >= BARE {
-        line(&painter, head.left_center() + vec2(theme::SIDE, 0.0), head.width() - 24.0, &each.title, 14.5, theme.text);
-    }
-    if is_note && frame.transform.scaling >= PLAIN {
-        let room = rect.width() - 2.0 * theme::SIDE;
-        let galley = painter.layout(each.text.clone(), FontId::proportional(13.0), theme.text, room);
-        let clip = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
-        clip.galley(head.left_bottom() + vec2(theme::SIDE, 0.0), galley, theme.text);
-    }
-    let grip = if is_note { rect } else { head };
-    let response = canvas.interact(grip, frame.view.id.with(("frame", id)), Sense::click_and_drag());
-    let label = format!("{} {}", if is_note { "note" } else { "frame" }, each.title);
-    response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label.clone()));
-    let keys = canvas.input(|input| input.modifiers);
-    let met = Selection::frame(id);
-    if response.drag_started_by(PointerButton::Primary) && !state.is_busy() {
-        if !state.selection.frames.contains(&id) {
-            state.selection.choose(&met, Choose::by(keys));
-        }
-        if let Some(at) = press(canvas.ctx(), frame) {
-            state.gesture = Grip::Nodes { copy: keys.alt }.take(frame.view.sheet, &state.selection, at);
-        }
-    }
-    if response.clicked() {
-        state.selection.choose(&met, Choose::by(keys));
-    }
-    if response.double_clicked() {
-        frame.actions.push(Action::Write(id));
-    }
-    if response.secondary_clicked() {
-        state.selection.choose(&met, Choose::Only);
-        frame.actions.extend(response.interact_pointer_pos().map(|at| Action::Menu(frame.transform * at)));
-    }
-    let corner = Rect::from_min_max(rect.max - vec2(14.0, 14.0), rect.max + vec2(4.0, 4.0));
-    let resize = canvas.interact(corner, frame.view.id.with(("frame size", id)), Sense::drag());
-    if resize.hovered() || resize.dragged() {
-        canvas.ctx().set_cursor_icon(CursorIcon::ResizeNwSe);
-    }
-    if resize.drag_started_by(PointerButton::Primary) && !state.is_busy() {
-        let at = press(canvas.ctx(), frame).unwrap_or(rect.max);
-        state.gesture = Grip::Size(id, rect.size()).take(frame.view.sheet, &state.selection, at);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What must hold of the editor: of its documents, and, without a window, under a hand.
 
 mod canvas;
+mod desk;
 mod documents;
 mod fields;
 mod keys;

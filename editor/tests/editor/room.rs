@@ -4,30 +4,28 @@
 //! leads there from the canvas.
 
 use std::cell::{Ref, RefCell};
-use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use darkroom_core::cache::Cache;
-use darkroom_core::context::Context;
 use darkroom_core::engine::Engine;
-use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
-use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
-use darkroom_core::testing::{Loudness, toys};
+use darkroom_core::testing::toys;
 use darkroom_editor::app::Tab;
 use darkroom_editor::document::{Node, NodeId, Sheet};
-use darkroom_editor::session::{Ask, Backend, Disk, Local, News, Ticket};
+use darkroom_editor::session::{Backend, Disk, Local, News};
 use darkroom_editor::theme::Theme;
 use darkroom_editor::{App, Options};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use crate::desk::{Desk, Fake, Page};
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -39,108 +37,6 @@ pub const SHIFT: Modifiers = Modifiers::SHIFT;
 pub const ALT: Modifiers = Modifiers::ALT;
 /// Nothing held.
 pub const NONE: Modifiers = Modifiers::NONE;
-
-/// A node with fields of every kind.
-#[derive(darkroom_core::Node)]
-#[node(id = "page", version = 1, category = "Toys", lane = "light")]
-pub struct Page {
-    /// Several lines.
-    #[param(default = "", multiline)]
-    prose: String,
-    /// A share.
-    #[param(default = 0.5, range = 0.0..=1.0)]
-    share: f64,
-    /// A width.
-    #[param(default = 64, range = 8..=4096, multiple_of = 8, unit = "px")]
-    width: u32,
-    /// How loud.
-    #[param(default = Loudness::Loud)]
-    loudness: Loudness,
-    /// Whether it counts.
-    #[param(default = false)]
-    counts: bool,
-    /// One line.
-    #[param(default = "")]
-    caption: String,
-    /// What chance is.
-    #[param(default = darkroom_core::param::Seed(7))]
-    seed: darkroom_core::param::Seed,
-    /// May be left out.
-    #[param(advanced)]
-    extra: Option<String>,
-}
-
-impl darkroom_core::node::Node for Page {
-    type Output = String;
-
-    fn run(self, _: &mut Context<'_>) -> Result<String, Fault> {
-        let shouted = matches!(self.loudness, Loudness::Loud) && self.counts;
-        let rest = format!("{}{}{}{}{:?}", self.share, self.width, shouted, self.seed.0, self.extra);
-        Ok(format!("{}{}{rest}", self.prose, self.caption))
-    }
-}
-
-/// What a backend was asked for, and what it is to answer.
-#[derive(Default)]
-pub struct Desk {
-    /// Questions of what would happen.
-    pub foreseen: Vec<Ask>,
-    /// Runs.
-    pub runs: Vec<(Ticket, Ask)>,
-    /// Runs that were to stop.
-    pub cancelled: Vec<Ticket>,
-    /// Graphs that were to be checked at once.
-    pub checked: usize,
-    /// What the next looks for news bring.
-    pub news: VecDeque<News>,
-    /// What checks say of a graph with wires.
-    pub refusal: Option<Faults>,
-}
-
-fn is_literal(field: &darkroom_core::graph::Field) -> bool {
-    matches!(field, darkroom_core::graph::Field::Literal(_))
-}
-
-struct Fake {
-    registry: Registry,
-    desk: Rc<RefCell<Desk>>,
-}
-
-impl Backend for Fake {
-    fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
-    fn foresee(&mut self, ask: Ask) {
-        self.desk.borrow_mut().foreseen.push(ask);
-    }
-
-    fn run(&mut self, ask: Ask) -> Ticket {
-        let mut desk = self.desk.borrow_mut();
-        let ticket = Ticket(desk.runs.len() as u64 + 1);
-        desk.runs.push((ticket, ask));
-        ticket
-    }
-
-    fn cancel(&mut self, ticket: Ticket) {
-        self.desk.borrow_mut().cancelled.push(ticket);
-    }
-
-    fn check(&mut self, ask: &Ask) -> Result<(), Faults> {
-        let mut desk = self.desk.borrow_mut();
-        desk.checked += 1;
-        let wired = ask.graph.nodes.values().flat_map(|node| node.fields.values()).any(|field| !is_literal(field));
-        desk.refusal.clone().filter(|_| wired).map_or(Ok(()), Err)
-    }
-
-    fn news(&mut self) -> Vec<News> {
-        self.desk.borrow_mut().news.drain(..).collect()
-    }
-
-    fn memory(&self) -> (u64, u64) {
-        (8 << 30, 0)
-    }
-}
 
 /// A window, and who sits before it.
 pub struct Room {
