@@ -318,3 +318,14 @@ fn a_file_that_no_node_reads_is_told_and_changes_nothing() {
     assert!(room.says().contains("there is no node `load_model`"), "this registry is empty: {}", room.says());
     assert!(!room.app.tab().document.is_changed());
 }
+
+#[test]
+fn a_model_that_is_opened_first_waits_for_a_graph() {
+    let home = tempfile::tempdir().expect("a folder");
+    for file in ["big.safetensors", "a.ron"] {
+        fs::write(home.path().join(file), "(darkroom: 1, nodes: {})").expect("writable");
+    }
+    let app = window(home.path(), &["big.safetensors", "a.ron"]);
+    assert_eq!(app.tab().title(), "a");
+    assert_eq!(window(home.path(), &["big.safetensors"]).tabs.len(), 1);
+}
