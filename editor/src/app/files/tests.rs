@@ -329,3 +329,17 @@ fn a_model_that_is_opened_first_waits_for_a_graph() {
     assert_eq!(app.tab().title(), "a");
     assert_eq!(window(home.path(), &["big.safetensors"]).tabs.len(), 1);
 }
+
+#[test]
+fn what_was_saved_before_the_window_ended_is_not_brought_back() {
+    let mut room = Room::new(&["a.ron"]);
+    room.change();
+    room.frames(&[]);
+    let text = room.app.tab().document.text();
+    let Room { home, app, .. } = room;
+    drop(app);
+    fs::write(home.path().join("a.ron"), text).expect("writable");
+    let app = window(home.path(), &[]);
+    assert_eq!((app.tab().title(), app.notices.len()), ("untitled".to_owned(), 0));
+    assert_eq!(fs::read_dir(home.path().join("state/recovery")).expect("it is there").count(), 2, "locks alone");
+}
