@@ -19,7 +19,7 @@ use egui::{CentralPanel, Context, Ui};
 use crate::canvas::{self, Action, Drop, Habits, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
-use crate::session::{Backend, Disk, DocumentId, News};
+use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
 pub use tab::{Line, Made, Run, Tab, Weight};
@@ -116,12 +116,16 @@ impl App {
             keeping: files::Keeping::new(options.disk),
         };
         app.recollect();
-        app.keeping.arrivals = options.files.into();
-        app.arrive();
+        // Pictures and models need a graph to go to.
+        let (graphs, others): (Vec<_>, Vec<_>) =
+            options.files.into_iter().partition(|file| matches!(sort_of(file), Sort::Workflow | Sort::Other));
+        graphs.iter().for_each(|file| app.open(file));
+        app.keeping.arrivals = others.into();
         if app.tabs.is_empty() {
             let opened = Document::read(options.template, None).expect("the template is a workflow");
             app.take(opened.document, opened.warnings);
         }
+        app.arrive();
         if options.run {
             app.tabs[app.active].run(&mut *app.backend, Wish::default());
         }

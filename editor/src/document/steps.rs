@@ -323,10 +323,13 @@ impl Document {
         Draft { preamble, sheet: Arc::clone(&self.sheet) }
     }
 
-    /// Tells whether a file holds something else than what was last read from it or written to it by this document.
+    /// Tells whether a save would replace something that this document neither read nor wrote.
     pub fn would_overwrite(&self, path: &Path) -> bool {
         match std::fs::read(path) {
-            Ok(bytes) => self.path() != Some(path) || self.file.held.as_deref().map(str::as_bytes) != Some(&bytes),
+            Ok(bytes) => {
+                let known = self.file.held.as_deref().filter(|_| self.path() == Some(path));
+                known.map(str::as_bytes) != Some(&bytes) && bytes != self.text().as_bytes()
+            }
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         }
     }

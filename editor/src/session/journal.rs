@@ -224,6 +224,11 @@ fn half_of(file: &Path) -> Option<&str> {
 }
 
 impl Left {
+    /// Tells whether the document's file holds the same: the window ended between the save and the next breath.
+    pub fn is_saved(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| fs::read(home).is_ok_and(|bytes| bytes == self.text.as_bytes()))
+    }
+
     fn of(text: &str, file: PathBuf) -> Self {
         let (head, rest) = text.split_once('\n').unwrap_or((text, ""));
         let head = head.strip_prefix(HEAD).and_then(|head| ron::from_str::<Head>(head.trim()).ok());

@@ -62,12 +62,18 @@ impl App {
     }
 
     fn recover(&mut self, left: &[Left]) {
+        let mut back = 0;
         for each in left {
+            if each.is_saved() {
+                let _ = std::fs::remove_file(&each.file);
+                continue;
+            }
             match Document::recover(&each.text, each.home.as_deref()) {
                 Ok(opened) => {
                     self.take(opened.document, opened.warnings);
                     let tab = self.tabs.last_mut().expect("it was put there");
                     tab.recovered = true;
+                    back += 1;
                     if let Some(journal) = &mut self.keeping.journal {
                         journal.adopt(tab.id, &tab.document, each, Instant::now());
                     }
@@ -75,7 +81,7 @@ impl App {
                 Err(_) => self.say(format!("a recovery file cannot be read and is kept: {}", each.file.display())),
             }
         }
-        match left.len() {
+        match back {
             0 => (),
             1 => self.say("a document that was not saved is back: save it, or close it"),
             count => self.say(format!("{count} documents that were not saved are back: save them, or close them")),

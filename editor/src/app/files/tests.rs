@@ -318,3 +318,28 @@ fn a_file_that_no_node_reads_is_told_and_changes_nothing() {
     assert!(room.says().contains("there is no node `load_model`"), "this registry is empty: {}", room.says());
     assert!(!room.app.tab().document.is_changed());
 }
+
+#[test]
+fn a_model_that_is_opened_first_waits_for_a_graph() {
+    let home = tempfile::tempdir().expect("a folder");
+    for file in ["big.safetensors", "a.ron"] {
+        fs::write(home.path().join(file), "(darkroom: 1, nodes: {})").expect("writable");
+    }
+    let app = window(home.path(), &["big.safetensors", "a.ron"]);
+    assert_eq!(app.tab().title(), "a");
+    assert_eq!(window(home.path(), &["big.safetensors"]).tabs.len(), 1);
+}
+
+#[test]
+fn what_was_saved_before_the_window_ended_is_not_brought_back() {
+    let mut room = Room::new(&["a.ron"]);
+    room.change();
+    room.frames(&[]);
+    let text = room.app.tab().document.text();
+    let Room { home, app, .. } = room;
+    drop(app);
+    fs::write(home.path().join("a.ron"), text).expect("writable");
+    let app = window(home.path(), &[]);
+    assert_eq!((app.tab().title(), app.notices.len()), ("untitled".to_owned(), 0));
+    assert_eq!(fs::read_dir(home.path().join("state/recovery")).expect("it is there").count(), 2, "locks alone");
+}
