@@ -259,8 +259,9 @@ impl Shown<'_> {
                 let mut area =
                     egui::ScrollArea::vertical().id_salt(self.id.with("scroll")).max_height(room.height() - 4.0);
                 area = self.turned(ui, area);
-                let edit = TextEdit::multiline(&mut text).id(self.id).desired_width(f32::INFINITY).desired_rows(4);
-                let shown = area.show(ui, |ui| ui.add(edit.margin(vec2(6.0, 4.0)).font(FontId::proportional(12.5))));
+                let edit = TextEdit::multiline(&mut text).id(self.id).desired_width(f32::INFINITY).desired_rows(1);
+                let edit = edit.min_size(vec2(0.0, room.height() - 4.0)).margin(vec2(6.0, 4.0));
+                let shown = area.show(ui, |ui| ui.add(edit.font(FontId::proportional(12.5))));
                 let most = (shown.content_size.y - shown.inner_rect.height()).max(0.0);
                 let known = (shown.state.clamped_offset().y, most);
                 ui.data_mut(|data| data.insert_temp(self.id.with("scrolled"), known));

@@ -262,11 +262,6 @@ impl Document {
         }
     }
 
-    /// Tells whether a step is open.
-    pub fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
     /// Ends whatever the next step could be joined with.
     pub fn part(&mut self) {
         if let Some(last) = self.undo.last_mut() {
