@@ -4,10 +4,12 @@ use darkroom_core::graph::check::RANDOM;
 use darkroom_core::literal::Literal;
 use darkroom_core::spec::{Input, ParamSpec};
 use darkroom_core::types::Kind;
+use egui::text::{CCursor, CCursorRange};
 use egui::{Align2, Color32, ComboBox, CornerRadius, DragValue, FontId, Id, Rect, Response, Sense, TextEdit, Ui, vec2};
 
 use crate::icons;
 use crate::theme::{self, Theme};
+use crate::weights::{self, Turn};
 
 /// What a hand did to a field. A value of `None` gives the default back.
 #[derive(Debug, Clone, PartialEq)]
@@ -252,6 +254,7 @@ impl Shown<'_> {
             Some(other) => other.to_string(),
             None => String::new(),
         };
+        let weighed = self.weighed(ui, &mut text);
         let builder = egui::UiBuilder::new().id_salt(self.id.with("box")).max_rect(room.shrink2(vec2(0.0, 2.0)));
         let response = ui
             .scope_builder(builder, |ui| {
@@ -272,10 +275,33 @@ impl Shown<'_> {
         let stroke = egui::Stroke::new(1.0, edge);
         ui.painter().rect_stroke(room.shrink2(vec2(0.0, 2.0)), CornerRadius::same(5), stroke, egui::StrokeKind::Inside);
         self.finish(ui, &response, room, theme);
-        match response.changed() {
+        match response.changed() || weighed {
             true => Some(Change::Toward(Some(Literal::Text(text)))),
             false => response.lost_focus().then_some(Change::Done),
         }
+    }
+
+    /// Weighs what is marked in a prompt, or the word at the caret, by Ctrl and the arrows up and down.
+    fn weighed(&self, ui: &Ui, text: &mut String) -> bool {
+        if !ui.memory(|memory| memory.has_focus(self.id)) {
+            return false;
+        }
+        let turn = ui.input_mut(|input| {
+            let mut pressed = |key| input.consume_key(egui::Modifiers::COMMAND, key);
+            match (pressed(egui::Key::ArrowUp), pressed(egui::Key::ArrowDown)) {
+                (true, _) => Some(Turn::Up),
+                (_, true) => Some(Turn::Down),
+                _ => None,
+            }
+        });
+        let (Some(turn), Some(mut state)) = (turn, TextEdit::load_state(ui.ctx(), self.id)) else { return false };
+        let Some(marked) = state.cursor.char_range().map(|range| range.as_sorted_char_range()) else { return false };
+        let Some((turned, at)) = weights::turned(text, marked.start.0..marked.end.0, turn) else { return false };
+        *text = turned;
+        let [start, end] = [at.start, at.end].map(CCursor::new);
+        state.cursor.set_char_range(Some(CCursorRange::two(start, end)));
+        state.store(ui.ctx(), self.id);
+        true
     }
 
     /// Scrolls a long text by the wheel while it is typed in; the wheel over any other text is the canvas's. egui takes

@@ -14,6 +14,7 @@ mod icons;
 pub mod session;
 pub mod status;
 pub mod theme;
+mod weights;
 
 use darkroom_core::fault::Fault;
 

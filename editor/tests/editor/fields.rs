@@ -119,6 +119,20 @@ fn several_lines_are_typed() {
 }
 
 #[test]
+fn words_of_a_prompt_are_weighed_by_ctrl_and_arrows() {
+    let mut room = page();
+    room.click(room.text_field("prose").center());
+    room.type_in("a red house");
+    room.key(CTRL, Key::ArrowUp);
+    room.key(CTRL, Key::ArrowUp);
+    assert_eq!(value(&room, "prose").as_deref(), Some("\"a red (house:1.1)\""));
+    room.key(CTRL, Key::ArrowDown);
+    room.key(CTRL, Key::ArrowDown);
+    assert_eq!(value(&room, "prose").as_deref(), Some("\"a red house\""));
+    assert_eq!(room.steps().len(), 1);
+}
+
+#[test]
 fn a_line_that_may_be_left_out_goes_when_it_is_emptied() {
     let mut room = page();
     put(&mut room, "extra", "x");
