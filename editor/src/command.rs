@@ -29,6 +29,7 @@ pub enum Command {
     Bypass,
     Collapse,
     Pin,
+    Colour,
     Frame,
     Note,
     Arrange,
@@ -133,6 +134,7 @@ commands! {
         Bypass "Bypass" [CTRL B];
         Collapse "Collapse" [NONE H, ALT C];
         Pin "Pin" [NONE P];
+        Colour "Colour…" [NONE C];
         Frame "Frame" [CTRL G];
         Note "Note" [NONE N];
         Arrange "Lay out" [CTRL_SHIFT L];

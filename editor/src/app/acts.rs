@@ -61,6 +61,10 @@ impl App {
             Command::Bypass => self.mode("bypass", Mode::Bypassed),
             Command::Collapse => self.each("collapse", |id, node| Edit::Collapse(id, !node.collapsed)),
             Command::Pin => self.each("pin", |id, node| Edit::Pin(id, !node.pinned)),
+            Command::Colour => match self.tab().view.selection.is_empty() {
+                true => self.say("choose what is to be coloured first"),
+                false => self.palette = Some(Palette::colours()),
+            },
             Command::Frame => self.frame(),
             Command::Note => self.note(),
             Command::Arrange => self.arrange(),
@@ -274,6 +278,18 @@ impl App {
         let nodes = tab.document.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
         let edits = nodes.map(|(id, node)| edit(*id, node)).collect();
         self.step(name, edits);
+    }
+
+    /// Gives all that is chosen a colour, or takes it away.
+    pub(super) fn colour(&mut self, name: Option<&str>) {
+        let colour = name.map(str::to_owned);
+        let Tab { document, view, .. } = self.tab();
+        let sheet = document.sheet();
+        let nodes = view.selection.nodes.iter().map(|id| Edit::Colour(*id, colour.clone()));
+        let frames = view.selection.frames.iter().filter_map(|id| Some((*id, sheet.frames.get(id)?.clone())));
+        let frames = frames.map(|(id, frame)| Edit::Frame(id, Frame { colour: colour.clone(), ..frame }));
+        let edits = nodes.chain(frames).collect();
+        self.step("colour", edits);
     }
 
     fn mode(&mut self, name: &str, mode: Mode) {

@@ -8,7 +8,7 @@ use super::App;
 use crate::canvas::Loose;
 use crate::command::{COMMANDS, Command};
 use crate::document::{Edit, Node, NodeId, Point, Wire};
-use crate::theme::Theme;
+use crate::theme::{COLOURS, Theme};
 
 /// What is searched for.
 pub struct Palette {
@@ -25,6 +25,8 @@ enum What {
     Commands,
     /// What can be done with what is chosen, at a place of the window.
     Menu(Pos2),
+    /// Colours for what is chosen.
+    Colours,
 }
 
 /// Something that was found.
@@ -40,10 +42,12 @@ struct Found {
 enum Pick {
     Node(&'static str),
     Command(Command),
+    /// A colour by its name, or none.
+    Colour(Option<&'static str>),
 }
 
 /// What stands in the menu of a node.
-const NODE_MENU: [Command; 13] = [
+const NODE_MENU: [Command; 14] = [
     Command::RunTo,
     Command::Rename,
     Command::Duplicate,
@@ -53,6 +57,7 @@ const NODE_MENU: [Command; 13] = [
     Command::Bypass,
     Command::Collapse,
     Command::Pin,
+    Command::Colour,
     Command::Frame,
     Command::SelectLinked,
     Command::DeleteJoin,
@@ -79,6 +84,11 @@ impl Palette {
     /// Searches for a command.
     pub fn commands() -> Self {
         Self { what: What::Commands, text: String::new(), chosen: 0, fresh: true }
+    }
+
+    /// Searches for a colour.
+    pub fn colours() -> Self {
+        Self { what: What::Colours, text: String::new(), chosen: 0, fresh: true }
     }
 
     /// Shows a menu.
@@ -110,6 +120,17 @@ impl Palette {
                     .collect()
             }
             What::Commands => self.commands_of(ctx, COMMANDS.iter().map(|about| about.command)),
+            What::Colours => {
+                let names = COLOURS.iter().map(|(name, _)| Some(*name)).chain([None]);
+                names
+                    .filter_map(|name| {
+                        let title = name.unwrap_or("none").to_owned();
+                        let score = score(&self.text, &title)?;
+                        let (aside, doc) = (String::new(), String::new());
+                        Some(Found { title, aside, doc, score, pick: Pick::Colour(name) })
+                    })
+                    .collect()
+            }
             What::Menu(_) => {
                 let list: &[Command] = if on_nodes { &NODE_MENU } else { &CANVAS_MENU };
                 self.commands_of(ctx, list.iter().copied())
@@ -196,6 +217,7 @@ impl App {
             Picked::One(index) => match (found[index].pick.clone(), &palette.what) {
                 (Pick::Node(kind), What::Nodes { at, loose }) => self.add(kind, *at, loose.as_ref()),
                 (Pick::Node(_), _) => (),
+                (Pick::Colour(name), _) => self.colour(name),
                 (Pick::Command(command), _) => self.act(ctx, command),
             },
         }
@@ -270,6 +292,7 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found]) -> Picked {
                 let hint = match &palette.what {
                     What::Nodes { loose: Some(_), .. } => "a node for this wire",
                     What::Nodes { .. } => "search nodes",
+                    What::Colours => "search colours",
                     _ => "search commands",
                 };
                 let edit = TextEdit::singleline(&mut palette.text).hint_text(hint).desired_width(f32::INFINITY);

@@ -131,6 +131,24 @@ fn nodes_are_muted_and_bypassed_and_collapsed() {
 }
 
 #[test]
+fn what_is_chosen_is_coloured_and_loses_its_colour() {
+    let mut room = row();
+    room.click(room.head("a"));
+    room.key(CTRL, Key::G);
+    room.key(CTRL, Key::A);
+    room.key(NONE, Key::C);
+    room.type_in("teal");
+    room.key(NONE, Key::Enter);
+    assert_eq!(room.node("b").colour.as_deref(), Some("teal"));
+    assert_eq!(room.sheet().frames[0].colour.as_deref(), Some("teal"));
+    room.key(NONE, Key::C);
+    room.type_in("none");
+    room.key(NONE, Key::Enter);
+    assert_eq!((&room.node("c").colour, &room.sheet().frames[0].colour), (&None, &None));
+    assert_eq!(room.steps(), ["frame", "colour", "colour"]);
+}
+
+#[test]
 fn a_node_is_renamed_by_f2_and_by_a_double_click_on_its_head() {
     let mut room = row();
     room.click(room.head("a"));
