@@ -14,8 +14,6 @@ use crate::document::NodeId;
 pub struct Status {
     /// Each node of which something is known.
     pub nodes: HashMap<NodeId, NodeStatus>,
-    /// Rises with every change.
-    pub revision: u64,
 }
 
 /// One node.

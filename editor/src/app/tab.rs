@@ -29,6 +29,8 @@ pub struct Tab {
     pub outlook: Option<Outlook>,
     /// All that is wrong with it.
     pub faults: Vec<Arc<Located>>,
+    /// What its last run failed at, as long as nothing is changed and nothing is run again.
+    pub failures: Vec<Arc<Located>>,
     /// Its runs that are not over, the one under way first.
     pub runs: Vec<Run>,
     /// Pictures that its runs left, the newest last.
@@ -41,6 +43,8 @@ pub struct Tab {
     pub sight: Option<Sight>,
     /// Whether the wire that was last held may be drawn.
     pub(super) refusal: Option<(Drop, Option<String>)>,
+    /// The revision that failed.
+    failed_at: u64,
     asked: Option<u64>,
     laid: bool,
 }
@@ -55,8 +59,6 @@ pub struct Run {
     pub outlook: Option<Outlook>,
     /// The share of each node that is done.
     pub shares: HashMap<String, f32>,
-    /// When it began, in seconds of the window's clock.
-    pub began: Option<f64>,
 }
 
 /// A picture that a run left.
@@ -100,6 +102,8 @@ impl Tab {
             status: Status::default(),
             outlook: None,
             faults: Vec::new(),
+            failures: Vec::new(),
+            failed_at: 0,
             runs: Vec::new(),
             made: Vec::new(),
             log: Vec::new(),
@@ -191,7 +195,8 @@ impl Tab {
         let ask = self.ask(wish);
         let graph = Arc::clone(&ask.graph);
         let ticket = backend.run(ask);
-        self.runs.push(Run { ticket, graph, outlook: None, shares: HashMap::new(), began: None });
+        self.failures.clear();
+        self.runs.push(Run { ticket, graph, outlook: None, shares: HashMap::new() });
     }
 
     /// Returns the wish to have what is chosen.
@@ -226,7 +231,6 @@ impl Tab {
 
     fn node(&mut self, name: &str) -> Option<&mut NodeStatus> {
         let id = self.document.sheet().named(name)?;
-        self.status.revision += 1;
         Some(self.status.nodes.entry(id).or_default())
     }
 
@@ -257,6 +261,26 @@ impl Tab {
                 }
             }
         }
+        self.show_failures();
+    }
+
+    /// Shows at the nodes what the last run failed at; once something has changed, that may no longer hold.
+    fn show_failures(&mut self) {
+        if self.failed_at != self.document.revision() {
+            self.failures.clear();
+        }
+        for located in self.failures.clone() {
+            let node = located.place.node.as_ref().map(|(name, _)| name.clone());
+            if let Some(status) = node.and_then(|name| self.node(&name)) {
+                status.state = State::Failed;
+                status.faults.push(located);
+            }
+        }
+    }
+
+    /// Walks over what is wrong with the graph, and then what the last run failed at.
+    pub fn all_faults(&self) -> impl Iterator<Item = &Arc<Located>> {
+        self.faults.iter().chain(&self.failures)
     }
 
     /// Shows a plan at the nodes: what is to be done, or, in a run, what waits.
@@ -288,9 +312,8 @@ impl Tab {
         match told {
             Told::Planned(outlook) => {
                 self.plan(&outlook, true);
-                let run = &mut self.runs[index];
-                run.began = Some(ctx.input(|input| input.time));
-                run.outlook = Some(outlook);
+                self.runs[index].outlook = Some(outlook);
+                self.failures.clear();
             }
             Told::Started { node } => {
                 if let Some(status) = self.node(&node) {
@@ -364,18 +387,15 @@ impl Tab {
                 let node = located.place.node.as_ref().map(|(name, _)| name.clone());
                 let stopped = located.fault.kind == darkroom_core::fault::FaultKind::Cancelled;
                 let weight = if stopped { Weight::Note } else { Weight::Error };
-                let located = Arc::new(located);
-                if let Some(status) = node.as_deref().filter(|_| !stopped).and_then(|name| self.node(name)) {
-                    status.state = State::Failed;
-                    status.faults.push(Arc::clone(&located));
-                }
                 let hint = located.fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
                 self.log.push(Line { weight, node, text: format!("{}{hint}", located.fault.message) });
                 if !stopped {
-                    self.faults.push(located);
+                    self.failures.push(Arc::new(located));
+                    self.failed_at = self.document.revision();
                 }
             }
         }
+        self.show_failures();
         // What is cached has changed.
         self.asked = None;
     }

@@ -177,7 +177,19 @@ fn a_run_that_fails_says_why_at_its_node() {
     until(&mut room, "the run has failed", |room| {
         room.tab().log.iter().any(|line| line.text.contains("the tray is empty"))
     });
+    // The plan that is asked for then knows nothing of it, and takes nothing of it away.
+    until(&mut room, "the plan is known again", |room| room.tab().outlook.is_some() && room.tab().runs.is_empty());
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(5));
+        room.frame([]);
+    }
     assert!(room.reads("the tray is empty"));
+    let failed = room.id("spoil");
+    let status = room.tab().status.of(failed).expect("it was run");
+    assert_eq!((status.state, status.faults.len()), (State::Failed, 1));
+    room.click(room.head("sprout"));
+    room.key(NONE, Key::M);
+    until(&mut room, "the change is planned", |room| room.tab().failures.is_empty());
 }
 
 #[test]

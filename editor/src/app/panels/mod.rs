@@ -70,7 +70,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
         ui.horizontal(|ui| status::status(app, ui));
         ui.add_space(2.0);
     });
-    if app.side.log || !app.tab().faults.is_empty() {
+    if app.side.log || app.tab().all_faults().next().is_some() {
         Panel::bottom("told").resizable(true).default_size(120.0).show(ui, |ui| told::told(app, ui));
     }
     if app.side.shown != Shown::Nothing {

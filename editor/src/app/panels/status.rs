@@ -8,7 +8,7 @@ use crate::theme::Theme;
 
 pub fn status(app: &mut App, ui: &mut Ui) {
     let theme = Theme::current(ui.ctx());
-    let (errors, told) = (app.tab().faults.len(), app.tab().log.len());
+    let (errors, told) = (app.tab().all_faults().count(), app.tab().log.len());
     let text = match errors {
         0 => RichText::new("no faults").color(theme.good),
         1 => RichText::new("1 fault").color(theme.error),

@@ -13,7 +13,7 @@ pub fn told(app: &mut App, ui: &mut Ui) {
     let mut jump = None;
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         let tab = app.tab();
-        for located in &tab.faults {
+        for located in tab.all_faults() {
             let node = located.place.node.as_ref().map(|(name, _)| name.clone());
             let input = located.place.input.as_ref().map(|input| format!(".{input}")).unwrap_or_default();
             let place = node.as_ref().map(|name| format!("{name}{input}: ")).unwrap_or_default();
