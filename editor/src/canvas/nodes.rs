@@ -100,9 +100,31 @@ fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen:
         }
     }
     sockets::show(canvas, frame, state, seen, opacity);
+    if zoom >= PLAIN {
+        tell(canvas, frame, seen, status);
+    }
     if zoom >= PLAIN && !seen.node.collapsed {
         widen(canvas, frame, state, seen);
     }
+}
+
+/// Says, over the head of a node, what would happen to it and why, and what it takes.
+fn tell(canvas: &Ui, frame: &Frame<'_, '_>, seen: &Seen, status: Option<&NodeStatus>) {
+    let Some(status) = status.filter(|status| status.state != State::Unknown) else { return };
+    let head = Rect::from_min_size(seen.rect.min, vec2(seen.rect.width(), theme::HEAD));
+    let response = canvas.interact(head, frame.view.id.with(("head", seen.id)), Sense::hover());
+    response.on_hover_ui(|ui| {
+        super::undo_transform(ui);
+        ui.strong(format!("{} ({})", seen.node.name, seen.node.kind));
+        let why = if status.why.is_empty() { String::new() } else { format!(": {}", status.why) };
+        ui.label(format!("{}{why}", status.state.word()));
+        if let Some(seconds) = status.seconds {
+            ui.weak(format!("{} when it last ran", words_of_seconds(seconds)));
+        }
+        if status.bytes > 0 {
+            ui.weak(format!("{:.1} MiB while it runs", status.bytes as f64 / f64::from(1 << 20)));
+        }
+    });
 }
 
 /// A node that takes no part, or that a wire in hand cannot end at, is faint.
