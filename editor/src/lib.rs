@@ -23,7 +23,7 @@ pub use app::{App, MakeBackend, Options};
 /// Opens the window, and returns when it is closed.
 ///
 /// # Errors
-/// A fault if there is no display, or it cannot be drawn on.
+/// A fault if there is no display, it cannot be drawn on, or the picture of it cannot be written.
 pub fn open(options: Options, make: MakeBackend) -> Result<(), Fault> {
     let (width, height) = options.size.unwrap_or((1280.0, 800.0));
     let viewport = egui::ViewportBuilder::default()
@@ -33,9 +33,14 @@ pub fn open(options: Options, make: MakeBackend) -> Result<(), Fault> {
         .with_min_inner_size([640.0, 400.0])
         .with_drag_and_drop(true);
     let native = eframe::NativeOptions { viewport, renderer: eframe::Renderer::Glow, ..Default::default() };
-    let ran = eframe::run_native("darkroom", native, Box::new(|cc| Ok(Box::new(App::new(cc, options, make)))));
+    let ended = app::Ended::default();
+    let heard = ended.clone();
+    let app = move |cc: &eframe::CreationContext<'_>| App::new(cc, options, make).heard_by(&heard);
+    let ran = eframe::run_native("darkroom", native, Box::new(|cc| Ok(Box::new(app(cc)))));
     ran.map_err(|error| {
         Fault::file(format!("the window cannot be opened: {error}"))
             .hint("run it where there is a display; without one, `darkroom run` runs the same files")
-    })
+    })?;
+    let fault = ended.lock().expect("no thread panics while it holds this").take();
+    fault.map_or(Ok(()), Err)
 }

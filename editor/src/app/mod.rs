@@ -58,7 +58,12 @@ pub struct App {
     large: Option<(usize, egui::Vec2, f32)>,
     screenshot: Option<Shot>,
     keeping: files::Keeping,
+    /// What the window is closed with, for whoever opened it.
+    ended: Ended,
 }
+
+/// What a window is closed with: a fault, if it could not do what it was opened for.
+pub(crate) type Ended = Arc<Mutex<Option<Fault>>>;
 
 /// A question that must be answered first.
 enum Dialog {
@@ -114,6 +119,7 @@ impl App {
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
+            ended: Ended::default(),
         };
         app.recollect();
         // Pictures and models need a graph to go to.
@@ -130,6 +136,12 @@ impl App {
             app.tabs[app.active].run(&mut *app.backend, Wish::default());
         }
         app
+    }
+
+    /// Lets somebody hear what the window is closed with.
+    pub(crate) fn heard_by(mut self, ended: &Ended) -> Self {
+        self.ended = Arc::clone(ended);
+        self
     }
 
     /// Returns the document in front.
@@ -339,7 +351,9 @@ impl App {
             let buffer = image::RgbaImage::from_raw(width as u32, height as u32, pixels);
             let saved = buffer.map(|buffer| image::DynamicImage::ImageRgba8(buffer).to_rgb8().save(&shot.path));
             if let Some(Err(error)) = saved {
-                eprintln!("error: cannot write `{}`: {error}", shot.path.display());
+                let fault = Fault::file(format!("cannot write `{}`: {error}", shot.path.display()));
+                *self.ended.lock().expect("no thread panics while it holds this") =
+                    Some(fault.hint("name a .png file in a folder that can be written"));
             }
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
             return;
