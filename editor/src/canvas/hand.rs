@@ -9,7 +9,7 @@ use egui::{
 use super::camera::snapped;
 use super::gesture::{Gesture, TREMBLE, point_of, widened};
 use super::selection::{Choose, Selection};
-use super::{Action, Frame, Seen, ViewState, loose};
+use super::{Action, Frame, Seen, ViewState, loose, sockets};
 use crate::document::{Edit, FrameId, NodeId, Point, Wire};
 use crate::theme;
 
@@ -322,13 +322,9 @@ fn insert(frame: &Frame<'_, '_>, state: &mut ViewState, seen: &[Seen], id: NodeI
         if course.distance(rect.center()).0 > rect.height() / 2.0 || !course.bounds().intersects(rect) {
             continue;
         }
-        let ends = [(&sheet.nodes.get(&wire.node)?.kind, false), (&sheet.nodes.get(&to)?.kind, true)];
-        let given = frame.view.registry.get(ends[0].0)?.spec();
-        let given = match &wire.output {
-            Some(name) => given.outputs.get(given.output(name)?)?.kind,
-            None => given.outputs.first()?.kind,
-        };
-        let wanted = frame.view.registry.get(ends[1].0)?.spec().input(input)?.1.kind;
+        let given = sockets::kind_of(frame, wire.node, wire.output.as_deref());
+        let reader = frame.view.registry.get(&sheet.nodes.get(&to)?.kind)?.spec();
+        let wanted = reader.input(input)?.1.kind;
         let enter = spec.inputs.iter().find(|own| own.param.is_none() && own.kind.accepts(given));
         let leave = spec.outputs.iter().find(|own| wanted.accepts(own.kind));
         if let (Some(enter), Some(leave)) = (enter, leave) {

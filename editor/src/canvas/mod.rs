@@ -437,14 +437,6 @@ impl Frame<'_, '_> {
     }
 
     fn wire_colour(&self, wire: &crate::document::Wire) -> egui::Color32 {
-        let kind = self.view.sheet.nodes.get(&wire.node).and_then(|node| {
-            let outputs = &self.view.registry.get(&node.kind)?.spec().outputs;
-            match &wire.output {
-                Some(name) => outputs.iter().find(|output| output.name == *name),
-                None => outputs.first(),
-            }
-            .map(|output| output.kind)
-        });
-        self.theme.kind(kind.unwrap_or(darkroom_core::types::Kind::ANY))
+        self.theme.kind(sockets::kind_of(self, wire.node, wire.output.as_deref()))
     }
 }

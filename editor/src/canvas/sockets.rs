@@ -96,7 +96,8 @@ fn grab(
     state.gesture = Grip::Wire(loose).take(sheet, &state.selection, seen.rect.min + socket.at);
 }
 
-fn kind_of(frame: &Frame<'_, '_>, node: NodeId, output: Option<&str>) -> Kind {
+/// Returns what an output gives; without a name it is the only one.
+pub fn kind_of(frame: &Frame<'_, '_>, node: NodeId, output: Option<&str>) -> Kind {
     let found = frame.view.sheet.nodes.get(&node).and_then(|node| {
         let outputs = &frame.view.registry.get(&node.kind)?.spec().outputs;
         match output {
