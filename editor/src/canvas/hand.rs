@@ -323,10 +323,10 @@ fn insert(frame: &Frame<'_, '_>, state: &mut ViewState, seen: &[Seen], id: NodeI
             continue;
         }
         let given = sockets::kind_of(frame, wire.node, wire.output.as_deref());
-        let reader = frame.view.registry.get(&sheet.nodes.get(&to)?.kind)?.spec();
-        let wanted = reader.input(input)?.1.kind;
+        let reader = sheet.nodes.get(&to).and_then(|node| frame.view.registry.get(&node.kind));
+        let Some((_, wanted)) = reader.and_then(|reader| reader.spec().input(input)) else { continue };
         let enter = spec.inputs.iter().find(|own| own.param.is_none() && own.kind.accepts(given));
-        let leave = spec.outputs.iter().find(|own| wanted.accepts(own.kind));
+        let leave = spec.outputs.iter().find(|own| wanted.kind.accepts(own.kind));
         if let (Some(enter), Some(leave)) = (enter, leave) {
             let output = (spec.outputs.len() > 1).then(|| leave.name.to_owned());
             let first = Wire { bends: Vec::new(), ..wire.clone() };
