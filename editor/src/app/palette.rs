@@ -2,7 +2,7 @@
 
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::Spec;
-use egui::{Align2, Area, Context, Id, Key, Modifiers, Order, Pos2, ScrollArea, TextEdit, vec2};
+use egui::{Align2, Area, Context, Id, Key, Modifiers, Order, Pos2, ScrollArea, TextEdit, Ui, vec2};
 
 use super::App;
 use crate::canvas::Loose;
@@ -260,85 +260,103 @@ enum Picked {
     One(usize),
 }
 
+/// Shows the palette, and says what was picked.
 fn show(ctx: &Context, palette: &mut Palette, found: &[Found]) -> Picked {
-    let theme = Theme::current(ctx);
-    let typed = ctx.input_mut(|input| {
-        let mut moved = 0_i64;
-        if input.consume_key(Modifiers::NONE, Key::ArrowDown) {
-            moved += 1;
-        }
-        if input.consume_key(Modifiers::NONE, Key::ArrowUp) {
-            moved -= 1;
-        }
-        (moved, input.consume_key(Modifiers::NONE, Key::Enter))
-    });
+    let (moved, entered) = keys(ctx);
     let last = found.len().saturating_sub(1);
-    palette.chosen = (palette.chosen.min(last) as i64 + typed.0).clamp(0, last as i64) as usize;
-    if typed.1 && !found.is_empty() {
+    palette.chosen = (palette.chosen.min(last) as i64 + moved).clamp(0, last as i64) as usize;
+    if entered && !found.is_empty() {
         return Picked::One(palette.chosen);
     }
     let is_menu = matches!(palette.what, What::Menu(_));
-    let mut area = Area::new(Id::unique("palette")).order(Order::Foreground);
-    area = match palette.what {
+    let area = Area::new(Id::unique("palette")).order(Order::Foreground);
+    let area = match palette.what {
         What::Menu(at) => area.fixed_pos(at),
         _ => area.anchor(Align2::CENTER_TOP, vec2(0.0, 84.0)),
     };
-    let mut picked = Picked::Nothing;
+    let (width, margin) = if is_menu { (240.0, 4.0) } else { (440.0, 10.0) };
     let shown = area.show(ctx, |ui| {
-        egui::Frame::popup(ui.style()).inner_margin(if is_menu { 4.0 } else { 10.0 }).show(ui, |ui| {
-            let width = if is_menu { 240.0 } else { 440.0 };
+        let inside = egui::Frame::popup(ui.style()).inner_margin(margin).show(ui, |ui| {
             ui.set_width(width);
             if !is_menu {
-                let hint = match &palette.what {
-                    What::Nodes { loose: Some(_), .. } => "a node for this wire",
-                    What::Nodes { .. } => "search nodes",
-                    What::Colours => "search colours",
-                    _ => "search commands",
-                };
-                let edit = TextEdit::singleline(&mut palette.text).hint_text(hint).desired_width(f32::INFINITY);
-                let response = ui.add(edit.margin(vec2(8.0, 6.0)));
-                ctx.accesskit_node_builder(response.id, |node| node.set_label("search"));
-                if palette.fresh {
-                    response.request_focus();
-                }
-                if response.changed() {
-                    palette.chosen = 0;
-                }
-                ui.add_space(2.0);
+                search(ui, palette);
             }
-            ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
-                for (index, each) in found.iter().enumerate() {
-                    let chosen = index == palette.chosen;
-                    let button = egui::Button::selectable(chosen, each.title.as_str())
-                        .right_text(egui::RichText::new(&each.aside).weak().size(11.0))
-                        .min_size(vec2(width - 16.0, 24.0));
-                    let response = ui.add(button);
-                    if chosen && typed.0 != 0 {
-                        response.scroll_to_me(None);
-                    }
-                    if response.clicked() {
-                        picked = Picked::One(index);
-                    }
-                }
-                if found.is_empty() {
-                    ui.weak("nothing of that name");
-                }
-            });
-            if let Some(each) = found.get(palette.chosen).filter(|each| !each.doc.is_empty()) {
-                ui.separator();
-                let first = each.doc.split("\n\n").next().unwrap_or_default();
-                ui.label(egui::RichText::new(first).color(theme.weak).size(12.0));
-            }
+            let picked = list(ui, palette.chosen, found, moved != 0);
+            manual(ui, found.get(palette.chosen));
+            picked
         });
+        inside.inner
     });
     let outside = ctx.input(|input| {
         input.pointer.any_pressed() && input.pointer.interact_pos().is_some_and(|at| !shown.response.rect.contains(at))
     });
-    if !palette.fresh && outside && matches!(picked, Picked::Nothing) {
-        picked = Picked::Away;
+    // The press that called it does not send it away.
+    let fresh = std::mem::take(&mut palette.fresh);
+    match shown.inner {
+        Some(index) => Picked::One(index),
+        None if outside && !fresh => Picked::Away,
+        None => Picked::Nothing,
     }
-    palette.fresh = false;
+}
+
+/// Takes out of the input how far the mark goes down, and whether what is marked is picked.
+fn keys(ctx: &Context) -> (i64, bool) {
+    ctx.input_mut(|input| {
+        let mut pressed = |key| input.consume_key(Modifiers::NONE, key);
+        let moved = i64::from(pressed(Key::ArrowDown)) - i64::from(pressed(Key::ArrowUp));
+        (moved, pressed(Key::Enter))
+    })
+}
+
+/// The field to type in.
+fn search(ui: &mut Ui, palette: &mut Palette) {
+    let hint = match &palette.what {
+        What::Nodes { loose: Some(_), .. } => "a node for this wire",
+        What::Nodes { .. } => "search nodes",
+        What::Colours => "search colours",
+        _ => "search commands",
+    };
+    let edit = TextEdit::singleline(&mut palette.text).hint_text(hint).desired_width(f32::INFINITY);
+    let response = ui.add(edit.margin(vec2(8.0, 6.0)));
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("search"));
+    if palette.fresh {
+        response.request_focus();
+    }
+    if response.changed() {
+        palette.chosen = 0;
+    }
+    ui.add_space(2.0);
+}
+
+/// What was found, and which of it was pressed.
+fn list(ui: &mut Ui, marked: usize, found: &[Found], moved: bool) -> Option<usize> {
+    let mut picked = None;
+    let size = vec2(ui.available_width() - 16.0, 24.0);
+    ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
+        for (index, each) in found.iter().enumerate() {
+            let aside = egui::RichText::new(&each.aside).weak().size(11.0);
+            let button = egui::Button::selectable(index == marked, each.title.as_str()).right_text(aside);
+            let response = ui.add(button.min_size(size));
+            if index == marked && moved {
+                response.scroll_to_me(None);
+            }
+            if response.clicked() {
+                picked = Some(index);
+            }
+        }
+        if found.is_empty() {
+            ui.weak("nothing of that name");
+        }
+    });
     picked
+}
+
+/// The first words of the manual of what is marked.
+fn manual(ui: &mut Ui, marked: Option<&Found>) {
+    let Some(each) = marked.filter(|each| !each.doc.is_empty()) else { return };
+    ui.separator();
+    let first = each.doc.split("\n\n").next().unwrap_or_default();
+    ui.label(egui::RichText::new(first).color(Theme::current(ui.ctx()).weak).size(12.0));
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Questions that must be answered first.
 
-use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 use std::sync::Arc;
+
+use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 
 use crate::app::files::Over;
 use crate::app::{App, Dialog, Tab, browser};
