@@ -28,6 +28,8 @@ pub struct Settings {
     pub panel: Option<String>,
     /// Whether the log is shown.
     pub log: bool,
+    /// Edge of the gallery's pictures in points.
+    pub thumbnail: f32,
     /// What was seen of files, the last one first.
     pub views: Vec<(PathBuf, Sight)>,
 }
@@ -53,7 +55,7 @@ pub struct Sight {
 impl Default for Settings {
     fn default() -> Self {
         let panel = Some("results".to_owned());
-        Self { recent: Vec::new(), look: None, scale: 1.0, panel, log: false, views: Vec::new() }
+        Self { recent: Vec::new(), look: None, scale: 1.0, panel, log: false, thumbnail: 120.0, views: Vec::new() }
     }
 }
 
@@ -83,6 +85,7 @@ impl Settings {
     fn sound(mut self) -> Self {
         let usable = |value: f32| value.is_finite();
         self.scale = if usable(self.scale) { self.scale.clamp(0.6, 2.5) } else { 1.0 };
+        self.thumbnail = if usable(self.thumbnail) { self.thumbnail.clamp(64.0, 384.0) } else { 120.0 };
         self.views.retain(|(_, sight)| {
             let Sight { centre: (x, y), zoom } = *sight;
             [x, y, zoom].into_iter().all(usable) && (0.05..=3.0).contains(&zoom)

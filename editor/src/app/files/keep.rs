@@ -10,7 +10,7 @@ use super::words;
 use crate::app::panels::{Shown, Side};
 use crate::app::{App, Dialog, Tab};
 use crate::document::Document;
-use crate::session::{Closing, Disk, DocumentId, Journal, Left, Look, Settings, Sight};
+use crate::session::{Closing, Disk, DocumentId, Journal, Left, Look, Settings, Sight, Stars};
 
 /// What the window keeps of files.
 #[derive(Default)]
@@ -46,7 +46,8 @@ impl App {
     pub(in crate::app) fn recollect(&mut self) {
         let Some(state) = self.keeping.disk.state.clone() else { return };
         let (settings, fault) = Settings::read(&state);
-        self.side = Side { shown: Shown::named(settings.panel.as_deref()), log: settings.log };
+        self.gallery.stars = Stars::open(Some(&state));
+        self.side = Side { shown: Shown::named(settings.panel.as_deref()), log: settings.log, ..Side::default() };
         self.keeping.settings = settings.clone();
         self.keeping.written = Some((settings, Instant::now()));
         if let Some(fault) = fault {

@@ -2,21 +2,32 @@
 
 mod bar;
 pub mod dialogs;
-mod over;
-mod side;
+mod faults;
+mod large;
+mod log;
+mod memory;
+mod notices;
+mod past;
+mod results;
+mod runs;
 mod status;
-mod told;
+mod steps;
 
 use egui::{MenuBar, Panel, Ui};
 
 pub use self::dialogs::dialogs;
-pub use self::over::{large, notices};
+pub use self::large::large;
+pub use self::log::Sieve;
+pub use self::memory::Stock;
+pub use self::notices::notices;
 use crate::app::App;
 
 /// Which panels are open.
 pub struct Side {
     /// What is shown at the right.
     pub shown: Shown,
+    /// Whether what is wrong is shown below.
+    pub faults: bool,
     /// Whether the log is shown below.
     pub log: bool,
 }
@@ -26,6 +37,10 @@ pub struct Side {
 pub enum Shown {
     /// Pictures that were made.
     Results,
+    /// What runs and what waits.
+    Runs,
+    /// What sits in memory and on disk.
+    Memory,
     /// Steps that can be undone.
     History,
     /// Nothing.
@@ -37,6 +52,8 @@ impl Shown {
     pub fn name(self) -> Option<&'static str> {
         match self {
             Self::Results => Some("results"),
+            Self::Runs => Some("runs"),
+            Self::Memory => Some("memory"),
             Self::History => Some("history"),
             Self::Nothing => None,
         }
@@ -46,6 +63,8 @@ impl Shown {
     pub fn named(name: Option<&str>) -> Self {
         match name {
             None => Self::Nothing,
+            Some("runs") => Self::Runs,
+            Some("memory") => Self::Memory,
             Some("history") => Self::History,
             Some(_) => Self::Results,
         }
@@ -54,7 +73,7 @@ impl Shown {
 
 impl Default for Side {
     fn default() -> Self {
-        Self { shown: Shown::Results, log: false }
+        Self { shown: Shown::Results, faults: false, log: false }
     }
 }
 
@@ -70,10 +89,23 @@ pub fn show(app: &mut App, ui: &mut Ui) {
         ui.horizontal(|ui| status::status(app, ui));
         ui.add_space(2.0);
     });
-    if app.side.log || app.tab().all_faults().next().is_some() {
-        Panel::bottom("told").resizable(true).default_size(120.0).show(ui, |ui| told::told(app, ui));
+    if app.side.faults {
+        Panel::bottom("faults").resizable(true).default_size(120.0).show(ui, |ui| faults::show(app, ui));
     }
-    if app.side.shown != Shown::Nothing {
-        Panel::right("side").resizable(true).default_size(248.0).show(ui, |ui| side::side(app, ui));
+    if app.side.log {
+        Panel::bottom("log").resizable(true).default_size(140.0).show(ui, |ui| log::show(app, ui));
+    }
+    let shown = app.side.shown;
+    if shown != Shown::Nothing {
+        Panel::right("side").resizable(true).default_size(280.0).show(ui, |ui| {
+            ui.add_space(4.0);
+            match shown {
+                Shown::Results => results::show(app, ui),
+                Shown::Runs => runs::show(app, ui),
+                Shown::Memory => memory::show(app, ui),
+                Shown::History => steps::show(app, ui),
+                Shown::Nothing => (),
+            }
+        });
     }
 }

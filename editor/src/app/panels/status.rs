@@ -9,19 +9,31 @@ use crate::theme::Theme;
 pub fn status(app: &mut App, ui: &mut Ui) {
     let theme = Theme::current(ui.ctx());
     let (errors, told) = (app.tab().all_faults().count(), app.tab().log.len());
-    let text = match errors {
-        0 => RichText::new("no faults").color(theme.good),
-        1 => RichText::new("1 fault").color(theme.error),
-        count => RichText::new(format!("{count} faults")).color(theme.error),
-    };
-    ui.label(text);
+    let first = app.tab().all_faults().next().map(ToString::to_string);
+    match first {
+        None => drop(ui.label(RichText::new("no faults").color(theme.good))),
+        Some(first) => {
+            let word = if errors == 1 { "fault" } else { "faults" };
+            let text = RichText::new(format!("{errors} {word}")).color(theme.error);
+            // It opens when somebody asks for it: a canvas that jumps while one types helps nobody.
+            if ui.selectable_label(app.side.faults, text).on_hover_text(first).clicked() {
+                app.side.faults = !app.side.faults;
+            }
+        }
+    }
     if ui.selectable_label(app.side.log, format!("log ({told})")).clicked() {
         app.side.log = !app.side.log;
     }
     let sheet = app.tab().document.sheet();
     ui.weak(format!("{} nodes", sheet.nodes.len()));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        for (shown, title) in [(Shown::History, "history"), (Shown::Results, "results")] {
+        let all = [
+            (Shown::History, "history"),
+            (Shown::Memory, "memory"),
+            (Shown::Runs, "runs"),
+            (Shown::Results, "results"),
+        ];
+        for (shown, title) in all {
             if ui.selectable_label(app.side.shown == shown, title).clicked() {
                 app.side.shown = if app.side.shown == shown { Shown::Nothing } else { shown };
             }
