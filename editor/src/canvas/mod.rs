@@ -5,6 +5,7 @@
 //! plain boxes, so that a frame costs what is seen and not what is there.
 
 mod camera;
+mod crisp;
 mod frames;
 mod gesture;
 mod hand;
@@ -281,6 +282,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
     nodes::show(&mut canvas, &mut frame, state, &seen);
     hand::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
     wheel(&canvas, view.habits, state, window);
+    crisp::sharpen(ui.ctx(), layer, transform.scaling);
     set_transform(ui.ctx(), TSTransform::IDENTITY);
     frame.actions
 }
