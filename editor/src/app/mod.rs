@@ -17,14 +17,15 @@ mod times;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use darkroom_core::fault::{Fault, Faults};
+use darkroom_core::fault::{Fault, FaultKind, Faults};
 use darkroom_core::plan::Wish;
 use eframe::CreationContext;
-use egui::{CentralPanel, Context, Ui};
+use egui::{Context, Ui};
 
-use crate::canvas::{self, Action, Drop, Habits, View};
+use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
+use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
@@ -60,7 +61,6 @@ pub struct App {
     dialog: Option<Dialog>,
     /// Sentences for the person, with the time until which they are shown.
     notices: Vec<(String, f64)>,
-    side: panels::Side,
     /// How runs are asked for.
     queue: queue::Queue,
     /// Pictures that were read.
@@ -71,6 +71,10 @@ pub struct App {
     stock: panels::Stock,
     /// Which lines of the log are shown.
     sieve: panels::Sieve,
+    tiles: panels::Tiles,
+    keymap: Keymap,
+    /// The window of settings, while it is open.
+    page: Option<panels::settings::Page>,
     /// A picture that is looked at large.
     large: Option<gallery::Large>,
     screenshot: Option<Shot>,
@@ -134,12 +138,14 @@ impl App {
             palette: None,
             dialog: None,
             notices: Vec::new(),
-            side: panels::Side::default(),
             queue: queue::Queue::default(),
             shelf: shelf::Shelf::default(),
             gallery: gallery::Gallery::default(),
             stock: panels::Stock::default(),
             sieve: panels::Sieve::default(),
+            tiles: panels::Tiles::default(),
+            keymap: Keymap::default(),
+            page: None,
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
@@ -246,6 +252,9 @@ impl App {
         match first {
             None => self.call(ctx, &title, Ok(seconds)),
             Some(fault) if began => {
+                if fault.kind != FaultKind::Cancelled {
+                    self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
+                }
                 self.call(ctx, &title, Err(fault.message.clone()));
                 self.say(fault.message);
             }
@@ -264,8 +273,8 @@ impl App {
         self.hear(&ctx);
         self.keys(&ctx);
         panels::show(self, ui);
-        CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| self.canvas(ui));
         self.palette(&ctx);
+        panels::settings(self, &ctx);
         panels::dialogs(self, &ctx);
         panels::large(self, &ctx);
         panels::notices(self, &ctx);
@@ -291,14 +300,21 @@ impl App {
             }
         });
         if let Some((command, text)) = clipboard {
-            self.clipboard(ctx, command, &text);
+            // Another command may have been given the key for it.
+            match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {
+                (Command::Cut, Some(other)) => self.act(ctx, other),
+                (Command::Cut, None) => (),
+                _ => self.clipboard(ctx, command, &text),
+            }
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
         self.arrive();
+        let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
         // A picture that is looked at large has keys of its own.
-        let mut blocked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some();
-        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+        let mut blocked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some() || hears;
+        if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
             let asked = self.palette.take().is_some() | self.dialog.take().is_some();
             self.keeping.closing = None;
             if !asked {
@@ -306,7 +322,7 @@ impl App {
             }
         }
         // What is pressed after a command that asks something is meant for the question.
-        while !blocked && let Some(command) = Command::pressed(ctx) {
+        while !blocked && let Some(command) = self.keymap.pressed(ctx) {
             self.act(ctx, command);
             blocked = self.palette.is_some() || self.dialog.is_some();
         }
@@ -317,7 +333,7 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
-        let Self { tabs, active, backend, .. } = self;
+        let Self { tabs, active, backend, keeping, .. } = self;
         let tab = &mut tabs[*active];
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
@@ -337,7 +353,7 @@ impl App {
                 registry: backend.registry(),
                 status: &tab.status,
                 refuse: &refuse,
-                habits: Habits::default(),
+                habits: keeping.settings.habits,
             };
             let actions = canvas::show(ui, &view, &mut state);
             let asked = asked.into_inner();

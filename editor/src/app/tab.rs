@@ -9,7 +9,7 @@ use darkroom_core::plan::{Goal, Wish};
 use egui::Id;
 
 use super::running::{Line, Made, Run};
-use crate::canvas::{Drop, Habits, View, ViewState};
+use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, PastRuns, Sight};
 use crate::status::{NodeStatus, State, Status};
@@ -130,7 +130,7 @@ impl Tab {
             registry: backend.registry(),
             status: &self.status,
             refuse: &|_| None,
-            habits: Habits::default(),
+            habits: crate::habits::Habits::default(),
         };
         act(&view, &mut self.view)
     }

@@ -105,9 +105,8 @@ fn a_late_answer_is_left_aside() {
 fn a_fault_is_shown_at_its_field_and_its_node_and_below_and_a_click_leads_there() {
     let mut room = Room::new(&text());
     answer(&mut room, Err(faults("shout", "shout", "loudness", "`loudness` is too loud")));
-    // The canvas stays as it is until somebody asks.
     assert!(!room.reads("fill it"));
-    room.click_words("1 fault");
+    room.click(room.sentence("1 fault"));
     assert!(room.reads("shout.loudness: `loudness` is too loud") && room.reads("fill it"));
     let status = room.tab().status.of(room.id("shout")).expect("it is known").clone();
     assert_eq!(status.faults.len(), 1);
@@ -185,7 +184,6 @@ fn a_run_that_fails_says_why_at_its_node() {
         std::thread::sleep(Duration::from_millis(5));
         room.frame([]);
     }
-    room.click_words("1 fault");
     assert!(room.reads("the tray is empty"));
     let failed = room.id("spoil");
     let status = room.tab().status.of(failed).expect("it was run");
