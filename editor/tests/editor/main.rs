@@ -7,6 +7,8 @@ mod fields;
 mod keys;
 mod killed;
 mod palette;
+mod raster;
 mod room;
 mod runs;
+mod states;
 mod wires;

@@ -26,6 +26,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::desk::{Desk, Fake, Page};
+use crate::raster::Raster;
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -84,7 +85,11 @@ impl Room {
         let options =
             Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk: Disk::default() };
         let app = App::with_backend(options, backend);
-        let builder = Harness::builder().with_size(vec2(1400.0, 1000.0)).with_step_dt(1.0 / 60.0).with_max_steps(60);
+        let builder = Harness::builder()
+            .with_size(vec2(1400.0, 1000.0))
+            .with_step_dt(1.0 / 60.0)
+            .with_max_steps(60)
+            .renderer(Raster::default());
         let builder = builder.with_context_setup(|ctx| {
             Theme::install(ctx);
             ctx.options_mut(|options| options.zoom_with_keyboard = false);
