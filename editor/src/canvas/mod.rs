@@ -29,6 +29,7 @@ pub use shape::{Shape, Shapes, Socket};
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
 use crate::fields::is_wheel_kept;
+use crate::habits::Habits;
 use crate::status::Status;
 use crate::theme::{self, Theme};
 use gesture::Gesture;
@@ -54,21 +55,6 @@ pub struct View<'a> {
     pub refuse: &'a dyn Fn(&Drop) -> Option<String>,
     /// How it behaves.
     pub habits: Habits,
-}
-
-/// How the canvas behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Habits {
-    /// Whether places are brought to the grid.
-    pub snap: bool,
-    /// Whether the wheel moves the view up and down, instead of zooming.
-    pub wheel_pans: bool,
-}
-
-impl Default for Habits {
-    fn default() -> Self {
-        Self { snap: true, wheel_pans: false }
-    }
 }
 
 /// What the canvas remembers between frames.
