@@ -7,6 +7,7 @@ mod fields;
 mod keys;
 mod killed;
 mod palette;
+mod panels;
 mod raster;
 mod room;
 mod runs;

@@ -19,7 +19,7 @@ use darkroom_editor::app::Tab;
 use darkroom_editor::document::{Node, NodeId, Sheet};
 use darkroom_editor::session::{Backend, Disk, Local, News};
 use darkroom_editor::theme::Theme;
-use darkroom_editor::{App, Options};
+use darkroom_editor::{App, Options, Template};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
@@ -27,6 +27,20 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::desk::{Desk, Fake, Page};
 use crate::raster::Raster;
+
+/// What this window has to begin with.
+const TEMPLATES: &[Template] = &[
+    Template {
+        name: "ink",
+        text: "// Loud words.\n(darkroom: 1, nodes: {\"loud\": (type: \"shout\", text: \"ink\")})",
+        picture: None,
+    },
+    Template {
+        name: "leaf",
+        text: "(darkroom: 1, nodes: {\"a\": (type: \"grow\"), \"b\": (type: \"grow\", on: (from: \"a\"))})",
+        picture: None,
+    },
+];
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -82,8 +96,15 @@ impl Room {
 
     fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
-        let options =
-            Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk: Disk::default() };
+        let options = Options {
+            files: Vec::new(),
+            template,
+            templates: TEMPLATES,
+            screenshot: None,
+            size: None,
+            run: false,
+            disk: Disk::default(),
+        };
         let app = App::with_backend(options, backend);
         let builder = Harness::builder()
             .with_size(vec2(1400.0, 1000.0))
