@@ -12,7 +12,7 @@ use darkroom_core::node::Node;
 use darkroom_core::registry::Registry;
 use darkroom_core::testing::{Leaf, Loudness};
 use darkroom_editor::document::{Edit, Point};
-use darkroom_editor::session::{Ask, Backend, Disk, News, Ticket};
+use darkroom_editor::session::{Ask, Backend, Disk, News, Place, Spare, Ticket};
 use darkroom_editor::status::Thumb;
 use darkroom_editor::theme::Theme;
 use darkroom_editor::{App, Options};
@@ -72,9 +72,15 @@ impl Backend for Nobody {
 
     fn foresee(&mut self, _: Ask) {}
 
-    fn run(&mut self, _: Ask) -> Ticket {
+    fn run(&mut self, _: Ask, _: Place) -> Ticket {
         Ticket(1)
     }
+
+    fn hasten(&mut self, _: Ticket) {}
+
+    fn take_stock(&mut self) {}
+
+    fn let_go(&mut self, _: Spare) {}
 
     fn cancel(&mut self, _: Ticket) {}
 

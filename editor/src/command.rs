@@ -40,9 +40,13 @@ pub enum Command {
     ZoomOne,
     Find,
     Run,
-    RunFresh,
+    RunFront,
     RunTo,
+    RunFresh,
+    RunChanged,
     Stop,
+    ClearQueue,
+    StopAll,
     Palette,
     Theme,
     Settings,
@@ -159,9 +163,13 @@ commands! {
     }
     Run {
         Run "Run" [CTRL Enter];
+        RunFront "Run before others" [CTRL_SHIFT Enter];
         RunTo "Run to what is chosen" [SHIFT Enter];
-        RunFresh "Run everything anew" [CTRL_SHIFT Enter];
+        RunFresh "Run everything anew" [ALT Enter];
+        RunChanged "Run whenever it changes";
         Stop "Stop" [CTRL_ALT Enter];
+        ClearQueue "Clear what waits" [CTRL_SHIFT Backspace];
+        StopAll "Stop all, and clear what waits";
     }
 }
 

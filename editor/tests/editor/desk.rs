@@ -9,7 +9,7 @@ use darkroom_core::context::Context;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::registry::Registry;
 use darkroom_core::testing::Loudness;
-use darkroom_editor::session::{Ask, Backend, News, Ticket};
+use darkroom_editor::session::{Ask, Backend, News, Place, Spare, Ticket};
 
 /// A node with fields of every kind.
 #[derive(darkroom_core::Node)]
@@ -58,6 +58,14 @@ pub struct Desk {
     pub foreseen: Vec<Ask>,
     /// Runs.
     pub runs: Vec<(Ticket, Ask)>,
+    /// Where each of them was to stand.
+    pub places: Vec<Place>,
+    /// Runs that were to go first.
+    pub hastened: Vec<Ticket>,
+    /// How often it was asked what sits in memory.
+    pub stock: usize,
+    /// What was to be let go of.
+    pub spared: Vec<Spare>,
     /// Runs that were to stop.
     pub cancelled: Vec<Ticket>,
     /// Graphs that were to be checked at once.
@@ -89,8 +97,9 @@ impl Backend for Fake {
         self.desk.borrow_mut().foreseen.push(ask);
     }
 
-    fn run(&mut self, ask: Ask) -> Ticket {
+    fn run(&mut self, ask: Ask, place: Place) -> Ticket {
         let mut desk = self.desk.borrow_mut();
+        desk.places.push(place);
         let ticket = Ticket(desk.runs.len() as u64 + 1);
         desk.runs.push((ticket, ask));
         ticket
@@ -98,6 +107,18 @@ impl Backend for Fake {
 
     fn cancel(&mut self, ticket: Ticket) {
         self.desk.borrow_mut().cancelled.push(ticket);
+    }
+
+    fn hasten(&mut self, ticket: Ticket) {
+        self.desk.borrow_mut().hastened.push(ticket);
+    }
+
+    fn take_stock(&mut self) {
+        self.desk.borrow_mut().stock += 1;
+    }
+
+    fn let_go(&mut self, spare: Spare) {
+        self.desk.borrow_mut().spared.push(spare);
     }
 
     fn check(&mut self, ask: &Ask) -> Result<(), Faults> {

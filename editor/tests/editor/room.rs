@@ -4,7 +4,7 @@
 //! leads there from the canvas.
 
 use std::cell::{Ref, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,6 +24,7 @@ use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tempfile::TempDir;
 
 use crate::desk::{Desk, Fake, Page};
 use crate::raster::Raster;
@@ -61,7 +62,7 @@ pub struct Room {
     pub desk: Rc<RefCell<Desk>>,
     keys: Modifiers,
     at: Pos2,
-    _home: tempfile::TempDir,
+    home: TempDir,
 }
 
 /// Writes a workflow of nodes, and where they are.
@@ -72,10 +73,16 @@ pub fn workflow(nodes: &str, places: &str) -> String {
 impl Room {
     /// Opens a workflow before a backend that is played.
     pub fn new(text: &str) -> Self {
+        Self::over(text, |_| Disk::default())
+    }
+
+    /// Opens a workflow over a folder, of which the window is told something.
+    pub fn over(text: &str, disk: impl FnOnce(&Path) -> Disk) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
+        let disk = disk(home.path());
         let desk = Rc::new(RefCell::new(Desk::default()));
         let backend = Fake { registry: toys().with::<Page>(), desk: Rc::clone(&desk) };
-        Self::with(text, Box::new(backend), desk, home)
+        Self::with(text, Box::new(backend), (desk, disk), home)
     }
 
     /// Opens a workflow before an engine.
@@ -91,10 +98,10 @@ impl Room {
             Ok(Engine::new(toys().with::<Page>(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
         };
         let backend = Local::new(toys().with::<Page>(), ledger, Box::new(open), || (), || 77);
-        Self::with(text, Box::new(backend), Rc::default(), home)
+        Self::with(text, Box::new(backend), (Rc::default(), Disk::default()), home)
     }
 
-    fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
+    fn with(text: &str, backend: Box<dyn Backend>, (desk, disk): (Rc<RefCell<Desk>>, Disk), home: TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
         let options = Options {
             files: Vec::new(),
@@ -103,7 +110,7 @@ impl Room {
             screenshot: None,
             size: None,
             run: false,
-            disk: Disk::default(),
+            disk,
         };
         let app = App::with_backend(options, backend);
         let builder = Harness::builder()
@@ -116,7 +123,7 @@ impl Room {
             ctx.options_mut(|options| options.zoom_with_keyboard = false);
         });
         let harness = builder.build_ui_state(|ui, app: &mut App| app.show(ui), app);
-        let mut room = Self { harness, desk, keys: NONE, at: pos2(2.0, 2.0), _home: home };
+        let mut room = Self { harness, desk, keys: NONE, at: pos2(2.0, 2.0), home };
         room.look(pos2(300.0, 250.0), 1.0);
         room
     }
@@ -416,6 +423,21 @@ impl Room {
         let mut all = self.harness.query_all_by_label(label);
         let found = all.find(|node| texts.contains(&node.accesskit_node().role()));
         found.unwrap_or_else(|| panic!("there is no text field `{label}`")).rect()
+    }
+
+    /// Returns a path below the folder of this room.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Returns what the system was asked for in the last frame.
+    pub fn commands(&self) -> Vec<egui::OutputCommand> {
+        self.harness.output().platform_output.commands.clone()
+    }
+
+    /// Returns what the window was asked for in the last frame.
+    pub fn window(&self) -> Vec<egui::ViewportCommand> {
+        self.harness.output().viewport_output.values().flat_map(|output| output.commands.clone()).collect()
     }
 
     /// Returns the desk.

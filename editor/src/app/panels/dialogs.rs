@@ -6,6 +6,7 @@ use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 
 use super::templates;
 use crate::app::files::Over;
+use crate::app::shelf::BIN;
 use crate::app::{App, Dialog, Tab, browser};
 use crate::canvas::Selection;
 use crate::command::Command;
@@ -78,6 +79,17 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 ui.label("They are lost if it is closed without saving.");
                 done = buttons(ui, &["Cancel", "Close without saving", "Save"]).or(enter.then_some(2));
             }
+            Dialog::Delete { paths } => {
+                match &paths[..] {
+                    [path] => {
+                        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                        ui.heading(format!("Delete {name}?"));
+                    }
+                    paths => drop(ui.heading(format!("Delete {} pictures?", paths.len()))),
+                }
+                ui.label(format!("Nothing is lost: it goes to the folder `{BIN}` beside it."));
+                done = buttons(ui, &["Cancel", "Delete"]).or(enter.then_some(1));
+            }
         }
     });
     if let Some(template) = template {
@@ -138,6 +150,7 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
         }
         Dialog::Write { frame, title, text } => app.written(frame, title, text),
         Dialog::Find { text } => find(app, &text),
+        Dialog::Delete { paths } => app.delete_pictures(&paths),
         Dialog::Close { tab } => {
             app.active = app.index(tab).unwrap_or(app.active);
             match (choice, &mut app.keeping.closing) {
