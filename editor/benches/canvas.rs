@@ -130,6 +130,7 @@ impl Bench {
         let options = Options {
             files: Vec::new(),
             template: grid(count),
+            templates: &[],
             screenshot: None,
             size: None,
             run: false,

@@ -29,6 +29,7 @@ use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
+pub use panels::templates::Template;
 pub use running::{Line, Made, Origin, Run, Weight};
 pub use tab::Tab;
 
@@ -41,6 +42,8 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// What is opened where no file is given.
     pub template: &'static str,
+    /// Workflows to begin with.
+    pub templates: &'static [Template],
     /// Where to write a picture of the window, and then to close it.
     pub screenshot: Option<PathBuf>,
     /// Width and height of the window in points.
@@ -54,6 +57,7 @@ pub struct Options {
 /// The window.
 pub struct App {
     backend: Box<dyn Backend>,
+    templates: &'static [Template],
     tabs: Vec<Tab>,
     active: usize,
     next: u64,
@@ -100,6 +104,8 @@ enum Dialog {
     Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
+    /// Which workflow to begin with.
+    Templates(Vec<panels::templates::Card>),
     /// Whether to throw changes away.
     Close { tab: DocumentId },
     /// Whether to move pictures to the bin.
@@ -132,6 +138,7 @@ impl App {
         }
         let mut app = Self {
             backend,
+            templates: options.templates,
             tabs: Vec::new(),
             active: 0,
             next: 0,

@@ -29,7 +29,7 @@ pub use selection::{Choose, Selection};
 pub use shape::{Shape, Shapes, Socket};
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
-use crate::fields::is_wheel_kept;
+use crate::fields::{Change, is_wheel_kept};
 use crate::habits::Habits;
 use crate::status::Status;
 use crate::theme::{self, Theme};
@@ -127,6 +127,20 @@ pub enum Action {
 impl Action {
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
+    }
+
+    /// Returns what is to be done when a hand changes a field.
+    pub fn of_change(node: NodeId, input: &str, change: Change) -> Vec<Self> {
+        let done = !matches!(change, Change::Toward(_));
+        let step = match change {
+            Change::Set(value) | Change::Toward(value) => Some(Self::Step {
+                name: format!("change `{input}`"),
+                key: Some(format!("{node:?}.{input}")),
+                edits: vec![Edit::Set(node, input.to_owned(), value)],
+            }),
+            Change::Done => None,
+        };
+        step.into_iter().chain(done.then_some(Self::Part)).collect()
     }
 }
 

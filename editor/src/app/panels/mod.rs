@@ -2,7 +2,9 @@
 
 mod bar;
 pub mod dialogs;
+mod empty;
 mod faults;
+mod form;
 mod large;
 mod log;
 mod memory;
@@ -13,6 +15,7 @@ mod runs;
 pub mod settings;
 mod status;
 mod steps;
+pub mod templates;
 mod tiles;
 
 use egui::{CentralPanel, MenuBar, Panel, Ui};
