@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use darkroom_core::fault::FaultKind;
-use darkroom_core::graph::check::RANDOM;
-use darkroom_core::graph::{Field, Graph};
+use darkroom_core::graph::Graph;
+use darkroom_core::graph::check::{RANDOM, each_seed};
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::Wish;
 use darkroom_core::registry::Registry;
@@ -55,26 +55,14 @@ fn seeded(graph: &Arc<Graph>, registry: &Registry, seeds: Seeds, number: u32) ->
         return Arc::clone(graph);
     }
     let mut graph = Graph::clone(graph);
-    for entry in graph.nodes.values_mut() {
-        let Some(known) = registry.get(&entry.kind) else { continue };
-        for input in &known.spec().inputs {
-            let Some(param) = input.param.as_ref().filter(|param| param.seed) else { continue };
-            let stands = match entry.fields.get(input.name) {
-                Some(Field::Link(_)) => continue,
-                Some(Field::Literal(literal)) => Some(literal),
-                None => param.default.as_ref(),
-            };
-            let seed = match (seeds, stands) {
-                (Seeds::Draw, _) => Literal::from(RANDOM),
-                // Seeds are 64 bits wide, and begin anew behind the last one.
-                (Seeds::Count, Some(Literal::Integer(seed))) => {
-                    Literal::Integer((seed + i128::from(number)) & i128::from(u64::MAX))
-                }
-                (Seeds::Count, _) => continue,
-            };
-            entry.fields.insert(input.name.to_owned(), Field::Literal(seed));
+    each_seed(&mut graph, registry, |written, default| match (seeds, written.or(default)) {
+        (Seeds::Draw, _) => Some(Literal::from(RANDOM)),
+        // Seeds are 64 bits wide, and begin anew behind the last one.
+        (Seeds::Count, Some(Literal::Integer(seed))) => {
+            Some(Literal::Integer((seed + i128::from(number)) & i128::from(u64::MAX)))
         }
-    }
+        (Seeds::Count, _) => None,
+    });
     Arc::new(graph)
 }
 
