@@ -48,6 +48,13 @@ pub enum Command {
     ClearQueue,
     StopAll,
     Palette,
+    ShowResults,
+    ShowForm,
+    ShowRuns,
+    ShowMemory,
+    ShowSteps,
+    ShowFaults,
+    ShowLog,
     Theme,
     Settings,
     Larger,
@@ -160,6 +167,13 @@ commands! {
         Theme "Dark or light";
         Settings "Settings…" [CTRL Comma];
         Palette "Command palette…" [CTRL K, CTRL_SHIFT P];
+        ShowResults "Panel of results";
+        ShowForm "Panel of the form";
+        ShowRuns "Panel of runs";
+        ShowMemory "Panel of memory";
+        ShowSteps "Panel of steps";
+        ShowFaults "Panel of faults";
+        ShowLog "Panel of the log" [CTRL Backtick];
     }
     Run {
         Run "Run" [CTRL Enter];

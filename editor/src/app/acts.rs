@@ -10,6 +10,7 @@ use egui::Context;
 use super::browser::Purpose;
 use super::files::Over;
 use super::palette::Palette;
+use super::panels::{Pane, Turn};
 use super::{App, Dialog, Tab};
 use crate::canvas::{Drop, Selection};
 use crate::command::Command;
@@ -88,6 +89,13 @@ impl App {
             Command::ClearQueue => self.clear_queue(),
             Command::StopAll => self.stop_all(),
             Command::Palette => self.palette = Some(Palette::commands()),
+            Command::ShowResults => self.tiles.ask(Pane::Results, Turn::Toggle),
+            Command::ShowForm => self.tiles.ask(Pane::Form, Turn::Toggle),
+            Command::ShowRuns => self.tiles.ask(Pane::Runs, Turn::Toggle),
+            Command::ShowMemory => self.tiles.ask(Pane::Memory, Turn::Toggle),
+            Command::ShowSteps => self.tiles.ask(Pane::Steps, Turn::Toggle),
+            Command::ShowFaults => self.tiles.ask(Pane::Faults, Turn::Toggle),
+            Command::ShowLog => self.tiles.ask(Pane::Log, Turn::Toggle),
             Command::Theme => self.change_look(ctx),
             Command::Settings => self.page = Some(super::panels::settings::Page::default()),
             Command::Larger => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(2.5)),
