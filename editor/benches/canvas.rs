@@ -4,15 +4,17 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use darkroom_core::context::Context;
 use darkroom_core::fault::{Fault, Faults};
+use darkroom_core::graph::Graph;
 use darkroom_core::node::Node;
 use darkroom_core::registry::Registry;
 use darkroom_core::testing::{Leaf, Loudness};
 use darkroom_editor::document::{Edit, Point};
-use darkroom_editor::session::{Ask, Backend, Disk, News, Ticket};
+use darkroom_editor::session::{Ask, Backend, Disk, DocumentId, News, Ticket};
 use darkroom_editor::status::Thumb;
 use darkroom_editor::theme::Theme;
 use darkroom_editor::{App, Options};
@@ -74,6 +76,18 @@ impl Backend for Nobody {
 
     fn run(&mut self, _: Ask) -> Ticket {
         Ticket(1)
+    }
+
+    fn draw(&mut self, _: &mut Graph) {}
+
+    fn models(&mut self, _: DocumentId, _: Option<&Path>) {}
+
+    fn can_pull(&self, _: &str) -> bool {
+        false
+    }
+
+    fn pull(&mut self, _: &str) -> Ticket {
+        Ticket(0)
     }
 
     fn cancel(&mut self, _: Ticket) {}

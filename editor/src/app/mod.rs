@@ -3,11 +3,14 @@
 mod acts;
 mod browser;
 mod files;
+mod models;
 mod palette;
 mod panels;
 mod recall;
+mod seeds;
 mod tab;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -19,6 +22,7 @@ use egui::{CentralPanel, Context, Ui};
 use crate::canvas::{self, Action, Drop, Habits, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
+use crate::fields;
 use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
@@ -58,6 +62,7 @@ pub struct App {
     large: Option<(usize, egui::Vec2, f32)>,
     screenshot: Option<Shot>,
     keeping: files::Keeping,
+    models: models::Models,
     /// What the window is closed with, for whoever opened it.
     ended: Ended,
 }
@@ -119,6 +124,7 @@ impl App {
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
+            models: models::Models::default(),
             ended: Ended::default(),
         };
         app.recollect();
@@ -174,6 +180,7 @@ impl App {
                 News::Foreseen { document, revision, outlook } => {
                     if let Some(tab) = self.tabs.iter_mut().find(|tab| tab.id == document) {
                         tab.foreseen(revision, outlook);
+                        tab.find_lacks(&*self.backend);
                     }
                 }
                 News::Run { ticket, told } => {
@@ -181,6 +188,9 @@ impl App {
                         tab.told(ctx, ticket, told);
                     }
                 }
+                News::Models { document, models } => self.models_listed(document, models),
+                News::Pulling(pulling) => self.pulling(pulling),
+                News::Pulled { ticket, ended } => self.pulled(ticket, ended),
                 News::Ended { ticket, ended } => {
                     let failed =
                         ended.as_ref().err().and_then(|faults| faults.0.first()).map(|located| located.fault.clone());
@@ -237,7 +247,12 @@ impl App {
             self.clipboard(ctx, command, &text);
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
-        self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
+        let mut dropped: VecDeque<_> = dropped.iter().map(|file| file.path().to_owned()).collect();
+        let field = fields::under_pointer(ctx).filter(|_| self.dialog.is_none() && self.palette.is_none());
+        if let Some((field, file)) = field.and_then(|field| Some((field, dropped.pop_front()?))) {
+            fields::give(ctx, field, &file);
+        }
+        self.keeping.arrivals.extend(dropped);
         self.arrive();
         let mut blocked = self.palette.is_some() || self.dialog.is_some();
         if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
@@ -323,6 +338,7 @@ impl App {
                 let text = crate::document::copy(tab.document.sheet(), &nodes, &frames);
                 self.paste_text(&text, None, crate::document::Outside::Keep, by);
             }
+            Action::Field { node, input, request } => self.field_asks(node, input, request),
             Action::Say(text) => self.say(text),
         }
         ctx.request_repaint();

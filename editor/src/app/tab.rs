@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use darkroom_core::fault::{Fault, Faults, Located};
 use darkroom_core::graph::Graph;
+use darkroom_core::literal::Literal;
 use darkroom_core::observe::How;
 use darkroom_core::plan::{Goal, Wish};
 use egui::{ColorImage, Context, Id, TextureOptions};
 
+use super::seeds;
 use crate::canvas::{Drop, Habits, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Sight, Ticket, Told};
@@ -53,12 +55,14 @@ pub struct Tab {
 pub struct Run {
     /// Its ticket.
     pub ticket: Ticket,
-    /// What was run.
+    /// What was run, with the seeds that were drawn for it.
     pub graph: Arc<Graph>,
     /// What is done and what is to be done, in seconds or steps.
     pub outlook: Option<Outlook>,
     /// The share of each node that is done.
     pub shares: HashMap<String, f32>,
+    /// The seeds that it takes.
+    pub seeds: Vec<seeds::Taken>,
 }
 
 /// A picture that a run left.
@@ -192,11 +196,14 @@ impl Tab {
 
     /// Asks for a run.
     pub fn run(&mut self, backend: &mut dyn Backend, wish: Wish) {
-        let ask = self.ask(wish);
+        let mut ask = self.ask(wish);
+        backend.draw(Arc::make_mut(&mut ask.graph));
         let graph = Arc::clone(&ask.graph);
+        let seeds = seeds::taken(&graph, backend.registry());
         let ticket = backend.run(ask);
         self.failures.clear();
-        self.runs.push(Run { ticket, graph, outlook: None, shares: HashMap::new() });
+        self.runs.push(Run { ticket, graph, outlook: None, shares: HashMap::new(), seeds });
+        self.count_on(backend.registry());
     }
 
     /// Returns the wish to have what is chosen.
@@ -229,7 +236,7 @@ impl Tab {
         })
     }
 
-    fn node(&mut self, name: &str) -> Option<&mut NodeStatus> {
+    pub(super) fn node(&mut self, name: &str) -> Option<&mut NodeStatus> {
         let id = self.document.sheet().named(name)?;
         Some(self.status.nodes.entry(id).or_default())
     }
@@ -262,6 +269,24 @@ impl Tab {
             }
         }
         self.show_failures();
+    }
+
+    /// Finds the inputs that name something that is not here and could be fetched.
+    pub fn find_lacks(&mut self, backend: &dyn Backend) {
+        self.status.nodes.values_mut().for_each(|status| status.lacks.clear());
+        for located in self.faults.clone() {
+            let (Some((name, kind)), Some(input)) = (&located.place.node, &located.place.input) else { continue };
+            let Some(id) = self.document.sheet().named(name) else { continue };
+            let spec = backend.registry().get(kind).map(|known| known.spec());
+            let default = spec.and_then(|spec| spec.input(input)?.1.param.as_ref()?.default.as_ref());
+            let Some(Literal::Text(named)) = self.document.sheet().nodes[&id].literal(input).or(default) else {
+                continue;
+            };
+            if backend.can_pull(named) {
+                let lack = (input.clone(), named.clone());
+                self.status.nodes.entry(id).or_default().lacks.push(lack);
+            }
+        }
     }
 
     /// Shows at the nodes what the last run failed at; once something has changed, that may no longer hold.
@@ -313,6 +338,7 @@ impl Tab {
             Told::Planned(outlook) => {
                 self.plan(&outlook, true);
                 self.runs[index].outlook = Some(outlook);
+                self.show_seeds(index);
                 self.failures.clear();
             }
             Told::Started { node } => {

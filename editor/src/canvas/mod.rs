@@ -28,7 +28,7 @@ pub use selection::{Choose, Selection};
 pub use shape::{Shape, Shapes, Socket};
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
-use crate::fields::is_wheel_kept;
+use crate::fields::{Request, is_wheel_kept};
 use crate::status::Status;
 use crate::theme::{self, Theme};
 use gesture::Gesture;
@@ -133,6 +133,15 @@ pub enum Action {
     Enlarge(NodeId),
     /// Show the menu of what is chosen.
     Menu(Pos2),
+    /// Do what a field asks for.
+    Field {
+        /// Whose field.
+        node: NodeId,
+        /// Which.
+        input: &'static str,
+        /// What it asks for.
+        request: Request,
+    },
     /// Say something to the person.
     Say(String),
 }

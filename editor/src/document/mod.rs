@@ -17,5 +17,5 @@ pub use arrange::{Extent, arrange};
 pub use clipboard::{Outside, Pasted, copy, paste};
 pub use edit::{Edit, Refused};
 pub use layout::Layout;
-pub use sheet::{Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
+pub use sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
 pub use steps::{Document, Draft, Opened};

@@ -11,6 +11,10 @@ impl Shown<'_> {
     pub(super) fn number(&self, ui: &mut Ui, rect: Rect, theme: &Theme) -> Option<Change> {
         let param = self.param();
         let room = self.named(ui, rect, theme);
+        let (room, chosen) = self.paired(ui, room, theme);
+        if chosen.is_some() {
+            return chosen;
+        }
         let Some(current) = self.current().and_then(as_number) else {
             return self.unset(ui, room);
         };

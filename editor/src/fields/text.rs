@@ -9,6 +9,11 @@ use crate::theme::Theme;
 impl Shown<'_> {
     pub(super) fn text(&self, ui: &mut Ui, rect: Rect, theme: &Theme) -> Option<Change> {
         let room = self.named(ui, rect, theme);
+        self.line(ui, room, theme)
+    }
+
+    /// The value as a line of text.
+    pub(super) fn line(&self, ui: &mut Ui, room: Rect, theme: &Theme) -> Option<Change> {
         let (text, raw) = match self.current() {
             Some(Literal::Text(text)) => (text.clone(), false),
             Some(other) => (other.to_string(), true),

@@ -1,5 +1,5 @@
-//! Engines in this process: one for each document, on two threads of their own. One thread answers questions, the other
-//! runs, so that a plan is seen while a picture is made.
+//! Engines in this process: one for each document, on threads of their own. One thread answers questions, another one
+//! runs, so that a plan is seen while a picture is made; one lists models, and one fetches them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use darkroom_core::engine::Engine;
 use darkroom_core::fault::{Fault, Faults};
+use darkroom_core::graph::Graph;
 use darkroom_core::graph::check::draw_seeds;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan;
@@ -15,7 +16,7 @@ use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
 
 use super::told::{Outlook, Told};
-use super::{Ask, Backend, DocumentId, News, Ticket};
+use super::{Ask, Backend, DocumentId, News, Nothing, Pulling, Store, Ticket};
 
 /// Puts an engine together for a document whose file lies here.
 pub type OpenEngine = dyn Fn(Option<&Path>, &Arc<Ledger>) -> Result<Engine, Fault> + Send + Sync;
@@ -43,6 +44,9 @@ struct Shared {
     engines: Mutex<HashMap<DocumentId, Opened>>,
     questions: Queue<Ask>,
     jobs: Queue<(Ticket, Ask, Cancel)>,
+    store: Box<dyn Store>,
+    lists: Queue<(DocumentId, Option<PathBuf>)>,
+    pulls: Queue<(Ticket, String, Cancel)>,
     running: Mutex<HashMap<Ticket, Cancel>>,
     tell: Mutex<Sender<News>>,
     wake: Wake,
@@ -61,6 +65,18 @@ impl Local {
         wake: impl Fn() + Send + Sync + 'static,
         draw: fn() -> u64,
     ) -> Self {
+        Self::with_store(registry, ledger, open, wake, draw, Box::new(Nothing))
+    }
+
+    /// The same, with somebody who knows models.
+    pub fn with_store(
+        registry: Registry,
+        ledger: Arc<Ledger>,
+        open: Box<OpenEngine>,
+        wake: impl Fn() + Send + Sync + 'static,
+        draw: fn() -> u64,
+        store: Box<dyn Store>,
+    ) -> Self {
         let (tell, hear) = channel();
         let shared = Arc::new(Shared {
             open,
@@ -68,14 +84,19 @@ impl Local {
             engines: Mutex::default(),
             questions: Queue::default(),
             jobs: Queue::default(),
+            store,
+            lists: Queue::default(),
+            pulls: Queue::default(),
             running: Mutex::default(),
             tell: Mutex::new(tell),
             wake: Arc::new(wake),
         });
-        for (name, work) in [("plans", Shared::answer as fn(&Shared)), ("runs", Shared::work)] {
+        let threads: [(_, fn(&Shared)); 4] =
+            [("plans", Shared::answer), ("runs", Shared::work), ("models", Shared::list), ("pulls", Shared::fetch)];
+        for (name, work) in threads {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || work(&shared)).expect("the system gives two threads");
+            thread.spawn(move || work(&shared)).expect("the system gives a few threads");
         }
         Self { registry, shared, hear, next: 0, draw }
     }
@@ -87,6 +108,8 @@ impl Drop for Local {
         locked(&self.shared.running).values().for_each(Cancel::ask);
         self.shared.questions.close();
         self.shared.jobs.close();
+        self.shared.lists.close();
+        self.shared.pulls.close();
     }
 }
 
@@ -159,6 +182,26 @@ impl Shared {
         }
     }
 
+    /// Lists models.
+    fn list(&self) {
+        while let Some((document, path)) = self.lists.next() {
+            let models = self.store.list(path.as_deref());
+            self.tell(News::Models { document, models });
+        }
+    }
+
+    /// Fetches one thing after another.
+    fn fetch(&self) {
+        while let Some((ticket, name, cancel)) = self.pulls.next() {
+            let watch = |done, of, rate| {
+                self.tell(News::Pulling(Pulling { ticket, name: name.clone(), done, of, rate }));
+            };
+            let ended = cancel.check().and_then(|()| self.store.pull(&name, &watch, &cancel));
+            locked(&self.running).remove(&ticket);
+            self.tell(News::Pulled { ticket, ended });
+        }
+    }
+
     /// Does one run after another.
     fn work(&self) {
         while let Some((ticket, ask, cancel)) = self.jobs.next() {
@@ -199,12 +242,31 @@ impl Backend for Local {
         self.shared.questions.push(ask, |other| other.document == document);
     }
 
-    fn run(&mut self, mut ask: Ask) -> Ticket {
+    fn run(&mut self, ask: Ask) -> Ticket {
         self.next += 1;
         let (ticket, cancel) = (Ticket(self.next), Cancel::new());
-        draw_seeds(Arc::make_mut(&mut ask.graph), &self.registry, self.draw);
         locked(&self.shared.running).insert(ticket, cancel.clone());
         self.shared.jobs.push((ticket, ask, cancel), |_| false);
+        ticket
+    }
+
+    fn draw(&mut self, graph: &mut Graph) {
+        draw_seeds(graph, &self.registry, self.draw);
+    }
+
+    fn models(&mut self, document: DocumentId, path: Option<&Path>) {
+        self.shared.lists.push((document, path.map(Path::to_owned)), |(other, _)| *other == document);
+    }
+
+    fn can_pull(&self, name: &str) -> bool {
+        self.shared.store.can_pull(name)
+    }
+
+    fn pull(&mut self, name: &str) -> Ticket {
+        self.next += 1;
+        let (ticket, cancel) = (Ticket(self.next), Cancel::new());
+        locked(&self.shared.running).insert(ticket, cancel.clone());
+        self.shared.pulls.push((ticket, name.to_owned(), cancel), |_| false);
         ticket
     }
 
@@ -221,11 +283,12 @@ impl Backend for Local {
 
     fn news(&mut self) -> Vec<News> {
         let mut news: Vec<_> = self.hear.try_iter().collect();
-        // Of several previews of one node only the last is worth a look.
+        // Of several previews of one node, and of what is fetched, only the last is worth a look.
         let mut seen = HashSet::new();
         news.reverse();
         news.retain(|each| match each {
             News::Run { ticket, told: Told::Preview { node, .. } } => seen.insert((*ticket, node.clone())),
+            News::Pulling(Pulling { ticket, .. }) => seen.insert((*ticket, String::new())),
             _ => true,
         });
         news.reverse();

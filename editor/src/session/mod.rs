@@ -9,22 +9,24 @@ mod closing;
 mod folder;
 mod journal;
 mod local;
+mod models;
 mod settings;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use darkroom_core::fault::Faults;
+use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::graph::Graph;
 use darkroom_core::plan::Wish;
 use darkroom_core::registry::Registry;
 
-pub use arrivals::{Disk, Sort, sort_of};
+pub use arrivals::{Disk, Sort, is_model_folder, sort_of};
 pub use closing::Closing;
 pub use folder::{Entry, Folder};
 pub use journal::{Journal, Left, PAUSE};
 pub use local::{Local, OpenEngine};
+pub use models::{Model, Nothing, Pulling, Store, bytes_for_people};
 pub use settings::{Look, Settings, Sight};
 pub use told::{Fate, NodeOutlook, Outlook, Told};
 
@@ -77,6 +79,22 @@ pub enum News {
         /// Seconds it took and the most bytes that were in use; or why it ended.
         ended: Result<(f64, u64), Faults>,
     },
+    /// The models that a document can name.
+    Models {
+        /// Whose.
+        document: DocumentId,
+        /// All of them, or why they cannot be listed.
+        models: Result<Vec<Model>, Fault>,
+    },
+    /// Something is being fetched.
+    Pulling(Pulling),
+    /// Something has been fetched, or not.
+    Pulled {
+        /// Which.
+        ticket: Ticket,
+        /// Why not.
+        ended: Result<(), Fault>,
+    },
 }
 
 /// Plans and runs graphs.
@@ -90,7 +108,20 @@ pub trait Backend {
     /// Asks for a run, behind those that were asked for before.
     fn run(&mut self, ask: Ask) -> Ticket;
 
-    /// Asks a run to stop, or not to begin.
+    /// Draws the seeds of a graph that are left to chance.
+    fn draw(&mut self, graph: &mut Graph);
+
+    /// Asks which models a document can name, whose file lies here.
+    fn models(&mut self, document: DocumentId, path: Option<&Path>);
+
+    /// Tells whether what has this name can be fetched.
+    fn can_pull(&self, name: &str) -> bool;
+
+    /// Asks for something to be fetched, behind what was asked for before. What an earlier one left is not fetched
+    /// again.
+    fn pull(&mut self, name: &str) -> Ticket;
+
+    /// Asks a run to stop, or not to begin; or what is being fetched.
     fn cancel(&mut self, ticket: Ticket);
 
     /// Checks a graph at once: whether a wire may be drawn is asked while the hand waits.

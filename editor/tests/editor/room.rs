@@ -4,7 +4,7 @@
 //! leads there from the canvas.
 
 use std::cell::{Ref, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use crate::desk::{Desk, Fake, Page};
+use crate::desk::{Desk, Fake, Loader, Page};
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -46,7 +46,21 @@ pub struct Room {
     pub desk: Rc<RefCell<Desk>>,
     keys: Modifiers,
     at: Pos2,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
+}
+
+/// A file that falls onto the window.
+#[derive(Debug)]
+struct Fallen(PathBuf);
+
+impl egui::DroppedFile for Fallen {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
 }
 
 /// Writes a workflow of nodes, and where they are.
@@ -59,7 +73,7 @@ impl Room {
     pub fn new(text: &str) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
         let desk = Rc::new(RefCell::new(Desk::default()));
-        let backend = Fake { registry: toys().with::<Page>(), desk: Rc::clone(&desk) };
+        let backend = Fake { registry: toys().with::<Page>().with::<Loader>(), desk: Rc::clone(&desk) };
         Self::with(text, Box::new(backend), desk, home)
     }
 
@@ -73,16 +87,23 @@ impl Room {
             let files = Files::new(vec![at.join("in")], at.join("out")).with_memo(at.join("digests.json"));
             let history = History::open(&at.join("state"), Path::new("workflow.ron"));
             let host = Host::new(files).with_numerics("toy");
-            Ok(Engine::new(toys().with::<Page>(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
+            Ok(Engine::new(
+                toys().with::<Page>().with::<Loader>(),
+                host,
+                Cache::in_memory(1 << 20),
+                Arc::clone(ledger),
+                history,
+            ))
         };
-        let backend = Local::new(toys().with::<Page>(), ledger, Box::new(open), || (), || 77);
+        let backend = Local::new(toys().with::<Page>().with::<Loader>(), ledger, Box::new(open), || (), || 77);
         Self::with(text, Box::new(backend), Rc::default(), home)
     }
 
     fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
-        let options =
-            Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk: Disk::default() };
+        let root = home.path().to_owned();
+        let disk = Disk { roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() };
+        let options = Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk };
         let app = App::with_backend(options, backend);
         let builder = Harness::builder().with_size(vec2(1400.0, 1000.0)).with_step_dt(1.0 / 60.0).with_max_steps(60);
         let builder = builder.with_context_setup(|ctx| {
@@ -90,7 +111,7 @@ impl Room {
             ctx.options_mut(|options| options.zoom_with_keyboard = false);
         });
         let harness = builder.build_ui_state(|ui, app: &mut App| app.show(ui), app);
-        let mut room = Self { harness, desk, keys: NONE, at: pos2(2.0, 2.0), _home: home };
+        let mut room = Self { harness, desk, keys: NONE, at: pos2(2.0, 2.0), home };
         room.look(pos2(300.0, 250.0), 1.0);
         room
     }
@@ -408,6 +429,20 @@ impl Room {
     pub fn click_words(&mut self, words: &str) {
         let at = self.sentence(words);
         self.click(at);
+    }
+
+    /// Writes a file beside the workflow, and returns its path.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, bytes).expect("there is room for a file");
+        path
+    }
+
+    /// Lets a file fall where the hand is.
+    pub fn drop_file(&mut self, path: &Path) {
+        self.harness.input_mut().dropped_files.push(Arc::new(Fallen(path.to_owned())));
+        self.frame([]);
+        self.settle();
     }
 
     /// Moves the hand by so much.

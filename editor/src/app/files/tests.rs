@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use darkroom_core::fault::Faults;
+use darkroom_core::graph::Graph;
 use darkroom_core::registry::Registry;
 use egui::Context;
 
@@ -24,6 +25,18 @@ impl Backend for Nobody {
     fn foresee(&mut self, _: Ask) {}
 
     fn run(&mut self, _: Ask) -> Ticket {
+        Ticket(0)
+    }
+
+    fn draw(&mut self, _: &mut Graph) {}
+
+    fn models(&mut self, _: DocumentId, _: Option<&Path>) {}
+
+    fn can_pull(&self, _: &str) -> bool {
+        false
+    }
+
+    fn pull(&mut self, _: &str) -> Ticket {
         Ticket(0)
     }
 
