@@ -87,6 +87,7 @@ impl App {
             }
             Command::Palette => self.palette = Some(Palette::commands()),
             Command::Theme => self.change_look(ctx),
+            Command::Settings => self.page = Some(super::panels::settings::Page::default()),
             Command::Larger => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(2.5)),
             Command::Smaller => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.6)),
         }

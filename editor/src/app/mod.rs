@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex};
 use darkroom_core::fault::Fault;
 use darkroom_core::plan::Wish;
 use eframe::CreationContext;
-use egui::{CentralPanel, Context, Ui};
+use egui::{Context, Ui};
 
-use crate::canvas::{self, Action, Drop, Habits, View};
+use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
 use crate::fields;
+use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
@@ -57,7 +58,10 @@ pub struct App {
     dialog: Option<Dialog>,
     /// Sentences for the person, with the time until which they are shown.
     notices: Vec<(String, f64)>,
-    side: panels::Side,
+    tiles: panels::Tiles,
+    keymap: Keymap,
+    /// The window of settings, while it is open.
+    page: Option<panels::settings::Page>,
     /// A picture that is looked at large.
     large: Option<(usize, egui::Vec2, f32)>,
     screenshot: Option<Shot>,
@@ -120,7 +124,9 @@ impl App {
             palette: None,
             dialog: None,
             notices: Vec::new(),
-            side: panels::Side::default(),
+            tiles: panels::Tiles::default(),
+            keymap: Keymap::default(),
+            page: None,
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
@@ -198,6 +204,9 @@ impl App {
                         tab.ended(ticket, ended);
                     }
                     if let Some(fault) = failed {
+                        if fault.kind != darkroom_core::fault::FaultKind::Cancelled {
+                            self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
+                        }
                         self.say(fault.message);
                     }
                 }
@@ -217,8 +226,8 @@ impl App {
         self.hear(&ctx);
         self.keys(&ctx);
         panels::show(self, ui);
-        CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| self.canvas(ui));
         self.palette(&ctx);
+        panels::settings(self, &ctx);
         panels::dialogs(self, &ctx);
         panels::notices(self, &ctx);
         panels::large(self, &ctx);
@@ -244,7 +253,12 @@ impl App {
             }
         });
         if let Some((command, text)) = clipboard {
-            self.clipboard(ctx, command, &text);
+            // Another command may have been given the key for it.
+            match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {
+                (Command::Cut, Some(other)) => self.act(ctx, other),
+                (Command::Cut, None) => (),
+                _ => self.clipboard(ctx, command, &text),
+            }
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         let mut dropped: VecDeque<_> = dropped.iter().map(|file| file.path().to_owned()).collect();
@@ -254,15 +268,17 @@ impl App {
         }
         self.keeping.arrivals.extend(dropped);
         self.arrive();
-        let mut blocked = self.palette.is_some() || self.dialog.is_some();
-        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+        let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
+        let mut blocked = self.palette.is_some() || self.dialog.is_some() || hears;
+        if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
             self.palette = None;
             self.dialog = None;
             self.keeping.closing = None;
             self.large = None;
         }
         // What is pressed after a command that asks something is meant for the question.
-        while !blocked && let Some(command) = Command::pressed(ctx) {
+        while !blocked && let Some(command) = self.keymap.pressed(ctx) {
             self.act(ctx, command);
             blocked = self.palette.is_some() || self.dialog.is_some();
         }
@@ -273,7 +289,7 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
-        let Self { tabs, active, backend, .. } = self;
+        let Self { tabs, active, backend, keeping, .. } = self;
         let tab = &mut tabs[*active];
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
@@ -293,7 +309,7 @@ impl App {
                 registry: backend.registry(),
                 status: &tab.status,
                 refuse: &refuse,
-                habits: Habits::default(),
+                habits: keeping.settings.habits,
             };
             let actions = canvas::show(ui, &view, &mut state);
             let asked = asked.into_inner();

@@ -12,7 +12,7 @@ use darkroom_core::plan::{Goal, Wish};
 use egui::{ColorImage, Context, Id, TextureOptions};
 
 use super::seeds;
-use crate::canvas::{Drop, Habits, View, ViewState};
+use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Sight, Ticket, Told};
 use crate::status::{NodeStatus, State, Status, Thumb};
@@ -166,7 +166,7 @@ impl Tab {
             registry: backend.registry(),
             status: &self.status,
             refuse: &|_| None,
-            habits: Habits::default(),
+            habits: crate::habits::Habits::default(),
         };
         act(&view, &mut self.view)
     }

@@ -5,6 +5,7 @@
 //! plain boxes, so that a frame costs what is seen and not what is there.
 
 mod camera;
+mod crisp;
 mod frames;
 mod gesture;
 mod hand;
@@ -29,6 +30,7 @@ pub use shape::{Shape, Shapes, Socket};
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
 use crate::fields::{Request, is_wheel_kept};
+use crate::habits::Habits;
 use crate::status::Status;
 use crate::theme::{self, Theme};
 use gesture::Gesture;
@@ -54,21 +56,6 @@ pub struct View<'a> {
     pub refuse: &'a dyn Fn(&Drop) -> Option<String>,
     /// How it behaves.
     pub habits: Habits,
-}
-
-/// How the canvas behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Habits {
-    /// Whether places are brought to the grid.
-    pub snap: bool,
-    /// Whether the wheel moves the view up and down, instead of zooming.
-    pub wheel_pans: bool,
-}
-
-impl Default for Habits {
-    fn default() -> Self {
-        Self { snap: true, wheel_pans: false }
-    }
 }
 
 /// What the canvas remembers between frames.
@@ -304,6 +291,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
     nodes::show(&mut canvas, &mut frame, state, &seen);
     hand::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
     wheel(&canvas, view.habits, state, window);
+    crisp::sharpen(ui.ctx(), layer, transform.scaling);
     set_transform(ui.ctx(), TSTransform::IDENTITY);
     frame.actions
 }

@@ -10,7 +10,7 @@ use egui::Context;
 
 use super::*;
 use crate::app::Options;
-use crate::app::panels::Shown;
+use crate::app::panels::{Pane, Turn};
 use crate::document::{Frame, FrameId};
 use crate::session::{Ask, Backend, Closing, Disk, News, Ticket};
 
@@ -243,7 +243,9 @@ fn recent_files_looks_and_views_are_remembered() {
     room.frames(&[]);
     room.app.tab_mut().view.camera.centre = pos2(40.0, -7.0);
     room.app.tab_mut().view.camera.zoom = 0.5;
-    room.app.side.shown = Shown::History;
+    room.app.tiles.ask(Pane::Steps, Turn::Show);
+    room.frames(&[]);
+    assert!(room.app.tiles.is_seen(Pane::Steps) && !room.app.tiles.is_seen(Pane::Results));
     room.app.change_look(&room.ctx.clone());
     let theme = room.ctx.theme();
     room.ctx.set_zoom_factor(1.25);
@@ -257,7 +259,7 @@ fn recent_files_looks_and_views_are_remembered() {
     let camera = room.app.tab().view.camera;
     assert_eq!((camera.centre, camera.zoom), (pos2(40.0, -7.0), 0.5));
     assert_eq!((room.ctx.theme(), room.ctx.zoom_factor()), (theme, 1.25));
-    assert!(room.app.side.shown == Shown::History);
+    assert!(room.app.tiles.is_seen(Pane::Steps) && !room.app.tiles.is_seen(Pane::Results));
     assert_eq!(room.app.keeping.settings.recent, [room.path("a.ron")]);
 }
 

@@ -12,13 +12,14 @@ use crate::theme::COLOURS;
 impl App {
     /// Lists what is found.
     pub(super) fn found(&self, palette: &Palette, ctx: &Context) -> Vec<Found> {
+        let keys = |command| self.keymap.shown(command, ctx);
         let mut found: Vec<_> = match &palette.what {
             What::Nodes { loose, .. } => {
                 let all = self.backend.registry().all().into_iter().map(|node| node.spec());
                 let fits = all.filter(|spec| loose.is_none() || fastening(spec, loose.as_ref()).is_some());
                 fits.filter_map(|spec| node(&palette.text, spec)).collect()
             }
-            What::Commands => commands(&palette.text, ctx, COMMANDS.iter().map(|about| about.command)),
+            What::Commands => commands(&palette.text, &keys, COMMANDS.iter().map(|about| about.command)),
             What::Colours => {
                 let names = COLOURS.iter().map(|(name, _)| Some(*name)).chain([None]);
                 names.filter_map(|name| colour(&palette.text, name)).collect()
@@ -42,7 +43,7 @@ impl App {
             What::Menu(_) => {
                 let on_nodes = !self.tab().view.selection.is_empty();
                 let list: &[Command] = if on_nodes { &NODE_MENU } else { &CANVAS_MENU };
-                commands(&palette.text, ctx, list.iter().copied())
+                commands(&palette.text, &keys, list.iter().copied())
             }
         };
         if !palette.text.is_empty() {
@@ -91,11 +92,11 @@ fn node(typed: &str, spec: &Spec) -> Option<Found> {
     })
 }
 
-fn commands(typed: &str, ctx: &Context, list: impl Iterator<Item = Command>) -> Vec<Found> {
+fn commands(typed: &str, keys: &dyn Fn(Command) -> String, list: impl Iterator<Item = Command>) -> Vec<Found> {
     let one = |command: Command| {
         let about = command.about();
         let Met { score, marks } = met(typed, about.title)?;
-        let (aside, doc) = (about.shown_keys(ctx), String::new());
+        let (aside, doc) = (keys(command), String::new());
         Some(Found { title: about.title.to_owned(), marks, aside, doc, score, pick: Pick::Command(command) })
     };
     list.filter_map(one).collect()
