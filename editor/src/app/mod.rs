@@ -237,7 +237,7 @@ impl App {
     fn keys(&mut self, ctx: &Context) {
         // egui hands the clipboard over as events of their own.
         let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some();
-        let mut clipboard = None;
+        let (mut clipboard, mut picture) = (None, None);
         ctx.input(|input| {
             for event in &input.events {
                 match event {
@@ -248,10 +248,14 @@ impl App {
                         let command = if wired { Command::PasteWired } else { Command::Paste };
                         clipboard = Some((command, text.clone()));
                     }
+                    egui::Event::PasteImage(image) if !typing => picture = Some(Arc::clone(image)),
                     _ => (),
                 }
             }
         });
+        if let Some(picture) = picture {
+            self.paste_picture(&picture);
+        }
         if let Some((command, text)) = clipboard {
             // Another command may have been given the key for it.
             match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {

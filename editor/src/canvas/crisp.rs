@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use egui::emath::TSTransform;
-use egui::epaint::text::{FontsView, LayoutJob, PlacedRow};
 use egui::epaint::TextShape;
+use egui::epaint::text::{FontsView, LayoutJob, PlacedRow};
 use egui::layers::ShapeIdx as Index;
 use egui::{Context, LayerId, Shape, Vec2};
 
@@ -24,9 +24,8 @@ pub fn sharpen(ctx: &Context, layer: LayerId, zoom: f32) {
         let texts = entries.filter(|(_, entry)| holds_text(&entry.shape));
         texts.map(|(index, entry)| (Index(index), entry.shape.clone())).collect()
     });
-    let sharp: Vec<_> = ctx.fonts_mut(|fonts| {
-        texts.into_iter().map(|(index, shape)| (index, sharp(fonts, shape, zoom))).collect()
-    });
+    let sharp: Vec<_> =
+        ctx.fonts_mut(|fonts| texts.into_iter().map(|(index, shape)| (index, sharp(fonts, shape, zoom))).collect());
     ctx.graphics_mut(|graphics| {
         let list = graphics.entry(layer);
         for (index, shape) in sharp {

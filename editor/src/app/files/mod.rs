@@ -2,6 +2,7 @@
 
 mod fields;
 mod keep;
+mod pasted;
 
 use std::path::Path;
 

@@ -176,6 +176,11 @@ fn met(typed: &str, text: &str) -> Option<Met> {
     typed.peek().is_none().then(|| Met { score: score - skipped.min(20), marks })
 }
 
+/// How well a text is met by what was typed; none if it is not.
+pub fn score(typed: &str, text: &str) -> Option<i32> {
+    met(typed, text).map(|met| met.score)
+}
+
 /// What a description counts for that holds the very words that were typed: letters alone are in every sentence.
 fn within(typed: &str, text: &str) -> Option<i32> {
     text.to_lowercase().contains(&typed.trim().to_lowercase()).then_some(-40)
@@ -185,11 +190,7 @@ fn within(typed: &str, text: &str) -> Option<i32> {
 mod tests {
     use darkroom_core::spec::FileSort;
 
-    use super::{met, serves};
-
-    fn score(typed: &str, text: &str) -> Option<i32> {
-        met(typed, text).map(|met| met.score)
-    }
+    use super::{met, score, serves};
 
     #[test]
     fn beginnings_of_words_count_more_than_letters_on_the_way() {

@@ -6,6 +6,8 @@ use darkroom_core::spec::{FileSort, Spec};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align2, Area, Context, Id, Key, Modifiers, Order, Pos2, ScrollArea, TextEdit, Ui, vec2};
 
+pub use find::score;
+
 use super::App;
 use crate::canvas::Loose;
 use crate::command::Command;
