@@ -1,5 +1,7 @@
 //! `darkroom edit`: workflows in a window, on the same engine as `darkroom run`.
 
+mod store;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use darkroom_core::residency::Ledger;
 use darkroom_editor::session::{Backend, Disk, Local};
 use darkroom_editor::{MakeBackend, Options};
 
+use self::store::Shelves;
 use crate::args::EditArgs;
 use crate::commands::init;
 use crate::desk::Desk;
@@ -30,6 +33,7 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     check_writable(&output)?;
     let ledger = compose::ledger(budgets.ram);
     let disk = disk(&folders, &args.allow, &output)?;
+    let store = Shelves::new(folders.clone(), args.allow.clone())?;
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;
@@ -41,7 +45,7 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {
         // Where the system gives no random numbers, the engine says so when it is asked to draw.
         let draw = || job::draw().unwrap_or_default();
-        Box::new(Local::new(compose::registry(), ledger, Box::new(open), wake, draw))
+        Box::new(Local::with_store(compose::registry(), ledger, Box::new(open), wake, draw, Box::new(store)))
     });
     desk.note("a window is opened");
     let options = Options {

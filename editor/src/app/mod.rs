@@ -5,15 +5,18 @@ mod browser;
 mod facts;
 mod files;
 mod gallery;
+mod models;
 mod palette;
 mod panels;
 mod queue;
 mod recall;
 mod running;
+mod seeds;
 mod shelf;
 mod tab;
 mod times;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +28,7 @@ use egui::{Context, Ui};
 use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
+use crate::fields;
 use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
@@ -83,6 +87,7 @@ pub struct App {
     large: Option<gallery::Large>,
     screenshot: Option<Shot>,
     keeping: files::Keeping,
+    models: models::Models,
     /// What the window is closed with, for whoever opened it.
     ended: Ended,
 }
@@ -156,6 +161,7 @@ impl App {
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
+            models: models::Models::default(),
             ended: Ended::default(),
         };
         app.recollect();
@@ -214,16 +220,22 @@ impl App {
                 News::Foreseen { document, revision, outlook } => {
                     if let Some(tab) = self.tabs.iter_mut().find(|tab| tab.id == document) {
                         tab.foreseen(revision, outlook);
+                        tab.find_lacks(&*self.backend);
                     }
                 }
                 News::Run { ticket, told } => {
                     let anew = matches!(told, Told::Wrote { anew: true, .. });
-                    let left = self.of(ticket).and_then(|tab| tab.told(ctx, ticket, told));
+                    let Self { tabs, backend, .. } = self;
+                    let tab = tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket));
+                    let left = tab.and_then(|tab| tab.told(ctx, backend.registry(), ticket, told));
                     if let Some(path) = left {
                         self.left(ctx, &path, anew);
                     }
                 }
                 News::Ended { ticket, ended } => self.ended(ctx, ticket, ended),
+                News::Models { document, models } => self.models_listed(document, models),
+                News::Pulling(pulling) => self.pulling(pulling),
+                News::Pulled { ticket, ended } => self.pulled(ticket, ended),
                 News::Stock(holdings) => self.stock.take(holdings),
             }
         }
@@ -291,7 +303,7 @@ impl App {
     fn keys(&mut self, ctx: &Context) {
         // egui hands the clipboard over as events of their own.
         let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some() || self.large.is_some();
-        let mut clipboard = None;
+        let (mut clipboard, mut picture) = (None, None);
         ctx.input(|input| {
             for event in &input.events {
                 match event {
@@ -302,10 +314,14 @@ impl App {
                         let command = if wired { Command::PasteWired } else { Command::Paste };
                         clipboard = Some((command, text.clone()));
                     }
+                    egui::Event::PasteImage(image) if !typing => picture = Some(Arc::clone(image)),
                     _ => (),
                 }
             }
         });
+        if let Some(picture) = picture {
+            self.paste_picture(&picture);
+        }
         if let Some((command, text)) = clipboard {
             // Another command may have been given the key for it.
             match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {
@@ -315,7 +331,12 @@ impl App {
             }
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
-        self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
+        let mut dropped: VecDeque<_> = dropped.iter().map(|file| file.path().to_owned()).collect();
+        let field = fields::under_pointer(ctx).filter(|_| self.dialog.is_none() && self.palette.is_none());
+        if let Some((field, file)) = field.and_then(|field| Some((field, dropped.pop_front()?))) {
+            fields::give(ctx, field, &file);
+        }
+        self.keeping.arrivals.extend(dropped);
         self.arrive();
         let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
         // A picture that is looked at large has keys of its own.
@@ -404,6 +425,7 @@ impl App {
                 let text = crate::document::copy(tab.document.sheet(), &nodes, &frames);
                 self.paste_text(&text, None, crate::document::Outside::Keep, by);
             }
+            Action::Field { node, input, request } => self.field_asks(node, input, request),
             Action::Say(text) => self.say(text),
         }
         ctx.request_repaint();

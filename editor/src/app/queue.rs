@@ -11,6 +11,7 @@ use darkroom_core::registry::Registry;
 use egui::{Context, UserAttentionType, ViewportCommand};
 
 use super::running::{Origin, Run};
+use super::seeds::Counted;
 use super::times::lasted;
 use super::{App, Tab};
 use crate::document::diff;
@@ -49,16 +50,20 @@ impl Default for Queue {
     }
 }
 
-/// Gives a graph the seeds of one of several runs. Seeds that a wire brings stay what they are.
-fn seeded(graph: &Arc<Graph>, registry: &Registry, seeds: Seeds, number: u32) -> Arc<Graph> {
+/// Gives a graph the seeds of one of several runs. Seeds that a wire brings, or that count by themselves, stay what they
+/// are.
+fn seeded(graph: &Arc<Graph>, registry: &Registry, (seeds, number): (Seeds, u32), counts: &Counted) -> Arc<Graph> {
     if seeds == Seeds::Count && number == 0 {
         return Arc::clone(graph);
     }
     let mut graph = Graph::clone(graph);
-    for entry in graph.nodes.values_mut() {
+    for (name, entry) in &mut graph.nodes {
         let Some(known) = registry.get(&entry.kind) else { continue };
         for input in &known.spec().inputs {
             let Some(param) = input.param.as_ref().filter(|param| param.seed) else { continue };
+            if counts.contains(&(name.clone(), input.name.to_owned())) {
+                continue;
+            }
             let stands = match entry.fields.get(input.name) {
                 Some(Field::Link(_)) => continue,
                 Some(Field::Literal(literal)) => Some(literal),
@@ -87,14 +92,20 @@ impl App {
             self.say(text);
             return;
         }
-        let graph = self.tab_mut().graph();
-        let mut numbers: Vec<_> = (0..self.queue.times.clamp(1, MOST_TIMES)).collect();
+        let Self { tabs, active, backend, queue, .. } = self;
+        let (tab, registry) = (&mut tabs[*active], backend.registry());
+        let mut graphs = Vec::new();
+        for number in 0..queue.times.clamp(1, MOST_TIMES) {
+            let graph = tab.graph();
+            let counts = tab.counted();
+            graphs.push(seeded(&graph, registry, (queue.seeds, number), &counts));
+            tab.count_on(registry);
+        }
         if place == Place::Front {
             // Each goes before the one that was asked for before it.
-            numbers.reverse();
+            graphs.reverse();
         }
-        for number in numbers {
-            let graph = seeded(&graph, self.backend.registry(), self.queue.seeds, number);
+        for graph in graphs {
             self.submit(self.active, graph, wish.clone(), (place, Origin::Hand));
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use darkroom_core::fault::{Faults, Located};
 use darkroom_core::graph::Graph;
+use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use egui::Id;
 
@@ -242,6 +243,24 @@ impl Tab {
             }
         }
         self.show_failures();
+    }
+
+    /// Finds the inputs that name something that is not here and could be fetched.
+    pub fn find_lacks(&mut self, backend: &dyn Backend) {
+        self.status.nodes.values_mut().for_each(|status| status.lacks.clear());
+        for located in self.faults.clone() {
+            let (Some((name, kind)), Some(input)) = (&located.place.node, &located.place.input) else { continue };
+            let Some(id) = self.document.sheet().named(name) else { continue };
+            let spec = backend.registry().get(kind).map(|known| known.spec());
+            let default = spec.and_then(|spec| spec.input(input)?.1.param.as_ref()?.default.as_ref());
+            let Some(Literal::Text(named)) = self.document.sheet().nodes[&id].literal(input).or(default) else {
+                continue;
+            };
+            if backend.can_pull(named) {
+                let lack = (input.clone(), named.clone());
+                self.status.nodes.entry(id).or_default().lacks.push(lack);
+            }
+        }
     }
 
     /// Shows at the nodes what the last run failed at; once something has changed, that may no longer hold.

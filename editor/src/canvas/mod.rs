@@ -29,7 +29,7 @@ pub use selection::{Choose, Selection};
 pub use shape::{Shape, Shapes, Socket};
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
-use crate::fields::{Change, is_wheel_kept};
+use crate::fields::{Request, is_wheel_kept};
 use crate::habits::Habits;
 use crate::status::Status;
 use crate::theme::{self, Theme};
@@ -120,6 +120,15 @@ pub enum Action {
     Enlarge(NodeId),
     /// Show the menu of what is chosen.
     Menu(Pos2),
+    /// Do what a field asks for.
+    Field {
+        /// Whose field.
+        node: NodeId,
+        /// Which.
+        input: &'static str,
+        /// What it asks for.
+        request: Request,
+    },
     /// Say something to the person.
     Say(String),
 }
@@ -127,20 +136,6 @@ pub enum Action {
 impl Action {
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
-    }
-
-    /// Returns what is to be done when a hand changes a field.
-    pub fn of_change(node: NodeId, input: &str, change: Change) -> Vec<Self> {
-        let done = !matches!(change, Change::Toward(_));
-        let step = match change {
-            Change::Set(value) | Change::Toward(value) => Some(Self::Step {
-                name: format!("change `{input}`"),
-                key: Some(format!("{node:?}.{input}")),
-                edits: vec![Edit::Set(node, input.to_owned(), value)],
-            }),
-            Change::Done => None,
-        };
-        step.into_iter().chain(done.then_some(Self::Part)).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Nodes, as they are painted and as they feel a hand.
 
 use darkroom_core::graph::Mode;
-use darkroom_core::spec::Spec;
+use darkroom_core::spec::{Input, Spec};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
     Align2, Color32, CornerRadius, CursorIcon, FontId, Id, Mesh, Painter, PointerButton, Pos2, Rect, Response, Role,
@@ -313,7 +313,7 @@ fn show_row(
             if wired || frame.transform.scaling < PLAIN {
                 line(&painter, pos2(inner.left(), middle), inner.width(), &input.name.replace('_', " "), 12.5, text);
             } else if state.gesture.is_idle() || state.gesture.leaves_fields() {
-                field(canvas, frame, seen, input, inner);
+                field(canvas, frame, seen, spec, input, inner);
             } else {
                 line(&painter, pos2(inner.left(), middle), inner.width(), &input.name.replace('_', " "), 12.5, weak);
             }
@@ -348,14 +348,12 @@ fn show_row(
     }
 }
 
-fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkroom_core::spec::Input, rect: Rect) {
-    let faults = frame.view.status.of(seen.id).map(|status| &status.faults[..]).unwrap_or_default();
-    let wrong = faults.iter().find(|located| located.place.input.as_deref() == Some(input.name));
-    let wrong = wrong.map(|located| located.fault.message.as_str());
+fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, spec: &Spec, input: &Input, rect: Rect) {
     let id = field_id(frame.view.id, seen.id, input.name);
-    let shown = Shown { id, input, value: seen.node.literal(input.name), wrong };
-    let Some(change) = shown.show(canvas, rect) else { return };
-    frame.actions.extend(Action::of_change(seen.id, input.name, change));
+    let shown = Shown::of(id, (seen.id, &seen.node), spec, input, frame.view.status);
+    if let Some(change) = shown.show(canvas, rect) {
+        frame.actions.extend(change.actions(seen.id, input));
+    }
 }
 
 fn picture_of<'v>(frame: &Frame<'_, 'v>, seen: &Seen) -> Option<&'v Thumb> {

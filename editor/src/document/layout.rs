@@ -7,7 +7,7 @@ use darkroom_core::literal::quote;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::sheet::{Frame, Node, NodeId, Point, Sheet};
+use super::sheet::{Count, Frame, Node, NodeId, Point, Sheet};
 
 /// What the section holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -29,6 +29,7 @@ struct Look {
     collapsed: bool,
     pinned: bool,
     colour: Option<String>,
+    counts: IndexMap<String, Count>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -63,6 +64,7 @@ impl Layout {
             collapsed: node.collapsed,
             pinned: node.pinned,
             colour: node.colour.clone(),
+            counts: node.counts.clone(),
         };
         let nodes = sheet.nodes.values().map(|node| (node.name.clone(), look(node))).collect();
         let bends = sheet.wires().filter(|(_, _, wire)| !wire.bends.is_empty()).map(|(node, input, wire)| {
@@ -84,9 +86,9 @@ impl Layout {
         let point = |(x, y)| Point { x, y };
         for (name, look) in self.nodes {
             if let Some(node) = names.get(name.as_str()).and_then(|id| nodes.get_mut(id)) {
-                let Look { at, width, collapsed, pinned, colour } = look;
+                let Look { at, width, collapsed, pinned, colour, counts } = look;
                 (node.at, node.width, node.collapsed, node.pinned) = (point(at), width, collapsed, pinned);
-                node.colour = colour;
+                (node.colour, node.counts) = (colour, counts);
             }
         }
         for (end, bends) in self.bends {
@@ -119,7 +121,11 @@ impl Layout {
             let width = look.width.map(|width| format!("width: {width}"));
             let collapsed = look.collapsed.then(|| "collapsed: true".to_owned());
             let pinned = look.pinned.then(|| "pinned: true".to_owned());
-            let parts: Vec<_> = [at, width, collapsed, pinned, colour(&look.colour)].into_iter().flatten().collect();
+            let count = |(input, count): (&String, &Count)| format!("{}: {}", quote(input), count.word());
+            let counts = (!look.counts.is_empty())
+                .then(|| format!("counts: {{{}}}", look.counts.iter().map(count).collect::<Vec<_>>().join(", ")));
+            let all = [at, width, collapsed, pinned, colour(&look.colour), counts];
+            let parts: Vec<_> = all.into_iter().flatten().collect();
             format!("{}: ({})", quote(name), parts.join(", "))
         });
         part("nodes", '{', nodes.collect(), '}');

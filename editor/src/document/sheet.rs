@@ -7,6 +7,7 @@ use darkroom_core::files::Content;
 use darkroom_core::graph::{self, Graph, Link, Mode, NodeEntry};
 use darkroom_core::literal::Literal;
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 
@@ -69,6 +70,18 @@ pub struct Node {
     pub pinned: bool,
     /// The name of a colour.
     pub colour: Option<String>,
+    /// Seeds that go on by themselves, by input.
+    pub counts: IndexMap<String, Count>,
+}
+
+/// Which way a seed goes on once a run has taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Count {
+    /// To the next number.
+    Up,
+    /// To the one before.
+    Down,
 }
 
 /// What stands at an input.
@@ -106,6 +119,24 @@ pub struct Frame {
     pub size: (u32, u32),
     /// The name of a colour.
     pub colour: Option<String>,
+}
+
+impl Count {
+    /// Returns the number behind another one; the last one is followed by the first.
+    pub fn after(self, number: u64) -> u64 {
+        match self {
+            Self::Up => number.wrapping_add(1),
+            Self::Down => number.wrapping_sub(1),
+        }
+    }
+
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
 }
 
 impl Point {

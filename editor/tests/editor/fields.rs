@@ -160,15 +160,6 @@ fn a_seed_takes_no_letters() {
 }
 
 #[test]
-fn a_seed_is_left_to_chance_and_taken_back() {
-    let mut room = page();
-    room.click_on("random seed");
-    assert_eq!(value(&room, "seed").as_deref(), Some("\"random\""));
-    room.click_on("random seed");
-    assert_eq!(value(&room, "seed").as_deref(), Some("0"));
-}
-
-#[test]
 fn one_burst_of_typing_is_one_step_and_the_next_one_is_another() {
     let mut room = page();
     room.click(room.text_field("caption").center());
