@@ -37,8 +37,8 @@ pub struct Run {
     pub outlook: Option<Outlook>,
     /// The share of each node that is done.
     pub shares: HashMap<String, f32>,
-    /// The node that began last.
-    pub node: Option<String>,
+    /// Nodes that are at work, the first one first.
+    pub nodes: Vec<String>,
     /// Pictures that it left, or found again.
     pub pictures: Vec<PathBuf>,
     /// The seeds that it takes, once they are drawn.
@@ -117,7 +117,7 @@ impl Run {
             rank: 0,
             outlook: None,
             shares: HashMap::new(),
-            node: None,
+            nodes: Vec::new(),
             pictures: Vec::new(),
             seeds: Vec::new(),
         }
@@ -196,7 +196,7 @@ impl Tab {
                     status.state = State::Running(0.0);
                     status.faults.clear();
                 }
-                self.runs[index].node = Some(node);
+                self.runs[index].nodes.push(node);
             }
             Told::Progress { node, done, of } => {
                 let share = done as f32 / of.max(1) as f32;
@@ -239,7 +239,9 @@ impl Tab {
                 status.seconds = Some(seconds);
             }
         }
-        self.runs[run].shares.insert(node, 1.0);
+        let run = &mut self.runs[run];
+        run.nodes.retain(|at_work| *at_work != node);
+        run.shares.insert(node, 1.0);
     }
 
     /// Takes note of a picture that a node left.

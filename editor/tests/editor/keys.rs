@@ -303,7 +303,8 @@ fn every_command_that_has_a_key_hears_it() {
             let with = egui::Modifiers { ctrl: with.command, ..*with };
             room.key(with, *key);
             let alike = look(&room) == before;
-            let silent = [Command::Redo, Command::Undo, Command::Stop, Command::ZoomOne, Command::Align];
+            let silent =
+                [Command::Redo, Command::Undo, Command::Stop, Command::ClearQueue, Command::ZoomOne, Command::Align];
             // egui takes these as events of their own.
             let clipboard = [Command::Cut, Command::Copy, Command::Paste, Command::PasteWired];
             if !silent.contains(&about.command) && !clipboard.contains(&about.command) {

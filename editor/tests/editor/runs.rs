@@ -47,7 +47,11 @@ pub fn answer(room: &mut Room, outlook: Result<Outlook, Faults>) {
 pub fn until(room: &mut Room, what: &str, holds: impl Fn(&Room) -> bool) {
     let begun = Instant::now();
     while !holds(room) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never came to this: {what}");
+        if begun.elapsed() > Duration::from_secs(20) {
+            let log: Vec<_> = room.tab().log.iter().map(|line| &line.text).collect();
+            let runs: Vec<_> = room.tab().runs.iter().map(|run| (run.ticket, &run.nodes)).collect();
+            panic!("it never came to this: {what}; runs: {runs:?}; log: {log:?}");
+        }
         std::thread::sleep(Duration::from_millis(5));
         room.wait(1);
     }

@@ -32,7 +32,7 @@ enum Asked {
 const KEYS: [(Key, Asked, &str); 10] = [
     (Key::S, Asked::Deed(Deed::Recall(Recall::Seeds)), "Seed (S)"),
     (Key::P, Asked::Deed(Deed::Recall(Recall::Prompts)), "Prompt (P)"),
-    (Key::A, Asked::Deed(Deed::Recall(Recall::All)), "All (A)"),
+    (Key::A, Asked::Deed(Deed::Recall(Recall::All)), "Values (A)"),
     (Key::W, Asked::Deed(Deed::Graph), "Graph (W)"),
     (Key::Period, Asked::Deed(Deed::Star), "Star (.)"),
     (Key::Delete, Asked::Deed(Deed::Delete), "Delete"),

@@ -192,7 +192,7 @@ fn chosen(app: &mut App, ui: &mut Ui) {
                     (Deed::Star, star),
                     (Deed::Recall(Recall::Seeds), "Seed"),
                     (Deed::Recall(Recall::Prompts), "Prompt"),
-                    (Deed::Recall(Recall::All), "All"),
+                    (Deed::Recall(Recall::All), "Values"),
                     (Deed::Graph, "Graph"),
                     (Deed::Copy, "Copy"),
                     (Deed::Delete, "Delete"),
