@@ -79,6 +79,7 @@ impl Shown<'_> {
     fn finish(&self, ui: &Ui, response: &Response, rect: Rect, theme: &Theme) {
         let name = self.input.name.replace('_', " ");
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+        ui.data_mut(|data| data.insert_temp(self.id.with("widget"), response.id));
         if let Some(words) = self.wrong {
             ui.ctx().accesskit_node_builder(response.id, |node| node.set_invalid(egui::accesskit::Invalid::True));
             response.clone().on_hover_text(words);
@@ -342,6 +343,11 @@ impl Shown<'_> {
         response.surrender_focus();
         Some(Change::Set(None))
     }
+}
+
+/// Returns the widget of a field that was drawn, by the field's lasting name.
+pub fn widget_of(ctx: &egui::Context, field: Id) -> Option<Id> {
+    ctx.data(|data| data.get_temp(field.with("widget")))
 }
 
 fn wheel_id() -> Id {

@@ -3,6 +3,7 @@
 mod acts;
 mod browser;
 mod files;
+mod lay;
 mod palette;
 mod panels;
 mod recall;
@@ -54,6 +55,8 @@ pub struct App {
     /// Sentences for the person, with the time until which they are shown.
     notices: Vec<(String, f64)>,
     side: panels::Side,
+    /// How the canvas behaves.
+    habits: Habits,
     /// A picture that is looked at large.
     large: Option<(usize, egui::Vec2, f32)>,
     screenshot: Option<Shot>,
@@ -73,10 +76,6 @@ enum Dialog {
     Overwrite { tab: DocumentId, path: PathBuf },
     /// What to do with a picture; the workflow that made it, or why there is none.
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
-    /// What to call a node.
-    Rename { node: crate::document::NodeId, title: String },
-    /// What to write in a frame or note.
-    Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
     /// Whether to throw changes away.
@@ -116,6 +115,7 @@ impl App {
             dialog: None,
             notices: Vec::new(),
             side: panels::Side::default(),
+            habits: Habits::default(),
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
@@ -152,6 +152,11 @@ impl App {
     /// Returns the document in front, to be changed.
     pub fn tab_mut(&mut self) -> &mut Tab {
         &mut self.tabs[self.active]
+    }
+
+    /// Returns how the canvas behaves, to be changed.
+    pub fn habits_mut(&mut self) -> &mut Habits {
+        &mut self.habits
     }
 
     fn take(&mut self, document: Document, warnings: Vec<String>) {
@@ -249,7 +254,7 @@ impl App {
         // What is pressed after a command that asks something is meant for the question.
         while !blocked && let Some(command) = Command::pressed(ctx) {
             self.act(ctx, command);
-            blocked = self.palette.is_some() || self.dialog.is_some();
+            blocked = self.palette.is_some() || self.dialog.is_some() || self.tab().view.is_writing();
         }
         if ctx.input(|input| input.viewport().close_requested()) {
             self.close_window(ctx);
@@ -258,19 +263,21 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
-        let Self { tabs, active, backend, .. } = self;
+        let hears = self.palette.is_none() && self.dialog.is_none() && self.large.is_none();
+        let Self { tabs, active, backend, habits, .. } = self;
         let tab = &mut tabs[*active];
+        tab.habits = *habits;
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
         let sheet = Arc::clone(tab.document.sheet());
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
-            let asked = std::cell::RefCell::new(None::<Drop>);
+            let asked = std::cell::RefCell::new(None::<Vec<Drop>>);
             let known = tab.refusal.clone();
-            let refuse = |drop: &Drop| {
-                asked.replace(Some(drop.clone()));
-                known.as_ref().filter(|(of, _)| of == drop).and_then(|(_, words)| words.clone())
+            let refuse = |drops: &[Drop]| {
+                asked.replace(Some(drops.to_vec()));
+                known.as_ref().filter(|(of, _)| of == drops).and_then(|(_, words)| words.clone())
             };
             let view = View {
                 id: tab.canvas_id(),
@@ -278,13 +285,14 @@ impl App {
                 registry: backend.registry(),
                 status: &tab.status,
                 refuse: &refuse,
-                habits: Habits::default(),
+                habits: *habits,
+                hears,
             };
             let actions = canvas::show(ui, &view, &mut state);
             let asked = asked.into_inner();
-            if let Some(drop) = asked.filter(|drop| tab.refusal.as_ref().is_none_or(|(of, _)| of != drop)) {
-                let words = tab.refuse(&mut **backend, &drop);
-                tab.refusal = Some((drop, words));
+            if let Some(drops) = asked.filter(|drops| tab.refusal.as_ref().is_none_or(|(of, _)| of != drops)) {
+                let words = tab.refuse(&mut **backend, &drops);
+                tab.refusal = Some((drops, words));
                 ui.ctx().request_repaint();
             }
             actions
@@ -306,12 +314,7 @@ impl App {
             }
             Action::Part => tab.document.part(),
             Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
-            Action::Rename(node) => {
-                let title = tab.document.sheet().nodes.get(&node).map(|node| node.label().to_owned());
-                self.dialog = title.map(|title| Dialog::Rename { node, title });
-            }
-            Action::Draw { drop, from } => self.draw(drop, from),
-            Action::Write(frame) => self.write(frame),
+            Action::Draw { drops, from } => self.draw(drops, from),
             Action::Enlarge(node) => {
                 let texture =
                     tab.status.of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());
