@@ -1,12 +1,13 @@
 //! Commands: everything that menus, keys and the palette can do, in one list.
 
-use egui::{Event, Key, KeyboardShortcut, Modifiers};
+use egui::{Key, Modifiers};
 
 /// Something a person can ask for; [`COMMANDS`] says in words what each is.
 #[expect(missing_docs, reason = "their titles stand in the list")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     New,
+    Templates,
     Open,
     Save,
     SaveAs,
@@ -59,6 +60,7 @@ pub enum Command {
     Stop,
     Palette,
     Theme,
+    Settings,
     Larger,
     Smaller,
 }
@@ -86,17 +88,21 @@ pub struct About {
     pub title: &'static str,
     /// Where it stands.
     pub menu: Menu,
-    /// Its keys; the first is shown.
+    /// Its keys, as long as nobody has chosen others.
     pub keys: &'static [(Modifiers, Key)],
 }
 
 impl About {
-    /// Returns the keys that are shown.
-    pub fn shown_keys(&self, ctx: &egui::Context) -> String {
-        self.keys
-            .first()
-            .map(|(with, key)| ctx.format_shortcut(&KeyboardShortcut::new(*with, *key)))
-            .unwrap_or_default()
+    /// Returns the name by which files know it: `RunFresh` is `run_fresh`.
+    pub fn name(&self) -> String {
+        let mut name = String::new();
+        for letter in format!("{:?}", self.command).chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('_');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
     }
 }
 
@@ -123,6 +129,7 @@ macro_rules! commands {
 commands! {
     File {
         New "New" [CTRL N];
+        Templates "Templates…" [CTRL_SHIFT N];
         Open "Open…" [CTRL O];
         Save "Save" [CTRL S];
         SaveAs "Save as…" [CTRL_SHIFT S];
@@ -178,6 +185,7 @@ commands! {
         Larger "Larger interface" [CTRL Plus, CTRL Equals];
         Smaller "Smaller interface" [CTRL Minus];
         Theme "Dark or light";
+        Settings "Settings…" [CTRL Comma];
         Palette "Command palette…" [CTRL K, CTRL_SHIFT P];
     }
     Run {
@@ -192,64 +200,5 @@ impl Command {
     /// Returns what is known of it.
     pub fn about(self) -> &'static About {
         COMMANDS.iter().find(|about| about.command == self).expect("every command is in the list")
-    }
-
-    /// Takes the command whose keys were pressed out of the input. A text that is typed in keeps all keys but those with
-    /// Ctrl, and of those the ones that a text knows.
-    pub fn pressed(ctx: &egui::Context) -> Option<Self> {
-        const OF_TEXTS: [Key; 8] = [Key::A, Key::C, Key::V, Key::X, Key::Y, Key::Z, Key::Delete, Key::Backspace];
-        let typing = ctx.text_edit_focused();
-        // Tab leads on from whatever has the keys.
-        let held = ctx.memory(|memory| memory.focused().is_some());
-        let free = |with: Modifiers, key: Key| {
-            (!typing || (with.command && !OF_TEXTS.contains(&key))) && !(held && key == Key::Tab)
-        };
-        ctx.input_mut(|input| {
-            // As the keys were when one went down, in the order in which they did: a quick hand has let go of Ctrl, and
-            // pressed the next one, within the same frame.
-            let hit = input.events.iter().enumerate().find_map(|(index, event)| {
-                let Event::Key { key, pressed: true, modifiers, .. } = event else { return None };
-                let met =
-                    |(with, of): &(Modifiers, Key)| of == key && modifiers.matches_exact(*with) && free(*with, *key);
-                let about = COMMANDS.iter().find(|about| about.keys.iter().any(met))?;
-                Some((index, about.command))
-            });
-            let (index, command) = hit?;
-            input.events.remove(index);
-            Some(command)
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn keys_that_are_let_go_within_a_frame_are_heard_in_their_order() {
-        let ctx = egui::Context::default();
-        let key = |key, pressed, modifiers| Event::Key { key, physical_key: None, pressed, repeat: false, modifiers };
-        let ctrl = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
-        // The hand is off the keys when the frame begins.
-        let mut events = Vec::new();
-        for (of, with) in [(Key::M, NONE), (Key::A, ctrl), (Key::Z, ctrl), (Key::Z, ctrl)] {
-            events.extend([key(of, true, with), key(of, false, NONE)]);
-        }
-        let mut heard = Vec::new();
-        let input = egui::RawInput { events, ..egui::RawInput::default() };
-        drop(ctx.run_ui(input, |ui| heard.extend(std::iter::from_fn(|| Command::pressed(ui.ctx())))));
-        assert_eq!(heard, [Command::Mute, Command::SelectAll, Command::Undo, Command::Undo]);
-    }
-
-    #[test]
-    fn no_two_commands_have_the_same_keys() {
-        let mut seen = HashSet::new();
-        for about in COMMANDS {
-            for (with, key) in about.keys {
-                assert!(seen.insert((format!("{with:?}"), *key)), "{:?} {with:?} {key:?}", about.command);
-            }
-        }
     }
 }

@@ -10,7 +10,9 @@ pub mod canvas;
 pub mod command;
 pub mod document;
 pub mod fields;
+pub mod habits;
 mod icons;
+pub mod keymap;
 pub mod session;
 pub mod status;
 pub mod theme;
@@ -18,7 +20,7 @@ mod weights;
 
 use darkroom_core::fault::Fault;
 
-pub use app::{App, MakeBackend, Options};
+pub use app::{App, MakeBackend, Options, Template};
 
 /// Opens the window, and returns when it is closed.
 ///

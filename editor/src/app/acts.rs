@@ -15,12 +15,13 @@ use super::{App, Dialog, Tab};
 use crate::canvas::{Drop, Selection, Words};
 use crate::command::Command;
 use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, Wire, copy, paste};
+use crate::habits::Habits;
 use crate::session::Closing;
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddNode, Close, Find, Open, Palette, Remark, Rename, Save, SaveAs};
-    matches!(command, AddNode | Close | Find | Open | Palette | Remark | Rename | Save | SaveAs)
+    use Command::{AddNode, Close, Find, Open, Palette, Remark, Rename, Save, SaveAs, Settings, Templates};
+    matches!(command, AddNode | Close | Find | Open | Palette | Remark | Rename | Save | SaveAs | Settings | Templates)
 }
 
 impl App {
@@ -32,6 +33,7 @@ impl App {
         }
         match command {
             Command::New => self.take(Document::default(), Vec::new()),
+            Command::Templates => super::panels::templates::open(self, ctx),
             Command::Open => self.browse(Purpose::Open),
             Command::Save => match self.tab().document.path().map(PathBuf::from) {
                 Some(path) => self.save(&path, Over::Ask),
@@ -91,12 +93,12 @@ impl App {
                 let heat = &mut self.tab_mut().view.heat;
                 *heat = heat.next();
             }
-            Command::Minimap => self.habits.minimap = !self.habits.minimap,
+            Command::Minimap => self.habit(|habits| habits.minimap = !habits.minimap),
             Command::Wires => {
-                self.habits.wires = self.habits.wires.next();
-                self.say(format!("wires run {}", self.habits.wires.words()));
+                self.habit(|habits| habits.wires = habits.wires.next());
+                self.say(format!("wires run {}", self.keeping.settings.habits.wires.words()));
             }
-            Command::Legend => self.habits.legend = !self.habits.legend,
+            Command::Legend => self.habit(|habits| habits.legend = !habits.legend),
             Command::Run => self.run(Wish::default()),
             Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }),
             Command::RunTo => match self.tab().wish_to() {
@@ -109,10 +111,15 @@ impl App {
             }
             Command::Palette => self.palette = Some(Palette::commands()),
             Command::Theme => self.change_look(ctx),
+            Command::Settings => self.page = Some(super::panels::settings::Page::default()),
             Command::Larger => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(2.5)),
             Command::Smaller => ctx.set_zoom_factor((ctx.zoom_factor() - 0.1).max(0.6)),
         }
         ctx.request_repaint();
+    }
+
+    fn habit(&mut self, change: impl FnOnce(&mut Habits)) {
+        change(&mut self.keeping.settings.habits);
     }
 
     /// Lets what is chosen be called something else, where it stands.

@@ -15,14 +15,17 @@ use std::sync::{Arc, Mutex};
 use darkroom_core::fault::Fault;
 use darkroom_core::plan::Wish;
 use eframe::CreationContext;
-use egui::{CentralPanel, Context, Ui};
+use egui::{Context, Ui};
 
-use crate::canvas::{self, Action, Drop, Habits, View};
+use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
+use crate::habits::Habits;
+use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
+pub use panels::templates::Template;
 pub use tab::{Line, Made, Run, Tab, Weight};
 
 /// Makes a backend, once there is a window to be woken.
@@ -34,6 +37,8 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// What is opened where no file is given.
     pub template: &'static str,
+    /// Workflows to begin with.
+    pub templates: &'static [Template],
     /// Where to write a picture of the window, and then to close it.
     pub screenshot: Option<PathBuf>,
     /// Width and height of the window in points.
@@ -47,6 +52,7 @@ pub struct Options {
 /// The window.
 pub struct App {
     backend: Box<dyn Backend>,
+    templates: &'static [Template],
     tabs: Vec<Tab>,
     active: usize,
     next: u64,
@@ -54,9 +60,10 @@ pub struct App {
     dialog: Option<Dialog>,
     /// Sentences for the person, with the time until which they are shown.
     notices: Vec<(String, f64)>,
-    side: panels::Side,
-    /// How the canvas behaves.
-    habits: Habits,
+    tiles: panels::Tiles,
+    keymap: Keymap,
+    /// The window of settings, while it is open.
+    page: Option<panels::settings::Page>,
     /// A picture that is looked at large.
     large: Option<(usize, egui::Vec2, f32)>,
     screenshot: Option<Shot>,
@@ -78,6 +85,8 @@ enum Dialog {
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
     /// What to search for.
     Find { text: String },
+    /// Which workflow to begin with.
+    Templates(Vec<panels::templates::Card>),
     /// Whether to throw changes away.
     Close { tab: DocumentId },
 }
@@ -108,14 +117,16 @@ impl App {
         }
         let mut app = Self {
             backend,
+            templates: options.templates,
             tabs: Vec::new(),
             active: 0,
             next: 0,
             palette: None,
             dialog: None,
             notices: Vec::new(),
-            side: panels::Side::default(),
-            habits: Habits::default(),
+            tiles: panels::Tiles::default(),
+            keymap: Keymap::default(),
+            page: None,
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
@@ -156,7 +167,7 @@ impl App {
 
     /// Returns how the canvas behaves, to be changed.
     pub fn habits_mut(&mut self) -> &mut Habits {
-        &mut self.habits
+        &mut self.keeping.settings.habits
     }
 
     fn take(&mut self, document: Document, warnings: Vec<String>) {
@@ -193,6 +204,9 @@ impl App {
                         tab.ended(ticket, ended);
                     }
                     if let Some(fault) = failed {
+                        if fault.kind != darkroom_core::fault::FaultKind::Cancelled {
+                            self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
+                        }
                         self.say(fault.message);
                     }
                 }
@@ -212,8 +226,8 @@ impl App {
         self.hear(&ctx);
         self.keys(&ctx);
         panels::show(self, ui);
-        CentralPanel::default().frame(egui::Frame::NONE).show(ui, |ui| self.canvas(ui));
         self.palette(&ctx);
+        panels::settings(self, &ctx);
         panels::dialogs(self, &ctx);
         panels::notices(self, &ctx);
         panels::large(self, &ctx);
@@ -239,20 +253,27 @@ impl App {
             }
         });
         if let Some((command, text)) = clipboard {
-            self.clipboard(ctx, command, &text);
+            // Another command may have been given the key for it.
+            match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {
+                (Command::Cut, Some(other)) => self.act(ctx, other),
+                (Command::Cut, None) => (),
+                _ => self.clipboard(ctx, command, &text),
+            }
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
         self.arrive();
-        let mut blocked = self.palette.is_some() || self.dialog.is_some();
-        if ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+        let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
+        let mut blocked = self.palette.is_some() || self.dialog.is_some() || hears;
+        if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
             self.palette = None;
             self.dialog = None;
             self.keeping.closing = None;
             self.large = None;
         }
         // What is pressed after a command that asks something is meant for the question.
-        while !blocked && let Some(command) = Command::pressed(ctx) {
+        while !blocked && let Some(command) = self.keymap.pressed(ctx) {
             self.act(ctx, command);
             blocked = self.palette.is_some() || self.dialog.is_some() || self.tab().view.is_writing();
         }
@@ -263,10 +284,11 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
-        let hears = self.palette.is_none() && self.dialog.is_none() && self.large.is_none();
-        let Self { tabs, active, backend, habits, .. } = self;
+        let hears = self.palette.is_none() && self.dialog.is_none() && self.large.is_none() && self.page.is_none();
+        let Self { tabs, active, backend, keeping, .. } = self;
+        let habits = keeping.settings.habits;
         let tab = &mut tabs[*active];
-        tab.habits = *habits;
+        tab.habits = habits;
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
         let sheet = Arc::clone(tab.document.sheet());
@@ -285,7 +307,7 @@ impl App {
                 registry: backend.registry(),
                 status: &tab.status,
                 refuse: &refuse,
-                habits: *habits,
+                habits,
                 hears,
             };
             let actions = canvas::show(ui, &view, &mut state);

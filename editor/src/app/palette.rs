@@ -77,6 +77,9 @@ const CANVAS_MENU: [Command; 7] = [
     Command::FitAll,
 ];
 
+/// Says which keys belong to a command.
+type Keys<'a> = &'a dyn Fn(Command) -> String;
+
 impl Palette {
     /// Searches for a node.
     pub fn nodes(at: Pos2, loose: Option<Loose>) -> Self {
@@ -98,7 +101,7 @@ impl Palette {
         Self { what: What::Menu(at), text: String::new(), chosen: 0, fresh: true }
     }
 
-    fn found(&self, ctx: &Context, registry: &Registry, on_nodes: bool) -> Vec<Found> {
+    fn found(&self, keys: Keys<'_>, registry: &Registry, on_nodes: bool) -> Vec<Found> {
         let mut found: Vec<_> = match &self.what {
             What::Nodes { loose, .. } => {
                 let all = registry.all().into_iter().map(|node| node.spec());
@@ -121,7 +124,7 @@ impl Palette {
                     })
                     .collect()
             }
-            What::Commands => self.commands_of(ctx, COMMANDS.iter().map(|about| about.command)),
+            What::Commands => self.commands_of(keys, COMMANDS.iter().map(|about| about.command)),
             What::Colours => {
                 let names = COLOURS.iter().map(|(name, _)| Some(*name)).chain([None]);
                 names
@@ -135,7 +138,7 @@ impl Palette {
             }
             What::Menu(_) => {
                 let list: &[Command] = if on_nodes { &NODE_MENU } else { &CANVAS_MENU };
-                self.commands_of(ctx, list.iter().copied())
+                self.commands_of(keys, list.iter().copied())
             }
         };
         if !self.text.is_empty() {
@@ -144,11 +147,11 @@ impl Palette {
         found
     }
 
-    fn commands_of(&self, ctx: &Context, list: impl Iterator<Item = Command>) -> Vec<Found> {
+    fn commands_of(&self, keys: Keys<'_>, list: impl Iterator<Item = Command>) -> Vec<Found> {
         list.filter_map(|command| {
             let about = command.about();
             let score = score(&self.text, about.title)?;
-            let aside = about.shown_keys(ctx);
+            let aside = keys(command);
             Some(Found {
                 title: about.title.to_owned(),
                 aside,
@@ -213,7 +216,7 @@ impl App {
     pub(super) fn palette(&mut self, ctx: &Context) {
         let Some(mut palette) = self.palette.take() else { return };
         let on_nodes = !self.tab().view.selection.is_empty();
-        let found = palette.found(ctx, self.backend.registry(), on_nodes);
+        let found = palette.found(&|command| self.keymap.shown(command, ctx), self.backend.registry(), on_nodes);
         let picked = show(ctx, &mut palette, &found);
         match picked {
             Picked::Nothing => self.palette = Some(palette),

@@ -10,8 +10,9 @@ use darkroom_core::observe::How;
 use darkroom_core::plan::{Goal, Wish};
 use egui::{ColorImage, Context, Id, TextureOptions};
 
-use crate::canvas::{Drop, Habits, View, ViewState};
+use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
+use crate::habits::Habits;
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Sight, Ticket, Told};
 use crate::status::{NodeStatus, State, Status, Thumb};
 

@@ -5,6 +5,7 @@
 //! plain boxes, so that a frame costs what is seen and not what is there.
 
 mod camera;
+mod crisp;
 mod frames;
 mod gesture;
 mod ground;
@@ -47,8 +48,10 @@ pub use wires::Style;
 pub use writing::Words;
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
+use crate::fields::Change;
+use crate::habits::Habits;
 use crate::status::Status;
-use crate::theme::{self, Theme};
+use crate::theme::Theme;
 use gesture::Gesture;
 use net::Net;
 use shape::Shapes;
@@ -77,42 +80,6 @@ pub struct View<'a> {
     pub habits: Habits,
     /// Whether keys that nobody has taken are meant for it.
     pub hears: bool,
-}
-
-/// How the canvas behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Habits {
-    /// Places are brought to multiples of so many points; 0 leaves them where they are.
-    pub grid: u8,
-    /// Whether the wheel moves the view up and down, instead of zooming.
-    pub wheel_pans: bool,
-    /// How wires run.
-    pub wires: Style,
-    /// Whether it is told what colours and shapes of sockets mean.
-    pub legend: bool,
-    /// Whether all of the sheet is shown small in a corner.
-    pub minimap: bool,
-}
-
-impl Default for Habits {
-    fn default() -> Self {
-        Self { grid: theme::GRID as u8, wheel_pans: false, wires: Style::default(), legend: false, minimap: false }
-    }
-}
-
-impl Habits {
-    /// Brings a place to the grid, if there is one.
-    pub fn snapped(self, at: Pos2) -> Pos2 {
-        snapped(at, f32::from(self.grid.max(1)))
-    }
-
-    /// Returns how far one step by keys leads.
-    pub fn step(self) -> i32 {
-        match self.grid {
-            0 => theme::GRID as i32,
-            step => i32::from(step),
-        }
-    }
 }
 
 /// What the canvas remembers between frames.
@@ -186,6 +153,20 @@ pub enum Action {
 impl Action {
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
+    }
+
+    /// Returns what is to be done when a hand changes a field.
+    pub fn of_change(node: NodeId, input: &str, change: Change) -> Vec<Self> {
+        let done = !matches!(change, Change::Toward(_));
+        let step = match change {
+            Change::Set(value) | Change::Toward(value) => Some(Self::Step {
+                name: format!("change `{input}`"),
+                key: Some(format!("{node:?}.{input}")),
+                edits: vec![Edit::Set(node, input.to_owned(), value)],
+            }),
+            Change::Done => None,
+        };
+        step.into_iter().chain(done.then_some(Self::Part)).collect()
     }
 }
 
@@ -319,6 +300,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
     if state.is_stale() {
         ui.ctx().request_repaint();
     }
+    crisp::sharpen(ui.ctx(), layer, transform.scaling);
     voice::set_transform(ui.ctx(), TSTransform::IDENTITY);
     legend::show(ui, &frame, window);
     minimap::show(ui, &frame, state, window);

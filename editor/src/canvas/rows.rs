@@ -8,7 +8,7 @@ use super::nodes::line;
 use super::shape::{Row, What};
 use super::{Action, Frame, PLAIN, Seen, ViewState, pictures};
 use crate::document::{Edit, Field, NodeId};
-use crate::fields::{Change, Shown};
+use crate::fields::Shown;
 use crate::icons;
 use crate::theme;
 
@@ -126,17 +126,7 @@ fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkro
     let id = field_id(frame.view.id, seen.id, input.name);
     let shown = Shown { id, input, value: seen.node.literal(input.name), wrong };
     let Some(change) = shown.show(canvas, rect) else { return };
-    let done = !matches!(change, Change::Toward(_));
-    if let Change::Set(value) | Change::Toward(value) = change {
-        frame.actions.push(Action::Step {
-            name: format!("change `{}`", input.name),
-            key: Some(format!("{:?}.{}", seen.id, input.name)),
-            edits: vec![Edit::Set(seen.id, input.name.to_owned(), value)],
-        });
-    }
-    if done {
-        frame.actions.push(Action::Part);
-    }
+    frame.actions.extend(Action::of_change(seen.id, input.name, change));
 }
 
 /// Returns the lasting name of a node's field, for who wants to give it the focus.

@@ -3,6 +3,8 @@
 use egui::epaint::CubicBezierShape;
 use egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Point;
 
 /// A wire as it lies: its two ends, and the points in between that it passes through.
@@ -13,7 +15,7 @@ pub struct Course {
 }
 
 /// How wires run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Style {
     /// In curves.
     #[default]

@@ -7,6 +7,8 @@ use darkroom_core::fault::Fault;
 use darkroom_core::files::write_aside;
 use serde::{Deserialize, Serialize};
 
+use crate::habits::Habits;
+
 /// So many files are remembered as recent.
 pub const MOST_RECENT: usize = 12;
 /// So many files' views are remembered.
@@ -24,10 +26,10 @@ pub struct Settings {
     pub look: Option<Look>,
     /// How much larger than usual everything is.
     pub scale: f32,
-    /// The panel at the right, by its name; none if it is closed.
-    pub panel: Option<String>,
-    /// Whether the log is shown.
-    pub log: bool,
+    /// Where the panels lie, as the window writes it; empty if nobody has moved any.
+    pub panels: String,
+    /// How the canvas behaves.
+    pub habits: Habits,
     /// What was seen of files, the last one first.
     pub views: Vec<(PathBuf, Sight)>,
 }
@@ -52,8 +54,14 @@ pub struct Sight {
 
 impl Default for Settings {
     fn default() -> Self {
-        let panel = Some("results".to_owned());
-        Self { recent: Vec::new(), look: None, scale: 1.0, panel, log: false, views: Vec::new() }
+        Self {
+            recent: Vec::new(),
+            look: None,
+            scale: 1.0,
+            panels: String::new(),
+            habits: Habits::default(),
+            views: Vec::new(),
+        }
     }
 }
 
@@ -148,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let home = tempfile::tempdir().expect("a folder");
-        let mut settings = Settings { look: Some(Look::Light), scale: 1.25, panel: None, ..Settings::default() };
+        let mut settings = Settings { look: Some(Look::Light), scale: 1.25, ..Settings::default() };
         settings.opened(Path::new("/a/b.ron"));
         settings.seen(Path::new("/a/b.ron"), Sight { centre: (1.5, -20.0), zoom: 0.5 });
         settings.write(home.path()).expect("it can be written");

@@ -319,12 +319,10 @@ fn every_command_that_has_a_key_hears_it() {
 /// All that a command could change.
 fn look(room: &Room) -> String {
     let tab = room.tab();
-    let words: Vec<_> = ["search", "path", "title", "remark", "find", "leaf in the legend", "minimap"]
-        .into_iter()
-        .map(|label| room.sees(label))
-        .collect();
-    let told: Vec<_> =
-        ["choose the nodes to be", "nothing that is chosen gives", "wires run"].map(|said| room.reads(said)).into();
+    let labels =
+        ["search", "path", "title", "remark", "find", "search keys", "template ink", "leaf in the legend", "minimap"];
+    let words = labels.map(|label| room.sees(label));
+    let told = ["choose the nodes to be", "nothing that is chosen gives", "wires run"].map(|said| room.reads(said));
     let zoom = room.harness.ctx.zoom_factor();
     let camera = tab.view.camera;
     format!(
@@ -377,4 +375,64 @@ fn nothing_happens_to_the_graph_while_a_question_is_open() {
     let head = room.head("a");
     room.drag(head, head + egui::vec2(60.0, 60.0));
     assert_eq!((room.steps().len(), room.place("a")), (0, (0, 0)));
+}
+
+/// Opens the settings.
+fn settings() -> Room {
+    let mut room = row();
+    room.key(CTRL, Key::Comma);
+    room.wait(20);
+    room
+}
+
+#[test]
+fn a_command_is_given_another_key_in_the_settings() {
+    let mut room = settings();
+    room.click_on("search keys");
+    room.type_in("mute");
+    room.click_on("keys of Mute");
+    // The key is meant for the settings, and not yet for the command.
+    room.key(CTRL, Key::J);
+    room.key(NONE, Key::Escape);
+    room.click(room.head("a"));
+    room.key(NONE, Key::M);
+    assert_eq!(room.node("a").mode, Mode::Active);
+    room.key(CTRL, Key::J);
+    assert_eq!(room.node("a").mode, Mode::Muted);
+}
+
+#[test]
+fn a_key_that_another_command_has_is_refused() {
+    let mut room = settings();
+    room.click_on("search keys");
+    room.type_in("mute");
+    room.click_on("keys of Mute");
+    room.key(CTRL, Key::S);
+    assert!(room.reads("“Save” has that key"));
+}
+
+#[test]
+fn keys_are_those_of_another_program() {
+    let mut room = settings();
+    room.click_on("preset of keys");
+    room.wait(20);
+    room.click_on("Blender");
+    room.key(NONE, Key::Escape);
+    room.key(NONE, Key::A);
+    assert_eq!(room.chosen().len(), 3);
+    room.key(NONE, Key::X);
+    assert_eq!(room.sheet().nodes.len(), 0);
+}
+
+#[test]
+fn the_wheel_moves_the_view_if_somebody_wants_it() {
+    let mut room = settings();
+    room.click_on("moves the view");
+    room.key(NONE, Key::Escape);
+    let before = room.tab().view.camera;
+    room.move_to(room.on(100.0, 400.0));
+    room.wheel(-60.0);
+    let after = room.tab().view.camera;
+    assert_eq!(after.zoom, before.zoom);
+    assert!(after.centre.y > before.centre.y);
 }

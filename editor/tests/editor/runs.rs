@@ -105,8 +105,9 @@ fn a_late_answer_is_left_aside() {
 fn a_fault_is_shown_at_its_field_and_its_node_and_below_and_a_click_leads_there() {
     let mut room = Room::new(&text());
     answer(&mut room, Err(faults("shout", "shout", "loudness", "`loudness` is too loud")));
+    assert!(!room.reads("fill it"));
+    room.click(room.sentence("1 fault"));
     assert!(room.reads("shout.loudness: `loudness` is too loud") && room.reads("fill it"));
-    assert!(room.reads("1 fault"));
     let status = room.tab().status.of(room.id("shout")).expect("it is known").clone();
     assert_eq!(status.faults.len(), 1);
     let said = |label: &str| room.harness.get_by_label(label).accesskit_node().data().clone();

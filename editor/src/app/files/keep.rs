@@ -7,9 +7,10 @@ use std::time::Instant;
 use egui::Context;
 
 use super::words;
-use crate::app::panels::{Shown, Side};
+use crate::app::panels::Tiles;
 use crate::app::{App, Dialog, Tab};
 use crate::document::Document;
+use crate::keymap::Keymap;
 use crate::session::{Closing, Disk, DocumentId, Journal, Left, Look, Settings, Sight};
 
 /// What the window keeps of files.
@@ -46,12 +47,15 @@ impl App {
     pub(in crate::app) fn recollect(&mut self) {
         let Some(state) = self.keeping.disk.state.clone() else { return };
         let (settings, fault) = Settings::read(&state);
-        self.side = Side { shown: Shown::named(settings.panel.as_deref()), log: settings.log };
+        self.tiles = Tiles::read(&settings.panels);
         self.keeping.settings = settings.clone();
         self.keeping.written = Some((settings, Instant::now()));
         if let Some(fault) = fault {
             self.say(words(&fault));
         }
+        let (keymap, wrong) = Keymap::read(&state);
+        self.keymap = keymap;
+        wrong.into_iter().for_each(|words| self.say(words));
         match Journal::begin(&state.join("recovery")) {
             Ok((journal, left)) => {
                 self.keeping.journal = Some(journal);
@@ -171,8 +175,9 @@ impl App {
             return;
         }
         let settings = &mut self.keeping.settings;
-        settings.panel = self.side.shown.name().map(str::to_owned);
-        settings.log = self.side.log;
+        if let Some(text) = self.tiles.text() {
+            settings.panels = text;
+        }
         settings.scale = ctx.zoom_factor();
         let Some((written, at)) = &self.keeping.written else { return };
         if *written != *settings {
@@ -184,22 +189,33 @@ impl App {
     }
 
     /// Puts on the looks that are remembered.
-    fn dress(&self, ctx: &Context) {
-        let settings = &self.keeping.settings;
-        if let Some(look) = settings.look {
-            ctx.set_theme(if look == Look::Dark { egui::Theme::Dark } else { egui::Theme::Light });
-        }
-        ctx.set_zoom_factor(settings.scale);
+    fn dress(&mut self, ctx: &Context) {
+        self.wear(ctx, self.keeping.settings.look);
+        ctx.set_zoom_factor(self.keeping.settings.scale);
+    }
+
+    /// Puts on a look; without one, the system's.
+    pub(in crate::app) fn wear(&mut self, ctx: &Context, look: Option<Look>) {
+        self.keeping.settings.look = look;
+        ctx.set_theme(match look {
+            Some(Look::Dark) => egui::ThemePreference::Dark,
+            Some(Look::Light) => egui::ThemePreference::Light,
+            None => egui::ThemePreference::System,
+        });
     }
 
     /// Changes between dark and light.
     pub(in crate::app) fn change_look(&mut self, ctx: &Context) {
-        let (theme, look) = match ctx.theme() {
-            egui::Theme::Dark => (egui::Theme::Light, Look::Light),
-            egui::Theme::Light => (egui::Theme::Dark, Look::Dark),
-        };
-        ctx.set_theme(theme);
-        self.keeping.settings.look = Some(look);
+        let other = if ctx.theme() == egui::Theme::Dark { Look::Light } else { Look::Dark };
+        self.wear(ctx, Some(other));
+    }
+
+    /// Writes the keys, which were changed.
+    pub(in crate::app) fn keep_keys(&mut self) {
+        let done = self.keeping.disk.state.as_ref().map(|state| self.keymap.write(state));
+        if let Some(Err(fault)) = done {
+            self.say(format!("the keys cannot be written: {}", words(&fault)));
+        }
     }
 
     fn write_settings(&mut self) {

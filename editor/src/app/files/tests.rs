@@ -9,7 +9,7 @@ use egui::Context;
 
 use super::*;
 use crate::app::Options;
-use crate::app::panels::Shown;
+use crate::app::panels::{Pane, Turn};
 use crate::document::{Frame, FrameId};
 use crate::session::{Ask, Backend, Closing, Disk, News, Ticket};
 
@@ -53,6 +53,7 @@ fn window(home: &Path, files: &[&str]) -> App {
     let options = Options {
         files: files.iter().map(|file| home.join(file)).collect(),
         template: "(darkroom: 1, nodes: {})",
+        templates: &[],
         screenshot: None,
         size: None,
         run: false,
@@ -230,7 +231,9 @@ fn recent_files_looks_and_views_are_remembered() {
     room.frames(&[]);
     room.app.tab_mut().view.camera.centre = pos2(40.0, -7.0);
     room.app.tab_mut().view.camera.zoom = 0.5;
-    room.app.side.shown = Shown::History;
+    room.app.tiles.ask(Pane::Steps, Turn::Show);
+    room.frames(&[]);
+    assert!(room.app.tiles.is_seen(Pane::Steps) && !room.app.tiles.is_seen(Pane::Results));
     room.app.change_look(&room.ctx.clone());
     let theme = room.ctx.theme();
     room.ctx.set_zoom_factor(1.25);
@@ -244,7 +247,7 @@ fn recent_files_looks_and_views_are_remembered() {
     let camera = room.app.tab().view.camera;
     assert_eq!((camera.centre, camera.zoom), (pos2(40.0, -7.0), 0.5));
     assert_eq!((room.ctx.theme(), room.ctx.zoom_factor()), (theme, 1.25));
-    assert!(room.app.side.shown == Shown::History);
+    assert!(room.app.tiles.is_seen(Pane::Steps) && !room.app.tiles.is_seen(Pane::Results));
     assert_eq!(room.app.keeping.settings.recent, [room.path("a.ron")]);
 }
 

@@ -23,7 +23,7 @@ pub fn bar(app: &mut App, ui: &mut Ui) {
         let run = ui.add_enabled(!blocked, run.min_size(vec2(84.0, 24.0)));
         icons::play(ui.painter(), run.rect.left_center() + vec2(18.0, 0.0), theme.on_accent);
         let run = run.on_disabled_hover_text("something is wrong with this graph: see below");
-        if run.on_hover_text(format!("{} — {}", "run", Command::Run.about().shown_keys(&ctx))).clicked() {
+        if run.on_hover_text(format!("{} — {}", "run", app.keymap.shown(Command::Run, &ctx))).clicked() {
             asked = Some(Command::Run);
         }
         if running {
@@ -47,7 +47,7 @@ fn menus(app: &mut App, ui: &mut Ui, asked: &mut Option<Command>) {
         ui.menu_button(title, |ui| {
             ui.set_min_width(220.0);
             for about in COMMANDS.iter().filter(|about| about.menu == menu) {
-                let keys = RichText::new(about.shown_keys(ui.ctx())).weak().size(11.0);
+                let keys = RichText::new(app.keymap.shown(about.command, ui.ctx())).weak().size(11.0);
                 if ui.add(Button::new(about.title).right_text(keys)).clicked() {
                     *asked = Some(about.command);
                     ui.close();

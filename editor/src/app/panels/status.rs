@@ -2,34 +2,38 @@
 
 use egui::{Align, Layout, Rect, RichText, Sense, Ui, vec2};
 
-use super::Shown;
+use super::{Pane, Turn};
 use crate::app::App;
 use crate::theme::Theme;
 
 pub fn status(app: &mut App, ui: &mut Ui) {
     let theme = Theme::current(ui.ctx());
-    let (errors, told) = (app.tab().all_faults().count(), app.tab().log.len());
-    let text = match errors {
+    let text = match app.tab().all_faults().count() {
         0 => RichText::new("no faults").color(theme.good),
         1 => RichText::new("1 fault").color(theme.error),
         count => RichText::new(format!("{count} faults")).color(theme.error),
     };
-    ui.label(text);
-    if ui.selectable_label(app.side.log, format!("log ({told})")).clicked() {
-        app.side.log = !app.side.log;
-    }
+    panel(app, ui, Pane::Faults, text);
+    let told = format!("log ({})", app.tab().log.len());
+    panel(app, ui, Pane::Log, told.into());
     let sheet = app.tab().document.sheet();
     ui.weak(format!("{} nodes", sheet.nodes.len()));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        for (shown, title) in [(Shown::History, "history"), (Shown::Results, "results")] {
-            if ui.selectable_label(app.side.shown == shown, title).clicked() {
-                app.side.shown = if app.side.shown == shown { Shown::Nothing } else { shown };
-            }
-        }
+        panel(app, ui, Pane::Steps, "steps".into());
+        panel(app, ui, Pane::Form, "form".into());
+        panel(app, ui, Pane::Results, "results".into());
         ui.separator();
         memory(app, ui);
         ui.weak(format!("{:.0} %", app.tab().view.camera.zoom * 100.0));
     });
+}
+
+/// A button that brings a panel into sight, or closes it.
+fn panel(app: &mut App, ui: &mut Ui, pane: Pane, text: RichText) {
+    if ui.selectable_label(app.tiles.is_seen(pane), text).clicked() {
+        app.tiles.ask(pane, Turn::Toggle);
+        ui.ctx().request_repaint();
+    }
 }
 
 /// What is in use of what may be, and what the plan would need.

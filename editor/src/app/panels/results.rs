@@ -1,25 +1,14 @@
-//! What is at the right: results, and the steps that can be undone.
+//! Pictures that were made.
 
-use egui::{RichText, ScrollArea, Sense, Ui, vec2};
+use egui::{ScrollArea, Sense, Ui, vec2};
 
-use super::Shown;
 use crate::app::App;
 use crate::app::recall::Recall;
 use crate::document::Document;
 
-pub fn side(app: &mut App, ui: &mut Ui) {
-    match app.side.shown {
-        Shown::Results => results(app, ui),
-        Shown::History => history(app, ui),
-        Shown::Nothing => (),
-    }
-}
-
-fn results(app: &mut App, ui: &mut Ui) {
-    ui.add_space(4.0);
-    ui.strong("Results");
+/// Shows them, the newest first.
+pub fn show(app: &mut App, ui: &mut Ui) {
     if app.tab().made.is_empty() {
-        ui.add_space(12.0);
         ui.weak("Pictures appear here once something has run. Press Run, or Ctrl+Enter.");
         return;
     }
@@ -66,32 +55,4 @@ fn results(app: &mut App, ui: &mut Ui) {
         let opened = Document::of(&app.graph_of(&app.tab().made[index]));
         app.take(opened.document, opened.warnings);
     }
-}
-
-fn history(app: &mut App, ui: &mut Ui) {
-    ui.add_space(4.0);
-    ui.strong("History");
-    let (undo, redo) = app.tab().document.steps();
-    let (undo, redo): (Vec<_>, Vec<_>) =
-        (undo.into_iter().map(str::to_owned).collect(), redo.into_iter().map(str::to_owned).collect());
-    let mut back = 0_usize;
-    let mut forth = 0_usize;
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        if ui.selectable_label(undo.is_empty(), "as opened").clicked() {
-            back = undo.len();
-        }
-        for (index, name) in undo.iter().enumerate() {
-            if ui.selectable_label(index + 1 == undo.len(), name).clicked() {
-                back = undo.len() - 1 - index;
-            }
-        }
-        for (index, name) in redo.iter().enumerate() {
-            if ui.selectable_label(false, RichText::new(name).weak()).clicked() {
-                forth = index + 1;
-            }
-        }
-    });
-    let document = &mut app.tab_mut().document;
-    (0..back).for_each(|_| drop(document.undo()));
-    (0..forth).for_each(|_| drop(document.redo()));
 }
