@@ -5,6 +5,7 @@ mod browser;
 mod facts;
 mod files;
 mod gallery;
+mod lay;
 mod models;
 mod palette;
 mod panels;
@@ -29,6 +30,7 @@ use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
 use crate::fields;
+use crate::habits::Habits;
 use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
@@ -103,10 +105,6 @@ enum Dialog {
     Overwrite { tab: DocumentId, path: PathBuf },
     /// What to do with a picture; the workflow that made it, or why there is none.
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
-    /// What to call a node.
-    Rename { node: crate::document::NodeId, title: String },
-    /// What to write in a frame or note.
-    Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
     /// Which workflow to begin with.
@@ -195,6 +193,11 @@ impl App {
     /// Returns the document in front, to be changed.
     pub fn tab_mut(&mut self) -> &mut Tab {
         &mut self.tabs[self.active]
+    }
+
+    /// Returns how the canvas behaves, to be changed.
+    pub fn habits_mut(&mut self) -> &mut Habits {
+        &mut self.keeping.settings.habits
     }
 
     fn take(&mut self, document: Document, warnings: Vec<String>) {
@@ -352,7 +355,7 @@ impl App {
         // What is pressed after a command that asks something is meant for the question.
         while !blocked && let Some(command) = self.keymap.pressed(ctx) {
             self.act(ctx, command);
-            blocked = self.palette.is_some() || self.dialog.is_some();
+            blocked = self.palette.is_some() || self.dialog.is_some() || self.tab().view.is_writing();
         }
         if ctx.input(|input| input.viewport().close_requested()) {
             self.close_window(ctx);
@@ -361,19 +364,22 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
+        let hears = self.palette.is_none() && self.dialog.is_none() && self.large.is_none() && self.page.is_none();
         let Self { tabs, active, backend, keeping, .. } = self;
+        let habits = keeping.settings.habits;
         let tab = &mut tabs[*active];
+        tab.habits = habits;
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
         let sheet = Arc::clone(tab.document.sheet());
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
-            let asked = std::cell::RefCell::new(None::<Drop>);
+            let asked = std::cell::RefCell::new(None::<Vec<Drop>>);
             let known = tab.refusal.clone();
-            let refuse = |drop: &Drop| {
-                asked.replace(Some(drop.clone()));
-                known.as_ref().filter(|(of, _)| of == drop).and_then(|(_, words)| words.clone())
+            let refuse = |drops: &[Drop]| {
+                asked.replace(Some(drops.to_vec()));
+                known.as_ref().filter(|(of, _)| of == drops).and_then(|(_, words)| words.clone())
             };
             let view = View {
                 id: tab.canvas_id(),
@@ -381,13 +387,14 @@ impl App {
                 registry: backend.registry(),
                 status: &tab.status,
                 refuse: &refuse,
-                habits: keeping.settings.habits,
+                habits,
+                hears,
             };
             let actions = canvas::show(ui, &view, &mut state);
             let asked = asked.into_inner();
-            if let Some(drop) = asked.filter(|drop| tab.refusal.as_ref().is_none_or(|(of, _)| of != drop)) {
-                let words = tab.refuse(&mut **backend, &drop);
-                tab.refusal = Some((drop, words));
+            if let Some(drops) = asked.filter(|drops| tab.refusal.as_ref().is_none_or(|(of, _)| of != drops)) {
+                let words = tab.refuse(&mut **backend, &drops);
+                tab.refusal = Some((drops, words));
                 ui.ctx().request_repaint();
             }
             actions
@@ -409,12 +416,7 @@ impl App {
             }
             Action::Part => tab.document.part(),
             Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
-            Action::Rename(node) => {
-                let title = tab.document.sheet().nodes.get(&node).map(|node| node.label().to_owned());
-                self.dialog = title.map(|title| Dialog::Rename { node, title });
-            }
-            Action::Draw { drop, from } => self.draw(drop, from),
-            Action::Write(frame) => self.write(frame),
+            Action::Draw { drops, from } => self.draw(drops, from),
             Action::Enlarge(node) => {
                 let name = tab.document.sheet().nodes.get(&node).map(|node| node.name.clone());
                 let made = tab.made.iter().rev().find(|made| Some(&made.node) == name.as_ref());

@@ -34,6 +34,10 @@ pub enum Edit {
     Mode(NodeId, Mode),
     /// Whether only its head is shown.
     Collapse(NodeId, bool),
+    /// Whether sockets without wires and parameters at their defaults are hidden.
+    Compact(NodeId, bool),
+    /// A height of the picture in points, or the one that follows from the picture.
+    Picture(NodeId, Option<u32>),
     /// Whether it stays where it is.
     Pin(NodeId, bool),
     /// The name of a colour, or none.
@@ -101,6 +105,8 @@ impl Sheet {
             Edit::Note(id, note) => self.node(id)?.note = note.filter(|note| !note.trim().is_empty()),
             Edit::Mode(id, mode) => self.node(id)?.mode = mode,
             Edit::Collapse(id, collapsed) => self.look(id, |node| node.collapsed = collapsed)?,
+            Edit::Compact(id, compact) => self.look(id, |node| node.compact = compact)?,
+            Edit::Picture(id, height) => self.look(id, |node| node.picture = height)?,
             Edit::Pin(id, pinned) => self.look(id, |node| node.pinned = pinned)?,
             Edit::Colour(id, colour) => self.look(id, |node| node.colour = colour)?,
             Edit::Count(id, input, count) => self.look(id, |node| match count {

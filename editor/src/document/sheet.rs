@@ -66,6 +66,10 @@ pub struct Node {
     pub width: Option<u32>,
     /// Whether only its head is shown.
     pub collapsed: bool,
+    /// Whether sockets without wires and parameters at their defaults are hidden.
+    pub compact: bool,
+    /// The height of its picture in points, where it does not follow from the picture.
+    pub picture: Option<u32>,
     /// Whether it stays where it is.
     pub pinned: bool,
     /// The name of a colour.
@@ -117,6 +121,8 @@ pub struct Frame {
     pub at: Point,
     /// Its width and height in points.
     pub size: (u32, u32),
+    /// Whether only its head is shown, and nothing of what is inside.
+    pub collapsed: bool,
     /// The name of a colour.
     pub colour: Option<String>,
 }

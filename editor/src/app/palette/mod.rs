@@ -57,15 +57,17 @@ enum Pick {
 }
 
 /// What stands in the menu of a node.
-const NODE_MENU: [Command; 14] = [
+const NODE_MENU: [Command; 16] = [
     Command::RunTo,
     Command::Rename,
+    Command::Remark,
     Command::Duplicate,
     Command::DuplicateWired,
     Command::Copy,
     Command::Mute,
     Command::Bypass,
     Command::Collapse,
+    Command::Compact,
     Command::Pin,
     Command::Colour,
     Command::Frame,
@@ -126,6 +128,8 @@ fn fastening(spec: &Spec, loose: Option<&Loose>) -> Option<(String, bool)> {
             let output = spec.outputs.iter().find(|output| kind.accepts(output.kind))?;
             Some((output.name.to_owned(), spec.outputs.len() > 1))
         }
+        // Wires that are held where they begin ask for no node.
+        Loose::Bundle { .. } => None,
     }
 }
 
