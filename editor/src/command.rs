@@ -24,6 +24,7 @@ pub enum Command {
     SelectAll,
     SelectLinked,
     AddNode,
+    AddLora,
     Rename,
     Mute,
     Bypass,
@@ -134,6 +135,7 @@ commands! {
     }
     Node {
         AddNode "Add node…" [NONE Tab, SHIFT A];
+        AddLora "Add LoRA…";
         Rename "Rename" [NONE F2];
         Mute "Mute" [NONE M, CTRL M];
         Bypass "Bypass" [CTRL B];

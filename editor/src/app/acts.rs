@@ -18,8 +18,8 @@ use crate::session::Closing;
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs};
-    matches!(command, AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs)
+    use Command::{AddLora, AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs};
+    matches!(command, AddLora | AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs)
 }
 
 impl App {
@@ -52,6 +52,7 @@ impl App {
             }
             Command::SelectLinked => self.select_linked(),
             Command::Find => self.dialog = Some(Dialog::Find { text: String::new() }),
+            Command::AddLora => self.add_lora_to_chosen(),
             Command::AddNode => {
                 let at = self.hand();
                 self.palette = Some(Palette::nodes(at, None));
@@ -165,6 +166,7 @@ impl App {
             return;
         }
         tab.run(&mut *self.backend, wish);
+        self.remember_prompts();
     }
 
     /// What is chosen, as text.

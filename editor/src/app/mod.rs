@@ -6,8 +6,10 @@ mod files;
 mod models;
 mod palette;
 mod panels;
+mod prompts;
 mod recall;
 mod seeds;
+mod stack;
 mod tab;
 
 use std::collections::VecDeque;
@@ -169,6 +171,7 @@ impl App {
     fn take(&mut self, document: Document, warnings: Vec<String>) {
         self.next += 1;
         let mut tab = Tab::new(DocumentId(self.next), document);
+        tab.status.prompts = Arc::new(self.keeping.settings.prompts.clone());
         tab.sight = tab.document.path().and_then(|path| self.keeping.settings.sight(path));
         self.tabs.push(tab);
         self.active = self.tabs.len() - 1;

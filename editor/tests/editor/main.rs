@@ -12,4 +12,5 @@ mod palette;
 mod room;
 mod runs;
 mod seeds;
+mod stack;
 mod wires;

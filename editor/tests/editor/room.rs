@@ -25,7 +25,7 @@ use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use crate::desk::{Desk, Fake, Loader, Page};
+use crate::desk::{Desk, Fake, Glaze, LoadImage, Loader, Page};
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -73,7 +73,10 @@ impl Room {
     pub fn new(text: &str) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
         let desk = Rc::new(RefCell::new(Desk::default()));
-        let backend = Fake { registry: toys().with::<Page>().with::<Loader>(), desk: Rc::clone(&desk) };
+        let backend = Fake {
+            registry: toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>(),
+            desk: Rc::clone(&desk),
+        };
         Self::with(text, Box::new(backend), desk, home)
     }
 
@@ -88,21 +91,28 @@ impl Room {
             let history = History::open(&at.join("state"), Path::new("workflow.ron"));
             let host = Host::new(files).with_numerics("toy");
             Ok(Engine::new(
-                toys().with::<Page>().with::<Loader>(),
+                toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>(),
                 host,
                 Cache::in_memory(1 << 20),
                 Arc::clone(ledger),
                 history,
             ))
         };
-        let backend = Local::new(toys().with::<Page>().with::<Loader>(), ledger, Box::new(open), || (), || 77);
+        let backend = Local::new(
+            toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>(),
+            ledger,
+            Box::new(open),
+            || (),
+            || 77,
+        );
         Self::with(text, Box::new(backend), Rc::default(), home)
     }
 
     fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
         let root = home.path().to_owned();
-        let disk = Disk { roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() };
+        let state = Some(home.path().join("state"));
+        let disk = Disk { state, roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() };
         let options = Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk };
         let app = App::with_backend(options, backend);
         let builder = Harness::builder().with_size(vec2(1400.0, 1000.0)).with_step_dt(1.0 / 60.0).with_max_steps(60);
@@ -436,6 +446,12 @@ impl Room {
         let path = self.home.path().join(name);
         std::fs::write(&path, bytes).expect("there is room for a file");
         path
+    }
+
+    /// Pastes a picture that lies on the clipboard.
+    pub fn paste_picture(&mut self, picture: egui::ColorImage) {
+        self.frame([Event::PasteImage(Arc::new(picture))]);
+        self.settle();
     }
 
     /// Lets a file fall where the hand is.

@@ -4,6 +4,8 @@ mod bar;
 pub mod dialogs;
 mod faults;
 mod log;
+mod loras;
+mod nodes;
 mod over;
 mod results;
 pub mod settings;

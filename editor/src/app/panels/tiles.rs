@@ -9,7 +9,7 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{faults, log, results, steps};
+use super::{faults, log, loras, nodes, results, steps};
 use crate::app::App;
 use crate::theme::Theme;
 
@@ -22,6 +22,10 @@ pub enum Pane {
     Results,
     /// Steps that can be undone.
     Steps,
+    /// All nodes there are.
+    Nodes,
+    /// The LoRAs of each model.
+    Loras,
     /// What is wrong.
     Faults,
     /// What runs have told.
@@ -29,7 +33,7 @@ pub enum Pane {
 }
 
 /// The panels at the right, as long as nobody has moved them.
-const RIGHT: [Pane; 2] = [Pane::Results, Pane::Steps];
+const RIGHT: [Pane; 4] = [Pane::Results, Pane::Steps, Pane::Nodes, Pane::Loras];
 /// Those below the canvas.
 const BELOW: [Pane; 2] = [Pane::Faults, Pane::Log];
 /// The share of the width that the panels at the right take.
@@ -43,6 +47,8 @@ impl Pane {
             Self::Canvas => app.tab().title(),
             Self::Results => "Results".to_owned(),
             Self::Steps => "Steps".to_owned(),
+            Self::Nodes => "Nodes".to_owned(),
+            Self::Loras => "LoRAs".to_owned(),
             Self::Faults => match app.tab().all_faults().count() {
                 0 => "Faults".to_owned(),
                 count => format!("Faults ({count})"),
@@ -56,6 +62,8 @@ impl Pane {
             Self::Canvas => app.canvas(ui),
             Self::Results => results::show(app, ui),
             Self::Steps => steps::show(app, ui),
+            Self::Nodes => nodes::show(app, ui),
+            Self::Loras => loras::show(app, ui),
             Self::Faults => faults::show(app, ui),
             Self::Log => log::show(app, ui),
         }
