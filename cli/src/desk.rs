@@ -159,6 +159,7 @@ pub fn fault_json(located: &Located) -> Value {
         "column": place.position.map(|at| at.column),
         "node": place.node.as_ref().map(|(id, _)| id),
         "type": place.node.as_ref().map(|(_, kind)| kind),
+        "definition": place.within.as_ref().map(|within| &within.definition),
         "input": place.input,
         "step": place.step,
     })

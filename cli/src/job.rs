@@ -7,11 +7,12 @@ use darkroom_core::engine::Engine;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
 use darkroom_core::graph::check::{draw_seeds, set_seeds};
-use darkroom_core::graph::{Field, Graph, Places};
+use darkroom_core::graph::{Field, Graph, NodeEntry, Places};
 use darkroom_core::history::History;
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::registry::Registry;
+use indexmap::IndexMap;
 
 use crate::args::{Budgets, Seed, Wanted};
 use crate::desk::Desk;
@@ -127,14 +128,26 @@ pub fn draw() -> Result<u64, Fault> {
 
 /// Lists the whole numbers that have taken the place of something else.
 fn changes(before: &Graph, after: &Graph) -> Vec<(String, u64)> {
+    let mut all = changed("", &before.nodes, &after.nodes);
+    for (name, subgraph) in &after.subgraphs {
+        if let Some(before) = before.subgraphs.get(name) {
+            all.extend(changed(&format!("{name} › "), &before.nodes, &subgraph.nodes));
+        }
+    }
+    all
+}
+
+type Nodes = IndexMap<String, NodeEntry>;
+
+fn changed(within: &str, before: &Nodes, after: &Nodes) -> Vec<(String, u64)> {
     let mut changes = Vec::new();
-    for (id, entry) in &after.nodes {
+    for (id, entry) in after {
         for (name, field) in &entry.fields {
-            let was = before.nodes.get(id).and_then(|entry| entry.fields.get(name));
+            let was = before.get(id).and_then(|entry| entry.fields.get(name));
             if let Field::Literal(Literal::Integer(seed)) = field
                 && was != Some(field)
             {
-                changes.extend(u64::try_from(*seed).map(|seed| (format!("{id}.{name}"), seed)));
+                changes.extend(u64::try_from(*seed).map(|seed| (format!("{within}{id}.{name}"), seed)));
             }
         }
     }

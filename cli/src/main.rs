@@ -30,6 +30,8 @@ mod set;
 mod shelves;
 mod show;
 mod size;
+#[cfg(feature = "editor")]
+mod templates;
 mod words;
 mod workflow;
 

@@ -1,7 +1,7 @@
 //! `--set node.param=value`: values typed on the command line, put into a graph.
 
 use darkroom_core::fault::{Fault, Faults};
-use darkroom_core::graph::{Field, Graph, read};
+use darkroom_core::graph::{Faces, Field, Graph, Subgraph, read};
 use darkroom_core::literal::Literal;
 use darkroom_core::registry::{Registry, nearest};
 use darkroom_core::spec::Input;
@@ -13,6 +13,8 @@ use darkroom_core::types::Kind;
 /// Everything that is wrong with them, at once.
 pub fn set_all(graph: &mut Graph, registry: &Registry, typed: &[String]) -> Result<Vec<(String, String)>, Faults> {
     let (mut faults, mut done) = (Faults::default(), Vec::new());
+    // What is wrong with sub-graphs is told by the check of the graph.
+    let registry = &Faces::of(graph, registry).registry;
     for typed in typed {
         match set(graph, registry, typed) {
             Ok(at) => done.push(at),
@@ -27,7 +29,15 @@ fn set(graph: &mut Graph, registry: &Registry, typed: &str) -> Result<(String, S
     let Some(((id, name), value)) = parts else {
         return Err(Fault::graph("this sets nothing").hint("write --set node.param=value"));
     };
-    let unknown = || like(Fault::graph(format!("there is no node `{id}`")), id, graph.nodes.keys().map(String::as_str));
+    let unknown = || {
+        let fault = Fault::graph(format!("there is no node `{id}`"));
+        match inside(graph, id) {
+            Some((instance, definition)) => fault.hint(format!(
+                "what lies in the sub-graph `{definition}` is set where it is promoted: `{instance}.{name}`"
+            )),
+            None => like(fault, id, graph.nodes.keys().map(String::as_str)),
+        }
+    };
     let kind = graph.nodes.get(id).map(|entry| entry.kind.as_str()).ok_or_else(unknown)?;
     // A type that nobody knows is told by the check of the graph.
     let input = match registry.get(kind) {
@@ -38,6 +48,13 @@ fn set(graph: &mut Graph, registry: &Registry, typed: &str) -> Result<(String, S
     let entry = graph.nodes.get_mut(id).expect("it was found above");
     entry.fields.insert(name.to_owned(), field);
     Ok((id.to_owned(), name.to_owned()))
+}
+
+/// Tells of `portrait_1/prompt` which instance it lies in, and of what definition.
+fn inside<'a>(graph: &Graph, id: &'a str) -> Option<(&'a str, String)> {
+    let (instance, _) = id.split_once('/')?;
+    let definition = Subgraph::of_kind(&graph.nodes.get(instance)?.kind)?;
+    Some((instance, definition.to_owned()))
 }
 
 fn find_input<'s>(inputs: &'s [Input], id: &str, kind: &str, name: &str) -> Result<&'s Input, Fault> {
@@ -72,6 +89,7 @@ fn field(value: &str, input: Option<&Input>) -> Field {
 fn parse(value: &str) -> Option<Field> {
     let graph = read(&format!("(darkroom: 1, nodes: {{\"it\": (type: \"it\", is: {value}\n)}})")).ok()?.graph;
     let alone = graph.nodes.len() == 1 && graph.sections.is_empty() && graph.lock.is_empty();
+    let alone = alone && graph.subgraphs.is_empty();
     let (_, node) = graph.nodes.into_iter().next().filter(|_| alone)?;
     let alone = node.fields.len() == 1 && node.version.is_none() && node.title.is_none() && node.note.is_none();
     node.fields.into_iter().next().filter(|_| alone).map(|(_, field)| field)
@@ -111,6 +129,21 @@ mod tests {
         assert_eq!(set_one("leaf.seed=random"), text("random"));
         assert_eq!(set_one("odd.is=5"), Ok(Field::Literal(Literal::Integer(5))));
         assert!(matches!(set_one("say.text=(from: \"leaf\")"), Ok(Field::Link(_))));
+    }
+
+    #[test]
+    fn what_a_sub_graph_offers_is_set_at_the_instance() {
+        let text = r#"(darkroom: 1, nodes: {"cry": (type: "graph:cry")}, subgraphs: {"cry": (
+            inputs: {"words": ["say.text"]}, outputs: {"text": (from: "say")}, nodes: {"say": (type: "shout")})})"#;
+        let set = |typed: &str| {
+            let mut graph = read(text).expect("it is well-formed").graph;
+            let set = set_all(&mut graph, &toys(), &[typed.to_owned()]);
+            set.map(|_| graph.nodes["cry"].fields["words"].clone()).map_err(|faults| faults.0[0].fault.hint.clone())
+        };
+        assert_eq!(set("cry.words=5"), Ok(Field::Literal(Literal::from("5"))), "the kind is that of the node inside");
+        assert_eq!(set("cry.text=a"), Err(Some("choose one of words".to_owned())));
+        let hint = "what lies in the sub-graph `cry` is set where it is promoted: `cry.text`";
+        assert_eq!(set("cry/say.text=a"), Err(Some(hint.to_owned())));
     }
 
     #[test]

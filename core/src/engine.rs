@@ -15,7 +15,7 @@ use crate::context::{Surroundings, Workflow};
 use crate::fault::Faults;
 use crate::files::{Names, Reading, Watch};
 use crate::fingerprint::Fingerprint;
-use crate::graph::Graph;
+use crate::graph::{Flat, Graph, expand};
 use crate::history::{History, Past};
 use crate::host::Host;
 use crate::observe::{Cancel, Event, How, Observer};
@@ -105,7 +105,7 @@ impl Engine {
     pub fn foresee(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
         let host = self.host.apart();
         let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host) };
-        plan_given(&given, graph, &self.registry, &host, &self.cache, &self.history(), wish)
+        plan_given(&given, &expand(graph, &self.registry), &host, &self.cache, &self.history(), wish)
     }
 
     /// Plans a run on a thread of its own, so that whoever watches hears how far the reading of large files is.
@@ -113,7 +113,7 @@ impl Engine {
         &self,
         lost: &HashSet<Fingerprint>,
         host: &Host,
-        graph: &Graph,
+        flat: &Flat<'_>,
         wish: &Wish,
         observer: &dyn Observer,
         cancel: &Cancel,
@@ -122,8 +122,7 @@ impl Engine {
         let files = host.files().watched(Watch { tell, cancel: cancel.clone() });
         let given = Given { lost: lost.clone(), files };
         std::thread::scope(|scope| {
-            let planning = scope
-                .spawn(move || plan_given(&given, graph, &self.registry, host, &self.cache, &self.history(), wish));
+            let planning = scope.spawn(move || plan_given(&given, flat, host, &self.cache, &self.history(), wish));
             for Reading { path, done, of } in hear {
                 observer.see(&Event::Reading { path: &path, done, of });
             }
@@ -139,8 +138,9 @@ impl Engine {
         let began = Instant::now();
         let (mut done, mut lost) = (HashMap::new(), HashSet::new());
         let host = self.host.apart();
+        let flat = expand(graph, &self.registry);
         loop {
-            let plan = self.plan_watched(&lost, &host, graph, wish, observer, cancel)?;
+            let plan = self.plan_watched(&lost, &host, &flat, wish, observer, cancel)?;
             observer.see(&Event::Planned(&plan));
             let workflow = Workflow::new(graph, &plan);
             let around = Surroundings {
@@ -158,8 +158,9 @@ impl Engine {
                 // Another plan goes around the result that could not be read back.
                 Err(End::Lost(recipe)) => drop(lost.insert(recipe)),
                 Err(End::Fault(located)) => {
+                    let located = flat.place(*located);
                     observer.see(&Event::Failed(&located));
-                    return Err((*located).into());
+                    return Err(located.into());
                 }
             }
         }

@@ -145,12 +145,23 @@ pub struct Place {
     pub file: Option<PathBuf>,
     /// Line and column in the file.
     pub position: Option<Position>,
-    /// The node's id and type.
+    /// The node's id and type; of a node inside of a sub-graph, the id is the way to it, as `portrait_1/prompt`.
     pub node: Option<(String, String)>,
+    /// The definition of the sub-graph that it lies in, if it lies in one.
+    pub within: Option<Within>,
     /// The input or parameter of the node.
     pub input: Option<String>,
     /// The sampler step or the like.
     pub step: Option<usize>,
+}
+
+/// A place in the definition of a sub-graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// The definition's name.
+    pub definition: String,
+    /// The node's id there; none if it is not about a node.
+    pub node: Option<String>,
 }
 
 impl fmt::Display for Place {
@@ -162,8 +173,11 @@ impl fmt::Display for Place {
             (None, Some(at)) => parts.push(format!("line {}, column {}", at.line, at.column)),
             (None, None) => {}
         }
-        if let Some((id, kind)) = &self.node {
-            parts.push(format!("{id} ({kind})"));
+        match (&self.node, &self.within) {
+            (Some((id, kind)), Some(within)) => parts.push(format!("{id} ({kind}, in `{}`)", within.definition)),
+            (Some((id, kind)), None) => parts.push(format!("{id} ({kind})")),
+            (None, Some(within)) => parts.push(format!("sub-graph `{}`", within.definition)),
+            (None, None) => {}
         }
         if let Some(input) = &self.input {
             parts.push(input.clone());
@@ -186,6 +200,12 @@ impl Located {
     pub fn at_node(fault: Fault, id: &str, kind: &str) -> Self {
         let place = Place { node: Some((id.to_owned(), kind.to_owned())), ..Place::default() };
         Self { fault, place }
+    }
+
+    /// Puts a fault at the definition of a sub-graph.
+    pub fn at_definition(fault: Fault, definition: &str) -> Self {
+        let within = Some(Within { definition: definition.to_owned(), node: None });
+        Self { fault, place: Place { within, ..Place::default() } }
     }
 
     /// Names the input or parameter.

@@ -10,11 +10,10 @@ use indexmap::IndexMap;
 
 use crate::fault::{Fault, FaultKind, Faults};
 use crate::files::{Content, Files, Names, Piece};
-use crate::graph::check::{Source, Wired, WiredNode, wire};
-use crate::graph::{Field, Graph, Mode};
+use crate::graph::check::{Source, Wired, WiredNode};
+use crate::graph::{Field, Graph, Mode, expand};
 use crate::host::Host;
 use crate::literal::Literal;
-use crate::plan::in_file_order;
 use crate::registry::Registry;
 use crate::spec::{Input, ParamSpec};
 use crate::survey::{Survey, survey};
@@ -134,13 +133,15 @@ pub(crate) fn check(graph: &Graph, wired: &Wired<'_>, faults: &mut Faults) {
 /// Everything that is wrong with the graph, at once.
 pub fn lock(graph: &Graph, registry: &Registry, host: &Host) -> Result<IndexMap<String, Locked>, Faults> {
     let host = host.apart();
-    let mut graph = graph.clone();
-    let kept: Vec<_> = graph.lock.keys().filter(|at| is_lost(&graph, at, registry, host.files())).cloned().collect();
+    let mut flat = expand(graph, registry);
+    let registry = flat.registry.clone();
+    let graph = flat.graph.to_mut();
+    let kept: Vec<_> = graph.lock.keys().filter(|at| is_lost(graph, at, &registry, host.files())).cloned().collect();
     graph.lock.retain(|at, _| kept.contains(at));
-    let (wired, mut faults) = wire(&graph, registry, host.files());
-    check(&graph, &wired, &mut faults);
+    let (wired, mut faults) = flat.wire(host.files());
+    check(&flat.graph, &wired, &mut faults);
     let found = survey(&wired, &wired.order, &host, &host.files().named(Names::Provisional), &mut faults);
-    in_file_order(faults, &graph).or(())?;
+    flat.in_file_order(faults).or(())?;
     let (mut locked, mut faults) = (IndexMap::new(), Faults::default());
     for node in wired.nodes.iter().flatten() {
         for (input, source) in node.spec().inputs.iter().zip(&node.inputs) {
@@ -156,7 +157,7 @@ pub fn lock(graph: &Graph, registry: &Registry, host: &Host) -> Result<IndexMap<
             }
         }
     }
-    faults.or(locked)
+    flat.in_file_order(faults).or(locked)
 }
 
 /// Finds what stands in for the literal of a locked parameter, if something must and does.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 mod twins;
 
 use crate::cache::{Cache, Gone, Tier};
-use crate::fault::{Fault, Faults, Located};
+use crate::fault::{Fault, Faults};
 use crate::files::{Files, Names};
 use crate::fingerprint::Fingerprint;
-use crate::graph::check::{Source, Wired, WiredNode, wire};
-use crate::graph::{Graph, Mode};
+use crate::graph::check::{Source, Wired, WiredNode};
+use crate::graph::{Flat, Graph, Mode, expand};
 use crate::history::{History, Past};
 use crate::host::Host;
 use crate::literal::Literal;
@@ -30,7 +30,7 @@ pub enum Goal {
     /// All effects, as saving a picture.
     #[default]
     Effects,
-    /// One node, and what it needs.
+    /// One node, and what it needs; of a sub-graph, what its outputs need.
     Node(String),
 }
 
@@ -191,10 +191,11 @@ impl fmt::Display for Why {
 /// Everything that is wrong, at once.
 pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<Vec<StandIn>, Faults> {
     let host = host.apart();
-    let (wired, mut faults) = wire(graph, registry, host.files());
-    locks::check(graph, &wired, &mut faults);
+    let flat = expand(graph, registry);
+    let (wired, mut faults) = flat.wire(host.files());
+    locks::check(&flat.graph, &wired, &mut faults);
     let found = survey(&wired, &wired.order, &host, &host.files().named(Names::Provisional), &mut faults);
-    in_file_order(faults, graph).or(found.stand_ins)
+    flat.in_file_order(faults).or(found.stand_ins)
 }
 
 /// Makes a plan.
@@ -210,7 +211,7 @@ pub fn plan(
     wish: &Wish,
 ) -> Result<Plan, Faults> {
     let host = &host.apart();
-    plan_given(&Given::of(host), graph, registry, host, cache, history, wish)
+    plan_given(&Given::of(host), &expand(graph, registry), host, cache, history, wish)
 }
 
 /// What a plan takes for granted.
@@ -234,32 +235,24 @@ impl Given {
 /// The same as of [`plan`].
 pub(crate) fn plan_given(
     given: &Given,
-    graph: &Graph,
-    registry: &Registry,
+    flat: &Flat<'_>,
     host: &Host,
     cache: &Cache,
     history: &History,
     wish: &Wish,
 ) -> Result<Plan, Faults> {
-    let (wired, mut faults) = wire(graph, registry, host.files());
-    let goals = goals(&wired, graph, wish, &mut faults);
+    let (wired, mut faults) = flat.wire(host.files());
+    let goals = goals(&wired, flat, wish, &mut faults);
     let found = survey(&wired, &goals, host, &given.files, &mut faults);
-    locks::check(graph, &wired, &mut faults);
+    locks::check(&flat.graph, &wired, &mut faults);
     if faults.0.is_empty() && goals.iter().all(|goal| found.findings[*goal].is_none()) {
         faults.push(Fault::graph("all that is wanted waits for a muted node").hint("make that node active"));
     }
-    in_file_order(faults, graph).or(())?;
+    flat.in_file_order(faults).or(())?;
     Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost: &given.lost }.plan(&goals))
 }
 
-/// Sorts faults as a person reads the file; those of no node come first.
-pub(crate) fn in_file_order(mut faults: Faults, graph: &Graph) -> Faults {
-    let place = |located: &Located| located.place.node.as_ref().and_then(|(id, _)| graph.nodes.get_index_of(id));
-    faults.0.sort_by_cached_key(place);
-    faults
-}
-
-fn goals(wired: &Wired<'_>, graph: &Graph, wish: &Wish, faults: &mut Faults) -> Vec<usize> {
+fn goals(wired: &Wired<'_>, flat: &Flat<'_>, wish: &Wish, faults: &mut Faults) -> Vec<usize> {
     let Goal::Node(id) = &wish.goal else {
         let is_effect = |node: &WiredNode<'_>| node.spec().effect && node.entry.mode == Mode::Active;
         let effects: Vec<_> =
@@ -272,11 +265,11 @@ fn goals(wired: &Wired<'_>, graph: &Graph, wish: &Wish, faults: &mut Faults) -> 
         }
         return effects;
     };
-    match graph.nodes.get_index_of(id) {
-        Some(index) => vec![index],
+    match flat.goals(id) {
+        Some(goals) => goals,
         None => {
             let fault = Fault::graph(format!("there is no node `{id}` in this graph"));
-            faults.push(match nearest(id, graph.nodes.keys().map(String::as_str)) {
+            faults.push(match nearest(id, flat.ids()) {
                 Some(near) => fault.hint(format!("did you mean `{near}`?")),
                 None => fault,
             });

@@ -30,6 +30,11 @@ impl Registry {
         self
     }
 
+    /// Adds a node of this workflow alone, in place of one of the same name.
+    pub(crate) fn put(&mut self, node: impl AnyNode + 'static) {
+        self.nodes.insert(node.spec().id, Arc::new(node));
+    }
+
     /// Finds a node by its name in files.
     pub fn get(&self, id: &str) -> Option<&Arc<dyn AnyNode>> {
         self.nodes.get(id)

@@ -276,6 +276,11 @@ impl Input {
 }
 
 impl ParamSpec {
+    /// Puts another default in place of the type's own.
+    pub(crate) fn take_default(&mut self, literal: Literal) {
+        (self.default, self.default_name) = (Some(literal), None);
+    }
+
     /// Checks a literal: its type, its range, its step.
     ///
     /// # Errors

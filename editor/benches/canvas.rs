@@ -9,12 +9,11 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use darkroom_core::context::Context;
 use darkroom_core::fault::{Fault, Faults};
-use darkroom_core::graph::Graph;
 use darkroom_core::node::Node;
 use darkroom_core::registry::Registry;
 use darkroom_core::testing::{Leaf, Loudness};
 use darkroom_editor::document::{Edit, Point};
-use darkroom_editor::session::{Ask, Backend, Disk, DocumentId, News, Ticket};
+use darkroom_editor::session::{Ask, Backend, Disk, DocumentId, News, Place, Spare, Ticket};
 use darkroom_editor::status::Thumb;
 use darkroom_editor::theme::Theme;
 use darkroom_editor::{App, Options};
@@ -74,12 +73,15 @@ impl Backend for Nobody {
 
     fn foresee(&mut self, _: Ask) {}
 
-    fn run(&mut self, _: Ask) -> Ticket {
+    fn run(&mut self, _: Ask, _: Place) -> Ticket {
         Ticket(1)
     }
 
-    fn draw(&mut self, _: &mut Graph) {}
+    fn hasten(&mut self, _: Ticket) {}
 
+    fn take_stock(&mut self) {}
+
+    fn let_go(&mut self, _: Spare) {}
     fn models(&mut self, _: DocumentId, _: Option<&Path>) {}
 
     fn can_pull(&self, _: &str) -> bool {
@@ -138,6 +140,7 @@ impl Bench {
         let options = Options {
             files: Vec::new(),
             template: grid(count),
+            templates: &[],
             screenshot: None,
             size: None,
             run: false,

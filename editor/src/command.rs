@@ -7,6 +7,7 @@ use egui::{Key, Modifiers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     New,
+    Templates,
     Open,
     Save,
     SaveAs,
@@ -40,9 +41,13 @@ pub enum Command {
     ZoomOne,
     Find,
     Run,
-    RunFresh,
+    RunFront,
     RunTo,
+    RunFresh,
+    RunChanged,
     Stop,
+    ClearQueue,
+    StopAll,
     Palette,
     Theme,
     Settings,
@@ -113,6 +118,7 @@ macro_rules! commands {
 commands! {
     File {
         New "New" [CTRL N];
+        Templates "Templates…" [CTRL_SHIFT N];
         Open "Open…" [CTRL O];
         Save "Save" [CTRL S];
         SaveAs "Save as…" [CTRL_SHIFT S];
@@ -159,9 +165,13 @@ commands! {
     }
     Run {
         Run "Run" [CTRL Enter];
+        RunFront "Run before others" [CTRL_SHIFT Enter];
         RunTo "Run to what is chosen" [SHIFT Enter];
-        RunFresh "Run everything anew" [CTRL_SHIFT Enter];
+        RunFresh "Run everything anew" [ALT Enter];
+        RunChanged "Run whenever it changes";
         Stop "Stop" [CTRL_ALT Enter];
+        ClearQueue "Clear what waits" [CTRL_SHIFT Backspace];
+        StopAll "Stop all, and clear what waits";
     }
 }
 

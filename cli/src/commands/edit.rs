@@ -3,6 +3,7 @@
 mod store;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use darkroom_core::engine::Engine;
@@ -19,10 +20,8 @@ use crate::commands::init;
 use crate::desk::Desk;
 use crate::folders::{Folders, check_writable, full};
 use crate::shelves::with_shelves;
+use crate::templates::TEMPLATES;
 use crate::{compose, job};
-
-/// What is opened where no file is given.
-const TEMPLATE: &str = include_str!("../../../graphs/landscape.ron");
 
 /// Opens the window, and returns when it is closed.
 ///
@@ -33,7 +32,7 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     let (output, allow, budgets) = (full(&args.out)?, args.allow.clone(), args.budgets.clone());
     check_writable(&output)?;
     let ledger = compose::ledger(budgets.ram);
-    let disk = disk(&folders, &args.allow)?;
+    let disk = disk(&folders, &args.allow, &output)?;
     let store = Shelves::new(folders.clone(), args.allow.clone())?;
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
@@ -51,7 +50,8 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     desk.note("a window is opened");
     let options = Options {
         files: args.files.clone(),
-        template: TEMPLATE,
+        template: TEMPLATES[0].text,
+        templates: TEMPLATES,
         screenshot: args.screenshot.clone(),
         size: args.size,
         run: args.run,
@@ -61,14 +61,39 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
 }
 
 /// What the editor is told of the disk: where it may remember things, what pictures carry, what workflows may read.
-fn disk(folders: &Folders, allow: &[PathBuf]) -> Result<Disk, Fault> {
+fn disk(folders: &Folders, allow: &[PathBuf], output: &Path) -> Result<Disk, Fault> {
     // A state folder that cannot be written is told by the window, which works without.
     let (state, allow, folders) = (folders.state.join("editor"), allow.to_vec(), folders.clone());
     let roots = move |path: Option<&Path>| {
         // A folder that is no more is told by the engine.
         roots(path.unwrap_or(Path::new("untitled.ron")), &allow, &folders).unwrap_or_default()
     };
-    Ok(Disk { state: Some(full(&state)?), workflow_of: Box::new(init::workflow_of), roots: Box::new(roots) })
+    Ok(Disk {
+        state: Some(full(&state)?),
+        output: Some(output.to_owned()),
+        workflow_of: Arc::new(init::workflow_of),
+        show_folder: Box::new(show_folder),
+        roots: Box::new(roots),
+    })
+}
+
+/// Shows a folder in the system's own window for files.
+fn show_folder(folder: &Path) -> Result<(), Fault> {
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(windows) {
+        "explorer"
+    } else {
+        "xdg-open"
+    };
+    let fail = |error: &std::io::Error| {
+        Fault::file(format!("`{}` cannot be shown: {program}: {error}", folder.display()))
+            .hint("copy its path, and open it by hand")
+    };
+    let mut shown = Command::new(program).arg(folder).spawn().map_err(|error| fail(&error))?;
+    // Somebody must hear that it ends.
+    drop(std::thread::spawn(move || shown.wait()));
+    Ok(())
 }
 
 /// Returns the folders that a workflow may read in the window: beside those of a run, the one where the window keeps

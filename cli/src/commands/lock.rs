@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 
 use darkroom_core::fault::{Fault, Faults, Located};
 use darkroom_core::files::{self, Content, Files, Reading};
-use darkroom_core::graph::{Graph, Loaded, relock, write_file};
+use darkroom_core::graph::{Graph, Loaded, expand, relock, write_file};
 use darkroom_core::locks::{self, Locked};
 use darkroom_core::observe::{Event, Observer as _};
 use darkroom_hub::fault::bytes_for_people;
@@ -85,11 +85,12 @@ fn placed(faults: Faults, loaded: &Loaded, file: &Path) -> Faults {
 /// Notes what a lock does not hold, holds otherwise, or holds in vain.
 fn differences(graph: &Graph, all: &All) -> Faults {
     let mut faults = Faults::default();
-    let hint = "`darkroom lock` writes the lock anew";
+    let (registry, hint) = (compose::registry(), "`darkroom lock` writes the lock anew");
+    let flat = expand(graph, &registry);
     let mut note = |at: &str, what: String| {
         let (id, input) = at.split_once('.').unwrap_or((at, ""));
-        let kind = graph.nodes.get(id).map_or("", |node| node.kind.as_str());
-        faults.push(Located::at_node(Fault::file(what).hint(hint), id, kind).input(input));
+        let kind = flat.graph.nodes.get(id).map_or("", |node| node.kind.as_str());
+        faults.push(flat.place(Located::at_node(Fault::file(what).hint(hint), id, kind).input(input)));
     };
     for (at, Locked { name, content, .. }) in all {
         match graph.lock.get(at) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use darkroom_core::engine::Engine;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
-use darkroom_core::graph::{Field, Graph, Mode};
+use darkroom_core::graph::{Field, Graph, Mode, expand};
 use darkroom_core::host::Host;
 use darkroom_core::literal::Literal;
 use darkroom_core::locks;
@@ -109,6 +109,8 @@ pub fn pull_lacking(graph: &Graph, engine: &Engine, cancel: &Cancel, desk: &Desk
 /// Lists the addresses that a graph names and that are not here, each once. What is locked may lie elsewhere.
 fn lacking(graph: &Graph, registry: &Registry, host: &Host, desk: &Desk) -> Result<Vec<Address>, Fault> {
     let mut lacking = Vec::new();
+    let flat = expand(graph, registry);
+    let (graph, registry) = (&*flat.graph, &*flat.registry);
     for (id, entry) in graph.nodes.iter().filter(|(_, entry)| entry.mode != Mode::Muted) {
         let Some(node) = registry.get(&entry.kind) else { continue };
         for (name, field) in &entry.fields {

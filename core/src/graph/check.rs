@@ -1,13 +1,14 @@
 //! What a graph means under a registry: every node with its spec, every input with its source, in an order in which they
 //! can run. All that is wrong is noted at once, each fault with its place; a fault never hides or breeds another.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::{Field, Graph, Link, Mode, NodeEntry};
+use super::{End, Faces, Field, Graph, Link, Mode, NodeEntry, Subgraph};
 use crate::fault::{Fault, FaultKind, Faults, Located};
 use crate::files::{Content, Files};
 use crate::literal::Literal;
@@ -71,8 +72,23 @@ pub enum Source<'g> {
 
 /// Resolves a graph, noting all that is wrong with its structure.
 pub fn wire<'g>(graph: &'g Graph, registry: &Registry, files: &Files) -> (Wired<'g>, Faults) {
+    wire_known(graph, registry, files, &HashSet::new())
+}
+
+/// Resolves a graph in which sub-graphs of these names are at fault, which is noted already.
+pub(super) fn wire_known<'g>(
+    graph: &'g Graph,
+    registry: &Registry,
+    files: &Files,
+    faulty: &HashSet<String>,
+) -> (Wired<'g>, Faults) {
     let mut faults = Faults::default();
-    let found: Vec<_> = graph.nodes.iter().map(|(id, entry)| find_node(id, entry, registry, &mut faults)).collect();
+    let is_noted = |entry: &NodeEntry| Subgraph::of_kind(&entry.kind).is_some_and(|name| faulty.contains(name));
+    let find = |(id, entry): (&String, &NodeEntry)| match is_noted(entry) {
+        true => None,
+        false => find_node(id, entry, registry, &mut faults),
+    };
+    let found: Vec<_> = graph.nodes.iter().map(find).collect();
     let mut nodes = Vec::with_capacity(found.len());
     for ((id, entry), node) in graph.nodes.iter().zip(&found) {
         nodes.push(node.as_ref().map(|node| {
@@ -94,10 +110,13 @@ type Found = Option<Arc<dyn AnyNode>>;
 
 fn find_node(id: &str, entry: &NodeEntry, registry: &Registry, faults: &mut Faults) -> Found {
     let Some(node) = registry.get(&entry.kind) else {
-        let fault = Fault::graph(format!("there is no node type `{}`", entry.kind));
+        let (message, else_) = match Subgraph::of_kind(&entry.kind) {
+            Some(name) => (format!("there is no sub-graph `{name}` in this workflow"), "define it below `subgraphs`"),
+            None => (format!("there is no node type `{}`", entry.kind), "`darkroom nodes` lists what there is"),
+        };
         let fault = match registry.nearest(&entry.kind) {
-            Some(near) => fault.hint(format!("did you mean `{near}`?")),
-            None => fault.hint("`darkroom nodes` lists what there is"),
+            Some(near) => Fault::graph(message).hint(format!("did you mean `{near}`?")),
+            None => Fault::graph(message).hint(else_),
         };
         faults.push(Located::at_node(fault, id, &entry.kind).input("type"));
         return None;
@@ -127,13 +146,7 @@ struct Wirer<'a, 'g> {
 impl<'g> Wirer<'_, 'g> {
     fn inputs(&self, faults: &mut Faults) -> Vec<Source<'g>> {
         for name in self.entry.fields.keys().filter(|name| self.spec.input(name).is_none()) {
-            let fault = Fault::graph(format!("`{}` has no input `{name}`", self.entry.kind));
-            let names = self.spec.inputs.iter().map(|input| input.name);
-            let fault = match nearest(name, names.clone()) {
-                Some(near) => fault.hint(format!("did you mean `{near}`?")),
-                None => fault.hint(format!("its inputs are {}", names.collect::<Vec<_>>().join(", "))),
-            };
-            faults.push(self.at(fault, name));
+            faults.push(self.at(no_input(self.spec, name), name));
         }
         let source = |input| {
             self.source(input).unwrap_or_else(|fault| {
@@ -228,7 +241,19 @@ impl<'g> Wirer<'_, 'g> {
     }
 }
 
-fn find_output(source: &Spec, link: &Link) -> Result<usize, Fault> {
+/// The fault of a field that no input stands behind.
+pub(super) fn no_input(spec: &Spec, name: &str) -> Fault {
+    let fault = Fault::graph(format!("`{}` has no input `{name}`", spec.id));
+    let names = || spec.inputs.iter().map(|input| input.name);
+    match (nearest(name, names()), spec.inputs.is_empty()) {
+        (Some(near), _) => fault.hint(format!("did you mean `{near}`?")),
+        (None, true) => fault.hint("it has none"),
+        (None, false) => fault.hint(format!("its inputs are {}", names().collect::<Vec<_>>().join(", "))),
+    }
+}
+
+/// Finds the output that a wire comes from.
+pub(super) fn find_output(source: &Spec, link: &Link) -> Result<usize, Fault> {
     let found = match &link.output {
         None => (source.outputs.len() == 1).then_some(0),
         Some(output) => source.output(output),
@@ -337,21 +362,41 @@ pub fn set_seeds(graph: &mut Graph, registry: &Registry, seed: u64) {
 pub const RANDOM: &str = "random";
 
 fn each_seed(graph: &mut Graph, registry: &Registry, mut choose: impl FnMut(&str, Option<&Literal>) -> Option<u64>) {
-    for (id, entry) in &mut graph.nodes {
-        let Some(node) = registry.get(&entry.kind) else { continue };
-        for input in node.spec().inputs.iter().filter(|input| input.param.as_ref().is_some_and(|param| param.seed)) {
-            let literal = match entry.fields.get(input.name) {
-                Some(Field::Link(_)) => continue,
-                Some(Field::Literal(literal)) => Some(literal),
-                None => None,
-            };
-            if let Some(seed) = choose(id, literal) {
-                set(&mut entry.fields, input.name, seed);
-            }
-        }
+    if graph.subgraphs.is_empty() {
+        return seeds_of(&mut graph.nodes, registry, &HashSet::new(), &mut choose);
+    }
+    let registry = Faces::of(graph, registry).registry;
+    seeds_of(&mut graph.nodes, &registry, &HashSet::new(), &mut choose);
+    for subgraph in graph.subgraphs.values_mut() {
+        // What is promoted is the instances' own.
+        let promoted = subgraph.inputs.values().flatten().cloned().collect();
+        seeds_of(&mut subgraph.nodes, &registry, &promoted, &mut choose);
     }
 }
 
-fn set(fields: &mut IndexMap<String, Field>, name: &str, seed: u64) {
-    fields.insert(name.to_owned(), Field::Literal(Literal::from(seed)));
+fn seeds_of(
+    nodes: &mut IndexMap<String, NodeEntry>,
+    registry: &Registry,
+    except: &HashSet<End>,
+    choose: &mut impl FnMut(&str, Option<&Literal>) -> Option<u64>,
+) {
+    for (id, entry) in nodes {
+        let Some(node) = registry.get(&entry.kind) else { continue };
+        let instance = Subgraph::of_kind(&entry.kind).is_some();
+        for input in &node.spec().inputs {
+            let Some(param) = input.param.as_ref().filter(|param| param.seed) else { continue };
+            if !except.is_empty() && except.contains(&End { node: id.clone(), input: input.name.to_owned() }) {
+                continue;
+            }
+            let literal = match entry.fields.get(input.name) {
+                Some(Field::Link(_)) => continue,
+                Some(Field::Literal(literal)) => Some(literal),
+                // What the definition leaves to chance is drawn for each instance.
+                None => param.default.as_ref().filter(|_| instance),
+            };
+            if let Some(seed) = choose(id, literal) {
+                entry.fields.insert(input.name.to_owned(), Field::Literal(Literal::from(seed)));
+            }
+        }
+    }
 }

@@ -107,12 +107,13 @@ fn not_text(bytes: &[u8], valid: usize) -> Located {
 
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
 
     use super::*;
     use crate::files::{Content, Sha256};
-    use crate::graph::{Field, Link, Mode, NodeEntry};
+    use crate::graph::{End, Field, Link, Mode, NodeEntry, Subgraph};
     use crate::literal::Literal;
 
     const RAW: [&str; 10] = [
@@ -170,13 +171,42 @@ mod tests {
         (sha256, any::<u64>(), 1_usize..20).prop_map(|(sha256, bytes, files)| Content { sha256, bytes, files })
     }
 
+    fn sections(names: &'static str) -> impl Strategy<Value = IndexMap<String, String>> {
+        let sections = btree_map(names, proptest::sample::select(&RAW[..]), 0..3);
+        sections.prop_map(|sections| sections.into_iter().map(|(name, raw)| (name, raw.to_owned())).collect())
+    }
+
+    fn subgraph() -> impl Strategy<Value = Subgraph> {
+        let (name, text) = (|| "[a-z_][a-z0-9_]{2,6}|größe|a-b", || proptest::option::of(any::<String>()));
+        let end = (id(), "[a-z_]{1,6}|größe").prop_map(|(node, input)| End { node, input });
+        let link = (id(), proptest::option::of("[a-z_]{1,6}")).prop_map(|(node, output)| Link { node, output });
+        let free = |name: &String| crate::graph::refused_end(name).is_none();
+        let inputs = btree_map(name().prop_filter("reserved", free), vec(end, 1..3), 0..3);
+        let outputs = btree_map(name().prop_filter("reserved", free), link, 0..3);
+        let nodes = btree_map(id(), node(), 0..3);
+        (text(), text(), inputs, outputs, nodes, sections("layout|plugin_x")).prop_map(
+            |(title, note, inputs, outputs, nodes, sections)| Subgraph {
+                title,
+                note,
+                inputs: inputs.into_iter().rev().collect(),
+                outputs: outputs.into_iter().rev().collect(),
+                nodes: nodes.into_iter().rev().collect(),
+                sections,
+            },
+        )
+    }
+
     fn graph() -> impl Strategy<Value = Graph> {
-        let sections = btree_map("layout|exposed|subgraphs|plugin_x", proptest::sample::select(&RAW[..]), 0..3);
         let lock = btree_map("[a-z]{1,5}\\.[a-z]{1,5}", content(), 0..3);
-        (btree_map(id(), node(), 0..6), sections, lock).prop_map(|(nodes, sections, lock)| Graph {
-            nodes: nodes.into_iter().rev().collect(),
-            sections: sections.into_iter().map(|(name, raw)| (name, raw.to_owned())).collect(),
-            lock: lock.into_iter().collect(),
+        let subgraphs = btree_map(id(), subgraph(), 0..3);
+        let nodes = btree_map(id(), node(), 0..6);
+        (nodes, subgraphs, sections("layout|exposed|plugin_x"), lock).prop_map(|(nodes, subgraphs, sections, lock)| {
+            Graph {
+                nodes: nodes.into_iter().rev().collect(),
+                subgraphs: subgraphs.into_iter().rev().collect(),
+                sections,
+                lock: lock.into_iter().collect(),
+            }
         })
     }
 
@@ -199,6 +229,8 @@ mod tests {
             let _ = read(&text);
             let _ = read(&format!("(darkroom: 1, nodes: {text})"));
             let _ = read(&format!("(darkroom: 1, nodes: {{\"a\": (type: \"b\", c: {text})}})"));
+            let _ = read(&format!("(darkroom: 1, nodes: {{}}, subgraphs: {text})"));
+            let _ = read(&format!("(darkroom: 1, nodes: {{}}, subgraphs: {{\"a\": (inputs: {text}, nodes: {{}})}})"));
         }
     }
 

@@ -1,6 +1,8 @@
 //! Workflow graphs as pure data: what a file says, before anybody asks what it means.
 
 pub mod check;
+pub mod expand;
+pub mod face;
 mod field;
 pub mod file;
 mod lock;
@@ -9,6 +11,7 @@ mod places;
 mod read;
 mod scalar;
 mod source;
+mod subgraph;
 mod write;
 
 use indexmap::IndexMap;
@@ -17,17 +20,22 @@ use crate::files::Content;
 use crate::literal::Literal;
 
 pub use check::Wired;
+pub use expand::{Flat, expand};
+pub use face::Faces;
 pub use file::{FORMAT, Loaded, Places, read, read_file, write, write_file};
 pub use lock::relock;
 pub use read::refused_id;
+pub use subgraph::{End, Subgraph, refused_end};
 
 /// A workflow: nodes by the ids their author gave them, in the order in which they were written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Graph {
     /// The nodes.
     pub nodes: IndexMap<String, NodeEntry>,
-    /// Sections that this program carries along: positions and frames, exposed parameters, sub-graphs, and those it
-    /// does not know; RON as it was written, in the order of the file.
+    /// Graphs that stand in this one as nodes of the type `graph:name`, by their names.
+    pub subgraphs: IndexMap<String, Subgraph>,
+    /// Sections that this program carries along: positions and frames, exposed parameters, and those it does not know;
+    /// RON as it was written, in the order of the file.
     pub sections: IndexMap<String, String>,
     /// Contents that file parameters must have, by `node.input`.
     pub lock: IndexMap<String, Content>,

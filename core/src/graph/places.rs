@@ -2,12 +2,21 @@
 
 use std::collections::HashMap;
 
-use crate::fault::{Faults, Position};
+use crate::fault::{Faults, Position, Within};
 
 /// Lines and columns of nodes and of their inputs.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     nodes: HashMap<String, NodePlace>,
+    definitions: HashMap<String, Definition>,
+}
+
+/// Where a sub-graph's definition stands, with its promoted inputs and outputs, and what is inside.
+#[derive(Debug, Clone)]
+pub(super) struct Definition {
+    pub at: Position,
+    pub ends: HashMap<String, Position>,
+    pub inside: Places,
 }
 
 #[derive(Debug, Clone)]
@@ -27,15 +36,41 @@ impl Places {
         self.nodes.get(node)?.fields.get(field).copied()
     }
 
-    /// Adds line and column to faults that name a node, and an input if it is in the file.
+    /// Returns where the name of a sub-graph's definition stands.
+    pub fn definition(&self, name: &str) -> Option<Position> {
+        Some(self.definitions.get(name)?.at)
+    }
+
+    /// Adds line and column to faults that name a node, and an input if it is in the file; inside of a sub-graph, those of
+    /// its definition.
     #[must_use]
     pub fn locate(&self, mut faults: Faults) -> Faults {
         for place in faults.0.iter_mut().map(|located| &mut located.place).filter(|place| place.position.is_none()) {
-            let Some((id, _)) = &place.node else { continue };
-            let field = place.input.as_ref().and_then(|input| self.field(id, input));
-            place.position = field.or_else(|| self.node(id));
+            let input = place.input.as_deref();
+            place.position = match (&place.within, &place.node) {
+                (Some(Within { definition, node }), _) => self.inside(definition, node.as_deref(), input),
+                (None, Some((id, _))) => self.at(id, input),
+                (None, None) => None,
+            };
         }
         faults
+    }
+
+    fn at(&self, id: &str, input: Option<&str>) -> Option<Position> {
+        input.and_then(|input| self.field(id, input)).or_else(|| self.node(id))
+    }
+
+    fn inside(&self, definition: &str, node: Option<&str>, input: Option<&str>) -> Option<Position> {
+        let Definition { at, ends, inside } = self.definitions.get(definition)?;
+        let place = match node {
+            Some(id) => inside.at(id, input),
+            None => input.and_then(|end| ends.get(end).copied()),
+        };
+        place.or(Some(*at))
+    }
+
+    pub(super) fn add_definition(&mut self, name: &str, definition: Definition) {
+        self.definitions.insert(name.to_owned(), definition);
     }
 
     pub(super) fn add_node(&mut self, id: &str, at: Position, fields: HashMap<String, Position>) {

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 use indexmap::map::Entry as Slot;
 
-use crate::fault::{Fault, Faults, Located, Position};
+use crate::fault::{Fault, Faults, Located, Position, Within};
 use crate::graph::field::{Node, link, mode_of, shortened, text, whole_number};
 use crate::graph::file::{FORMAT, Loaded};
 use crate::graph::lock;
 use crate::graph::migrate::{MIGRATIONS, Migration, read_older};
 use crate::graph::places::Places;
 use crate::graph::source::{Entry, Shape, Source};
+use crate::graph::subgraph::Subgraphs;
 use crate::graph::{Graph, Link, NodeEntry};
 
 /// The longest id, in bytes.
@@ -20,7 +21,10 @@ const LONGEST_ID: usize = 128;
 /// Faults that are reported in full; after a hundred, nobody reads on.
 const MOST_FAULTS: usize = 100;
 
-type Entries<'t> = IndexMap<Cow<'t, str>, Entry<'t>>;
+pub(super) type Entries<'t> = IndexMap<Cow<'t, str>, Entry<'t>>;
+
+/// Nodes by their ids.
+pub(super) type Nodes = IndexMap<String, NodeEntry>;
 
 /// Reads a workflow.
 ///
@@ -62,6 +66,8 @@ pub(super) struct Reader<'t> {
     graph: Graph,
     places: Places,
     faults: Faults,
+    /// The definition that is being read, if one is.
+    pub within: Option<String>,
 }
 
 impl<'t> Reader<'t> {
@@ -73,6 +79,7 @@ impl<'t> Reader<'t> {
             graph: Graph::default(),
             places: Places::default(),
             faults: Faults::default(),
+            within: None,
         }
     }
 
@@ -89,11 +96,18 @@ impl<'t> Reader<'t> {
 
     /// Notes a fault.
     pub fn refuse(&mut self, fault: impl Into<Located>, at: Position) {
-        self.faults.push(fault.into().position(Some(at)));
+        let mut located = fault.into().position(Some(at));
+        located.place.within = self.within.clone().map(|definition| Within { definition, node: None });
+        self.faults.push(located);
+    }
+
+    /// Notes faults that have their lines and columns.
+    pub fn pass_on(&mut self, faults: Faults) {
+        self.faults.0.extend(faults.0);
     }
 
     /// Keeps the first of entries with the same name and names both places of the others.
-    fn unique(&mut self, entries: Vec<Entry<'t>>, what: impl Fn(&str) -> String) -> Entries<'t> {
+    pub fn unique(&mut self, entries: Vec<Entry<'t>>, what: impl Fn(&str) -> String) -> Entries<'t> {
         let mut unique = Entries::with_capacity(entries.len());
         for entry in entries {
             match unique.entry(entry.name.clone()) {
@@ -104,7 +118,7 @@ impl<'t> Reader<'t> {
                     let message =
                         format!("{} stands at {} and again at {}", what(&entry.name), first.get().at, entry.at);
                     let fault = Fault::file(message).hint("remove one of the two, or give it another name");
-                    self.faults.push(Located::from(fault).position(Some(entry.at)));
+                    self.refuse(fault, entry.at);
                 }
             }
         }
@@ -139,7 +153,7 @@ impl<'t> Reader<'t> {
 
     fn graph(&mut self, mut sections: Entries<'t>) {
         match sections.shift_remove("nodes") {
-            Some(section) => self.nodes(&section),
+            Some(section) => (self.graph.nodes, self.places) = self.nodes(&section),
             None => {
                 let fault = Fault::file("there is no `nodes` section");
                 self.refuse(fault.hint("write `nodes: {\"name\": (type: \"…\")}`"), self.source.position(0));
@@ -148,16 +162,21 @@ impl<'t> Reader<'t> {
         if let Some(section) = sections.shift_remove("lock") {
             self.lock(&section);
         }
+        if let Some(section) = sections.shift_remove("subgraphs") {
+            let Subgraphs { subgraphs, places } = self.subgraphs(&section);
+            self.graph.subgraphs = subgraphs;
+            places.into_iter().for_each(|(name, place)| self.places.add_definition(&name, place));
+        }
         sections.shift_remove("darkroom");
         self.graph.sections =
             sections.into_iter().map(|(name, entry)| (name.into_owned(), entry.value.to_owned())).collect();
     }
 
     /// Reads the entries of a map, or says that it is none.
-    fn map(&mut self, section: &Entry<'t>, form: &str) -> Vec<Entry<'t>> {
+    pub fn map(&mut self, section: &Entry<'t>, form: &str) -> Vec<Entry<'t>> {
         match self.source.entries(section.value, Shape::Map) {
             Some(Ok(entries)) => return entries,
-            Some(Err(faults)) => self.faults.0.extend(faults.0),
+            Some(Err(faults)) => self.pass_on(faults),
             None => {
                 let fault = Fault::file(format!("the section `{}` is not a map", section.name));
                 self.refuse(
@@ -169,25 +188,28 @@ impl<'t> Reader<'t> {
         Vec::new()
     }
 
-    fn nodes(&mut self, section: &Entry<'t>) {
+    /// Reads nodes, and where they stand.
+    pub fn nodes(&mut self, section: &Entry<'t>) -> (Nodes, Places) {
+        let (mut nodes, mut places) = (Nodes::new(), Places::default());
         let entries = self.map(section, "\"name\": (type: \"…\")");
         let entries = self.unique(entries, |id| format!("`{}`", shortened(id)));
-        self.graph.nodes.reserve(entries.len());
+        nodes.reserve(entries.len());
         for (id, entry) in entries {
             if let Some(reason) = refused_id(&id) {
                 let fault = Fault::file(format!("`{}` cannot be the id of a node: {reason}", shortened(&id)));
                 self.refuse(fault.hint("choose a short id of letters, digits, `_` and `-`"), entry.at);
-            } else if let Some(node) = self.node(&id, &entry) {
-                self.graph.nodes.insert(id.into_owned(), node);
+            } else if let Some(node) = self.node(&id, &entry, &mut places) {
+                nodes.insert(id.into_owned(), node);
             }
         }
+        (nodes, places)
     }
 
-    fn node(&mut self, id: &str, entry: &Entry<'t>) -> Option<NodeEntry> {
+    fn node(&mut self, id: &str, entry: &Entry<'t>, all: &mut Places) -> Option<NodeEntry> {
         let fields = match self.source.entries(entry.value, Shape::Structure) {
             Some(Ok(fields)) => fields,
             Some(Err(faults)) => {
-                self.faults.0.extend(faults.0);
+                self.pass_on(faults);
                 return None;
             }
             None => {
@@ -214,7 +236,7 @@ impl<'t> Reader<'t> {
             let Some(field) = at.field(&entry) else { continue };
             node.fields.insert(name.into_owned(), field);
         }
-        self.places.add_node(id, entry.at, places);
+        all.add_node(id, entry.at, places);
         node.kind = kind;
         Some(node)
     }

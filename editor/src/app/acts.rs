@@ -14,12 +14,12 @@ use super::{App, Dialog, Tab};
 use crate::canvas::{Drop, Selection};
 use crate::command::Command;
 use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, Wire, copy, paste};
-use crate::session::Closing;
+use crate::session::{Closing, Place};
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddLora, AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs};
-    matches!(command, AddLora | AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs)
+    use Command::{AddLora, AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs, Settings, Templates};
+    matches!(command, AddLora | AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs | Settings | Templates)
 }
 
 impl App {
@@ -31,6 +31,7 @@ impl App {
         }
         match command {
             Command::New => self.take(Document::default(), Vec::new()),
+            Command::Templates => super::panels::templates::open(self, ctx),
             Command::Open => self.browse(Purpose::Open),
             Command::Save => match self.tab().document.path().map(PathBuf::from) {
                 Some(path) => self.save(&path, Over::Ask),
@@ -76,16 +77,17 @@ impl App {
                 let camera = &mut self.tab_mut().view.camera;
                 camera.fly(camera.centre, 1.0);
             }
-            Command::Run => self.run(Wish::default()),
-            Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }),
+            Command::Run => self.run(Wish::default(), Place::Back),
+            Command::RunFront => self.run(Wish::default(), Place::Front),
+            Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }, Place::Back),
             Command::RunTo => match self.tab().wish_to() {
-                Some(wish) => self.run(wish),
+                Some(wish) => self.run(wish, Place::Back),
                 None => self.say("choose the node to run to first"),
             },
-            Command::Stop => {
-                let tickets: Vec<_> = self.tab().runs.iter().map(|run| run.ticket).collect();
-                tickets.into_iter().for_each(|ticket| self.backend.cancel(ticket));
-            }
+            Command::RunChanged => self.turn_live(),
+            Command::Stop => self.stop(),
+            Command::ClearQueue => self.clear_queue(),
+            Command::StopAll => self.stop_all(),
             Command::Palette => self.palette = Some(Palette::commands()),
             Command::Theme => self.change_look(ctx),
             Command::Settings => self.page = Some(super::panels::settings::Page::default()),
@@ -154,19 +156,6 @@ impl App {
             Some(name) => format!("{word}: {name}"),
             None => format!("nothing to {word}"),
         });
-    }
-
-    pub(super) fn run(&mut self, wish: Wish) {
-        let tab = &mut self.tabs[self.active];
-        if let Some(located) =
-            tab.faults.iter().find(|located| located.fault.kind == darkroom_core::fault::FaultKind::Graph)
-        {
-            let text = format!("this cannot run yet: {}", located.fault.message);
-            self.say(text);
-            return;
-        }
-        tab.run(&mut *self.backend, wish);
-        self.remember_prompts();
     }
 
     /// What is chosen, as text.

@@ -2,21 +2,27 @@
 
 mod acts;
 mod browser;
+mod facts;
 mod files;
+mod gallery;
 mod models;
 mod palette;
 mod panels;
 mod prompts;
+mod queue;
 mod recall;
+mod running;
 mod seeds;
+mod shelf;
 mod stack;
 mod tab;
+mod times;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use darkroom_core::fault::Fault;
+use darkroom_core::fault::{Fault, FaultKind, Faults};
 use darkroom_core::plan::Wish;
 use eframe::CreationContext;
 use egui::{Context, Ui};
@@ -26,10 +32,12 @@ use crate::command::Command;
 use crate::document::{Document, Edit};
 use crate::fields;
 use crate::keymap::Keymap;
-use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
+use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
-pub use tab::{Line, Made, Run, Tab, Weight};
+pub use panels::templates::Template;
+pub use running::{Line, Made, Origin, Run, Weight};
+pub use tab::Tab;
 
 /// Makes a backend, once there is a window to be woken.
 pub type MakeBackend = Box<dyn FnOnce(Box<dyn Fn() + Send + Sync>) -> Box<dyn Backend>>;
@@ -40,6 +48,8 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// What is opened where no file is given.
     pub template: &'static str,
+    /// Workflows to begin with.
+    pub templates: &'static [Template],
     /// Where to write a picture of the window, and then to close it.
     pub screenshot: Option<PathBuf>,
     /// Width and height of the window in points.
@@ -53,6 +63,7 @@ pub struct Options {
 /// The window.
 pub struct App {
     backend: Box<dyn Backend>,
+    templates: &'static [Template],
     tabs: Vec<Tab>,
     active: usize,
     next: u64,
@@ -60,12 +71,22 @@ pub struct App {
     dialog: Option<Dialog>,
     /// Sentences for the person, with the time until which they are shown.
     notices: Vec<(String, f64)>,
+    /// How runs are asked for.
+    queue: queue::Queue,
+    /// Pictures that were read.
+    shelf: shelf::Shelf,
+    /// Which pictures are shown.
+    gallery: gallery::Gallery,
+    /// What sits in memory and on disk, when that was last asked.
+    stock: panels::Stock,
+    /// Which lines of the log are shown.
+    sieve: panels::Sieve,
     tiles: panels::Tiles,
     keymap: Keymap,
     /// The window of settings, while it is open.
     page: Option<panels::settings::Page>,
     /// A picture that is looked at large.
-    large: Option<(usize, egui::Vec2, f32)>,
+    large: Option<gallery::Large>,
     screenshot: Option<Shot>,
     keeping: files::Keeping,
     models: models::Models,
@@ -90,8 +111,12 @@ enum Dialog {
     Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
+    /// Which workflow to begin with.
+    Templates(Vec<panels::templates::Card>),
     /// Whether to throw changes away.
     Close { tab: DocumentId },
+    /// Whether to move pictures to the bin.
+    Delete { paths: Vec<PathBuf> },
 }
 
 /// A picture of the window that is wanted.
@@ -120,12 +145,18 @@ impl App {
         }
         let mut app = Self {
             backend,
+            templates: options.templates,
             tabs: Vec::new(),
             active: 0,
             next: 0,
             palette: None,
             dialog: None,
             notices: Vec::new(),
+            queue: queue::Queue::default(),
+            shelf: shelf::Shelf::default(),
+            gallery: gallery::Gallery::default(),
+            stock: panels::Stock::default(),
+            sieve: panels::Sieve::default(),
             tiles: panels::Tiles::default(),
             keymap: Keymap::default(),
             page: None,
@@ -147,7 +178,7 @@ impl App {
         }
         app.arrive();
         if options.run {
-            app.tabs[app.active].run(&mut *app.backend, Wish::default());
+            app.run(Wish::default(), Place::Back);
         }
         app
     }
@@ -173,6 +204,9 @@ impl App {
         let mut tab = Tab::new(DocumentId(self.next), document);
         tab.status.prompts = Arc::new(self.keeping.settings.prompts.clone());
         tab.sight = tab.document.path().and_then(|path| self.keeping.settings.sight(path));
+        if let (Some(state), Some(path)) = (&self.keeping.disk.state, tab.document.path()) {
+            tab.past = PastRuns::open(&state.join("runs"), path);
+        }
         self.tabs.push(tab);
         self.active = self.tabs.len() - 1;
         warnings.into_iter().for_each(|warning| self.say(warning));
@@ -193,33 +227,65 @@ impl App {
                     }
                 }
                 News::Run { ticket, told } => {
-                    if let Some(tab) = self.of(ticket) {
-                        tab.told(ctx, ticket, told);
+                    let anew = matches!(told, Told::Wrote { anew: true, .. });
+                    let Self { tabs, backend, .. } = self;
+                    let tab = tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket));
+                    let left = tab.and_then(|tab| tab.told(ctx, backend.registry(), ticket, told));
+                    if let Some(path) = left {
+                        self.left(ctx, &path, anew);
                     }
                 }
+                News::Ended { ticket, ended } => self.ended(ctx, ticket, ended),
                 News::Models { document, models } => self.models_listed(document, models),
                 News::Pulling(pulling) => self.pulling(pulling),
                 News::Pulled { ticket, ended } => self.pulled(ticket, ended),
-                News::Ended { ticket, ended } => {
-                    let failed =
-                        ended.as_ref().err().and_then(|faults| faults.0.first()).map(|located| located.fault.clone());
-                    if let Some(tab) = self.of(ticket) {
-                        tab.ended(ticket, ended);
-                    }
-                    if let Some(fault) = failed {
-                        if fault.kind != darkroom_core::fault::FaultKind::Cancelled {
-                            self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
-                        }
-                        self.say(fault.message);
-                    }
-                }
+                News::Stock(holdings) => self.stock.take(holdings),
             }
         }
         let backend = &mut *self.backend;
         self.tabs.iter_mut().for_each(|tab| tab.foresee(backend));
+        self.run_changed();
+        self.read_pictures(ctx);
+        self.entitle(ctx);
     }
 
-    fn of(&mut self, ticket: crate::session::Ticket) -> Option<&mut Tab> {
+    /// Lets a picture that a run left be read.
+    fn left(&mut self, ctx: &Context, path: &std::path::Path, anew: bool) {
+        self.shelf.begin(ctx, &self.keeping.disk.workflow_of);
+        if anew {
+            self.shelf.forget(path);
+        }
+        if let Some(folder) = self.keeping.disk.output.as_ref().filter(|_| anew) {
+            self.shelf.look_again(folder);
+        }
+        if let Some(thumb) = self.shelf.picture(path, shelf::Size::Card) {
+            self.tabs.iter_mut().for_each(|tab| tab.came(path, &Ok(thumb.clone())));
+        }
+    }
+
+    fn ended(&mut self, ctx: &Context, ticket: Ticket, ended: Result<(f64, u64), Faults>) {
+        let first = ended.as_ref().err().and_then(|faults| faults.0.first()).map(|located| located.fault.clone());
+        let seconds = ended.as_ref().map_or(0.0, |(seconds, _)| *seconds);
+        let Some(tab) = self.of(ticket) else { return };
+        let title = tab.title();
+        let began = tab.runs.iter().any(|run| run.ticket == ticket && run.began.is_some());
+        tab.ended(ticket, ended);
+        self.stock.ask_again();
+        match first {
+            None => self.call(ctx, &title, Ok(seconds)),
+            Some(fault) if began => {
+                if fault.kind != FaultKind::Cancelled {
+                    self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
+                }
+                self.call(ctx, &title, Err(fault.message.clone()));
+                self.say(fault.message);
+            }
+            // A run that never began was taken out on request.
+            Some(_) => (),
+        }
+    }
+
+    fn of(&mut self, ticket: Ticket) -> Option<&mut Tab> {
         self.tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket))
     }
 
@@ -232,14 +298,14 @@ impl App {
         self.palette(&ctx);
         panels::settings(self, &ctx);
         panels::dialogs(self, &ctx);
-        panels::notices(self, &ctx);
         panels::large(self, &ctx);
+        panels::notices(self, &ctx);
         self.remember(&ctx);
     }
 
     fn keys(&mut self, ctx: &Context) {
         // egui hands the clipboard over as events of their own.
-        let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some();
+        let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some() || self.large.is_some();
         let (mut clipboard, mut picture) = (None, None);
         ctx.input(|input| {
             for event in &input.events {
@@ -276,13 +342,15 @@ impl App {
         self.keeping.arrivals.extend(dropped);
         self.arrive();
         let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
-        let mut blocked = self.palette.is_some() || self.dialog.is_some() || hears;
+        // A picture that is looked at large has keys of its own.
+        let mut blocked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some() || hears;
         if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
             self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
-            self.palette = None;
-            self.dialog = None;
+            let asked = self.palette.take().is_some() | self.dialog.take().is_some();
             self.keeping.closing = None;
-            self.large = None;
+            if !asked {
+                self.large = None;
+            }
         }
         // What is pressed after a command that asks something is meant for the question.
         while !blocked && let Some(command) = self.keymap.pressed(ctx) {
@@ -351,10 +419,9 @@ impl App {
             Action::Draw { drop, from } => self.draw(drop, from),
             Action::Write(frame) => self.write(frame),
             Action::Enlarge(node) => {
-                let texture =
-                    tab.status.of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());
-                let index = tab.made.iter().position(|made| Some(made.thumb.texture.id()) == texture);
-                self.large = index.map(|index| (index, egui::Vec2::ZERO, 0.0));
+                let name = tab.document.sheet().nodes.get(&node).map(|node| node.name.clone());
+                let made = tab.made.iter().rev().find(|made| Some(&made.node) == name.as_ref());
+                self.large = made.map(|made| gallery::Large::new(made.path.clone()));
             }
             Action::Menu(at) => self.palette = Some(Palette::menu(at)),
             Action::Copied { nodes, frames, by } => {
@@ -381,7 +448,8 @@ impl App {
     }
 
     fn shoot(&mut self, ctx: &Context) {
-        let busy = self.tabs.iter().any(|tab| !tab.runs.is_empty() || (tab.outlook.is_none() && tab.faults.is_empty()));
+        let waits = |tab: &Tab| !tab.runs.is_empty() || (tab.outlook.is_none() && tab.faults.is_empty());
+        let busy = self.shelf.is_busy() || self.tabs.iter().any(waits);
         let Some(shot) = &mut self.screenshot else { return };
         let image = shot.image.lock().expect("no thread panics while it holds this").take();
         if let Some(picture) = image {

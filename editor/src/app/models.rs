@@ -8,7 +8,7 @@ use darkroom_core::spec::FileSort;
 
 use super::App;
 use super::palette::Palette;
-use super::tab::{Line, Weight};
+use super::running::Weight;
 use crate::document::{Edit, NodeId};
 use crate::fields::Request;
 use crate::session::{DocumentId, Model, Pulling, Ticket};
@@ -114,7 +114,7 @@ impl App {
             }
             Err(fault) => (Weight::Error, super::files::words(&fault)),
         };
-        self.tab_mut().log.push(Line { weight, node: None, text: text.clone() });
+        self.tab_mut().note(weight, None, text.clone());
         self.say(text);
         self.tabs.iter_mut().for_each(super::Tab::ask_again);
         if self.models.of.is_some() {

@@ -1,12 +1,10 @@
-//! Recall: the seeds and prompts of a picture, brought back into the graph in front.
+//! Recall: the seeds, prompts and other values of a picture, brought back into the graph in front.
 
-use darkroom_core::graph::check::RANDOM;
-use darkroom_core::graph::{self, Field, Graph};
-use darkroom_core::literal::Literal;
+use darkroom_core::graph::{Field, Graph};
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::ParamSpec;
 
-use super::{App, Made};
+use super::App;
 use crate::document::{Edit, Sheet};
 
 /// What is brought back.
@@ -16,6 +14,8 @@ pub enum Recall {
     Seeds,
     /// Texts of several lines: prompts.
     Prompts,
+    /// All values.
+    All,
 }
 
 impl Recall {
@@ -23,6 +23,7 @@ impl Recall {
         match self {
             Self::Seeds => param.seed,
             Self::Prompts => param.multiline,
+            Self::All => true,
         }
     }
 }
@@ -51,37 +52,14 @@ fn edits(sheet: &Sheet, graph: &Graph, registry: &Registry, what: Recall) -> Vec
     edits
 }
 
-/// Gives a graph the seeds that were drawn for it, as the picture that it made tells them.
-fn with_drawn(mut graph: Graph, told: &Graph) -> Graph {
-    for (name, entry) in &mut graph.nodes {
-        let Some(told) = told.nodes.get(name).filter(|told| told.kind == entry.kind) else { continue };
-        for (input, field) in &mut entry.fields {
-            let is_drawn = matches!(field, Field::Literal(Literal::Text(text)) if text == RANDOM);
-            if let Some(drawn) = told.fields.get(input).filter(|_| is_drawn) {
-                field.clone_from(drawn);
-            }
-        }
-    }
-    graph
-}
-
 impl App {
-    /// Returns the graph that made a picture, with the seeds it was made with.
-    pub(super) fn graph_of(&self, made: &Made) -> Graph {
-        let graph = Graph::clone(&made.graph);
-        let told = (self.keeping.disk.workflow_of)(&made.path).ok();
-        match told.and_then(|(text, _)| graph::read(&text).ok()) {
-            Some(told) => with_drawn(graph, &told.graph),
-            None => graph,
-        }
-    }
-
-    /// Brings seeds or prompts of a graph back.
+    /// Brings values of a graph back.
     pub(super) fn recall(&mut self, graph: &Graph, what: Recall) {
         let edits = edits(self.tab().document.sheet(), graph, self.backend.registry(), what);
         let (name, same) = match what {
             Recall::Seeds => ("recall the seed", "its seed is the one that stands here"),
             Recall::Prompts => ("recall the prompt", "its prompt is the one that stands here"),
+            Recall::All => ("recall all values", "its values are those that stand here"),
         };
         if !self.step(name, edits) {
             self.say(same);
@@ -96,6 +74,7 @@ mod tests {
     use darkroom_core::Node;
     use darkroom_core::context::Context;
     use darkroom_core::fault::Fault;
+    use darkroom_core::literal::Literal;
     use darkroom_core::node::{Known, Node};
     use darkroom_core::param::Seed;
     use darkroom_core::types::{Kind, Type};
@@ -133,14 +112,6 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_seed_is_told_by_the_picture() {
-        let run = sheet(r#""a": (type: "say", text: "x", seed: "random"), "b": (type: "say", seed: 4)"#).graph();
-        let told = sheet(r#""a": (type: "say", text: "y", seed: 71), "b": (type: "say", seed: 5)"#).graph();
-        let made = sheet(r#""a": (type: "say", text: "x", seed: 71), "b": (type: "say", seed: 4)"#).graph();
-        assert_eq!(with_drawn(run, &told), made);
-    }
-
-    #[test]
     fn seeds_and_prompts_come_back_one_without_the_other_and_wires_stay() {
         let registry = Registry::new().with::<Say>();
         let now = sheet(r#""a": (type: "say", text: "new", seed: 2), "b": (type: "say", text: (from: "a"), seed: 3)"#);
@@ -152,6 +123,8 @@ mod tests {
             [set("a", "seed", None), set("b", "seed", Some(Literal::Integer(9)))]
         );
         let old = Some(Literal::Text("old".to_owned()));
-        assert_eq!(edits(&now, &then, &registry, Recall::Prompts), [set("a", "text", old)]);
+        assert_eq!(edits(&now, &then, &registry, Recall::Prompts), [set("a", "text", old.clone())]);
+        let all = [set("a", "text", old), set("a", "seed", None), set("b", "seed", Some(Literal::Integer(9)))];
+        assert_eq!(edits(&now, &then, &registry, Recall::All), all);
     }
 }

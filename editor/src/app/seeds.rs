@@ -3,6 +3,8 @@
 //! A seed that counts goes on as soon as a run is asked for, and not when it is over: what stands in the field is always
 //! what the next run takes, and runs that wait behind one another take one seed each.
 
+use std::collections::HashSet;
+
 use darkroom_core::graph::{self, Graph, Mode};
 use darkroom_core::literal::Literal;
 use darkroom_core::registry::Registry;
@@ -12,6 +14,9 @@ use crate::document::{Edit, Sheet};
 
 /// The seed that a run takes: node, input, number.
 pub type Taken = (String, String, u64);
+
+/// Seeds that go on by themselves: node and input.
+pub type Counted = HashSet<(String, String)>;
 
 /// Lists the seeds that stand in a graph, once those that were left to chance are drawn.
 pub fn taken(graph: &Graph, registry: &Registry) -> Vec<Taken> {
@@ -44,6 +49,12 @@ fn edits(sheet: &Sheet, registry: &Registry) -> Vec<Edit> {
 }
 
 impl Tab {
+    /// Lists the seeds that go on by themselves.
+    pub(super) fn counted(&self) -> Counted {
+        let nodes = self.document.sheet().nodes.values();
+        nodes.flat_map(|node| node.counts.keys().map(|input| (node.name.clone(), input.clone()))).collect()
+    }
+
     /// Lets the seeds that count go on, all runs in a row as one step.
     pub(super) fn count_on(&mut self, registry: &Registry) {
         let edits = edits(self.document.sheet(), registry);

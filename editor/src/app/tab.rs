@@ -1,21 +1,19 @@
-//! A document in the window: what is seen of it, what is known of it, what runs of it.
+//! A document in the window: what is seen of it, what is known of it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use darkroom_core::fault::{Fault, Faults, Located};
+use darkroom_core::fault::{Faults, Located};
 use darkroom_core::graph::Graph;
 use darkroom_core::literal::Literal;
-use darkroom_core::observe::How;
 use darkroom_core::plan::{Goal, Wish};
-use egui::{ColorImage, Context, Id, TextureOptions};
+use egui::Id;
 
-use super::seeds;
+use super::running::{Line, Made, Run};
 use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
-use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Sight, Ticket, Told};
-use crate::status::{NodeStatus, State, Status, Thumb};
+use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, PastRuns, Sight};
+use crate::status::{NodeStatus, State, Status};
 
 /// A document in the window.
 pub struct Tab {
@@ -37,6 +35,8 @@ pub struct Tab {
     pub runs: Vec<Run>,
     /// Pictures that its runs left, the newest last.
     pub made: Vec<Made>,
+    /// Its runs that are over.
+    pub past: PastRuns,
     /// Sentences of its runs.
     pub log: Vec<Line>,
     /// Whether it is what an earlier window left, and not saved since.
@@ -45,55 +45,16 @@ pub struct Tab {
     pub sight: Option<Sight>,
     /// Whether the wire that was last held may be drawn.
     pub(super) refusal: Option<(Drop, Option<String>)>,
+    /// The graph that was run last because something changed; none unless it is run whenever something changes.
+    pub(super) live: Option<Arc<Graph>>,
+    /// The graph as it is, with its revision: runs of one revision share it.
+    graph: Option<(u64, Arc<Graph>)>,
     /// The revision that failed.
     failed_at: u64,
     asked: Option<u64>,
+    /// The revision that the outlook, or the faults, are of.
+    answered: Option<u64>,
     laid: bool,
-}
-
-/// A run that is not over.
-pub struct Run {
-    /// Its ticket.
-    pub ticket: Ticket,
-    /// What was run, with the seeds that were drawn for it.
-    pub graph: Arc<Graph>,
-    /// What is done and what is to be done, in seconds or steps.
-    pub outlook: Option<Outlook>,
-    /// The share of each node that is done.
-    pub shares: HashMap<String, f32>,
-    /// The seeds that it takes.
-    pub seeds: Vec<seeds::Taken>,
-}
-
-/// A picture that a run left.
-pub struct Made {
-    /// The file.
-    pub path: PathBuf,
-    /// What it looks like.
-    pub thumb: Thumb,
-    /// The graph that made it.
-    pub graph: Arc<Graph>,
-}
-
-/// A line of the log.
-pub struct Line {
-    /// How much it matters.
-    pub weight: Weight,
-    /// The node it is about.
-    pub node: Option<String>,
-    /// One sentence.
-    pub text: String,
-}
-
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Good to know.
-    Note,
-    /// Should be known.
-    Warning,
-    /// Went wrong.
-    Error,
 }
 
 impl Tab {
@@ -110,11 +71,15 @@ impl Tab {
             failed_at: 0,
             runs: Vec::new(),
             made: Vec::new(),
+            past: PastRuns::default(),
             log: Vec::new(),
             recovered: false,
             sight: None,
             refusal: None,
+            live: None,
+            graph: None,
             asked: None,
+            answered: None,
             laid: false,
         }
     }
@@ -171,21 +136,36 @@ impl Tab {
         act(&view, &mut self.view)
     }
 
-    fn ask(&self, wish: Wish) -> Ask {
+    /// Returns the graph as it is now.
+    pub fn graph(&mut self) -> Arc<Graph> {
+        let revision = self.document.revision();
+        let known = self.graph.take().filter(|(of, _)| *of == revision).map(|(_, graph)| graph);
+        let graph = known.unwrap_or_else(|| Arc::new(self.document.sheet().graph()));
+        self.graph = Some((revision, Arc::clone(&graph)));
+        graph
+    }
+
+    /// Asks something of a graph of this document.
+    pub(super) fn ask(&self, graph: Arc<Graph>, wish: Wish) -> Ask {
         Ask {
             document: self.id,
             revision: self.document.revision(),
             path: self.document.path().map(std::path::Path::to_owned),
-            graph: Arc::new(self.document.sheet().graph()),
+            graph,
             wish,
         }
+    }
+
+    fn ask_now(&self) -> Ask {
+        self.ask(Arc::new(self.document.sheet().graph()), Wish::default())
     }
 
     /// Asks what would happen, if that is not known yet.
     pub fn foresee(&mut self, backend: &mut dyn Backend) {
         if self.asked != Some(self.document.revision()) {
             self.asked = Some(self.document.revision());
-            backend.foresee(self.ask(Wish::default()));
+            let graph = self.graph();
+            backend.foresee(self.ask(graph, Wish::default()));
         }
     }
 
@@ -194,16 +174,9 @@ impl Tab {
         self.asked = None;
     }
 
-    /// Asks for a run.
-    pub fn run(&mut self, backend: &mut dyn Backend, wish: Wish) {
-        let mut ask = self.ask(wish);
-        backend.draw(Arc::make_mut(&mut ask.graph));
-        let graph = Arc::clone(&ask.graph);
-        let seeds = seeds::taken(&graph, backend.registry());
-        let ticket = backend.run(ask);
-        self.failures.clear();
-        self.runs.push(Run { ticket, graph, outlook: None, shares: HashMap::new(), seeds });
-        self.count_on(backend.registry());
+    /// Tells whether it is known of the graph as it is that it can run.
+    pub fn is_sound(&self) -> bool {
+        self.answered == Some(self.document.revision()) && self.faults.is_empty()
     }
 
     /// Returns the wish to have what is chosen.
@@ -221,13 +194,13 @@ impl Tab {
             return Some(refused.0);
         }
         let name = sheet.nodes.get(&drop.to)?.name.clone();
-        let ask = Ask { graph: Arc::new(sheet.graph()), ..self.ask(Wish::default()) };
+        let ask = self.ask(Arc::new(sheet.graph()), Wish::default());
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
             let at_input = located.place.input.as_deref().is_none_or(|input| input == drop.input);
             at_input && located.place.node.as_ref().is_some_and(|(node, _)| *node == name)
         };
-        let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask(Wish::default())));
+        let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask_now()));
         let known = known.and_then(Result::err).unwrap_or_default();
         let located = faults.0.iter().filter(here).find(|new| known.0.iter().all(|known| known.fault != new.fault))?;
         Some(match &located.fault.hint {
@@ -250,6 +223,7 @@ impl Tab {
             status.faults.clear();
         }
         self.faults.clear();
+        self.answered = Some(revision);
         match outlook {
             Ok(outlook) => {
                 self.plan(&outlook, false);
@@ -298,7 +272,7 @@ impl Tab {
     }
 
     /// Shows at the nodes what the last run failed at; once something has changed, that may no longer hold.
-    fn show_failures(&mut self) {
+    pub(super) fn show_failures(&mut self) {
         if self.failed_at != self.document.revision() {
             self.failures.clear();
         }
@@ -317,8 +291,8 @@ impl Tab {
     }
 
     /// Shows a plan at the nodes: what is to be done, or, in a run, what waits.
-    fn plan(&mut self, outlook: &Outlook, in_run: bool) {
-        let busy = !in_run && !self.runs.is_empty();
+    pub(super) fn plan(&mut self, outlook: &Outlook, in_run: bool) {
+        let busy = !in_run && self.running().is_some();
         for each in &outlook.nodes {
             let Some(status) = self.node(&each.name) else { continue };
             status.why.clone_from(&each.why);
@@ -339,136 +313,9 @@ impl Tab {
         }
     }
 
-    /// Takes in what a run tells.
-    pub fn told(&mut self, ctx: &Context, ticket: Ticket, told: Told) {
-        let Some(index) = self.runs.iter().position(|run| run.ticket == ticket) else { return };
-        match told {
-            Told::Planned(outlook) => {
-                self.plan(&outlook, true);
-                self.runs[index].outlook = Some(outlook);
-                self.show_seeds(index);
-                self.failures.clear();
-            }
-            Told::Started { node } => {
-                if let Some(status) = self.node(&node) {
-                    status.state = State::Running(0.0);
-                    status.faults.clear();
-                }
-            }
-            Told::Progress { node, done, of } => {
-                let share = done as f32 / of.max(1) as f32;
-                self.runs[index].shares.insert(node.clone(), share);
-                if let Some(status) = self.node(&node) {
-                    status.state = State::Running(share);
-                }
-            }
-            Told::Preview { node, picture } => {
-                let thumb = texture(ctx, &format!("preview {node}"), &picture);
-                if let Some(status) = self.node(&node) {
-                    status.picture = thumb.or(status.picture.take());
-                }
-            }
-            Told::Finished { node, how, seconds } => {
-                self.runs[index].shares.insert(node.clone(), 1.0);
-                if let Some(status) = self.node(&node) {
-                    status.state = match how {
-                        How::Ran => State::Done,
-                        How::Cached => State::Cached,
-                        How::Opened => State::Opens,
-                    };
-                    if how == How::Ran {
-                        status.seconds = Some(seconds);
-                    }
-                }
-            }
-            Told::Wrote { node, path, anew } => {
-                let word = if anew { "wrote" } else { "had written" };
-                let text = format!("{word} {}", path.display());
-                self.log.push(Line { weight: Weight::Note, node: Some(node.clone()), text });
-                self.show(ctx, index, &node, path);
-            }
-            Told::Warning { node, text } => self.log.push(Line { weight: Weight::Warning, node, text }),
-            Told::Reading { path, done, of } => {
-                if done == of {
-                    let text = format!("read `{}` for its name", path.display());
-                    self.log.push(Line { weight: Weight::Note, node: None, text });
-                }
-            }
-            Told::Failed(_) => (),
-        }
+    /// Takes note of what a run failed at.
+    pub(super) fn fail(&mut self, located: Located) {
+        self.failures.push(Arc::new(located));
+        self.failed_at = self.document.revision();
     }
-
-    /// Shows a picture that a node left in a file.
-    fn show(&mut self, ctx: &Context, run: usize, node: &str, path: PathBuf) {
-        let Ok(thumb) = load(ctx, &path) else { return };
-        if let Some(status) = self.node(node) {
-            status.picture = Some(thumb.clone());
-        }
-        let graph = Arc::clone(&self.runs[run].graph);
-        self.made.retain(|made| made.path != path);
-        self.made.push(Made { path, thumb, graph });
-    }
-
-    /// Takes in that a run is over.
-    pub fn ended(&mut self, ticket: Ticket, ended: Result<(f64, u64), Faults>) {
-        self.runs.retain(|run| run.ticket != ticket);
-        let waiting = |state: State| matches!(state, State::Queued | State::Running(_));
-        for status in self.status.nodes.values_mut().filter(|status| waiting(status.state)) {
-            status.state = State::Dirty;
-        }
-        if let Err(faults) = ended {
-            for located in faults.0 {
-                let node = located.place.node.as_ref().map(|(name, _)| name.clone());
-                let stopped = located.fault.kind == darkroom_core::fault::FaultKind::Cancelled;
-                let weight = if stopped { Weight::Note } else { Weight::Error };
-                let hint = located.fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                self.log.push(Line { weight, node, text: format!("{}{hint}", located.fault.message) });
-                if !stopped {
-                    self.failures.push(Arc::new(located));
-                    self.failed_at = self.document.revision();
-                }
-            }
-        }
-        self.show_failures();
-        // What is cached has changed.
-        self.asked = None;
-    }
-}
-
-/// Brings a picture onto the card.
-fn texture(ctx: &Context, name: &str, picture: &darkroom_core::image::Picture) -> Option<Thumb> {
-    let (width, height, channels) = (picture.width(), picture.height(), picture.channels() as usize);
-    let samples = picture.samples();
-    let level = |sample: f32| (sample.clamp(0.0, 1.0) * 255.0 + 0.5) as u8;
-    let pixel = |pixel: &[f32]| match pixel {
-        [red, green, blue, ..] => egui::Color32::from_rgb(level(*red), level(*green), level(*blue)),
-        [grey, ..] => egui::Color32::from_gray(level(*grey)),
-        [] => egui::Color32::BLACK,
-    };
-    let pixels: Vec<_> = samples.chunks_exact(channels.max(1)).map(pixel).collect();
-    let image = ColorImage::new([width as usize, height as usize], pixels);
-    Some(Thumb { texture: ctx.load_texture(name, image, TextureOptions::LINEAR), size: (width, height) })
-}
-
-/// The longest edge of a picture in the window.
-const LARGEST: u32 = 2048;
-
-/// Reads a picture file onto the card.
-///
-/// # Errors
-/// A fault of the file.
-pub fn load(ctx: &Context, path: &std::path::Path) -> Result<Thumb, Fault> {
-    let fail = |error: image::ImageError| Fault::file(format!("cannot read `{}`: {error}", path.display()));
-    let picture = image::ImageReader::open(path)
-        .map_err(|error| Fault::io("read", path, &error))?
-        .with_guessed_format()
-        .map_err(|error| Fault::io("read", path, &error))?
-        .decode()
-        .map_err(fail)?;
-    let size = (picture.width(), picture.height());
-    let picture = if size.0.max(size.1) > LARGEST { picture.thumbnail(LARGEST, LARGEST) } else { picture };
-    let pixels = picture.to_rgba8();
-    let edges = [pixels.width() as usize, pixels.height() as usize];
-    let image = ColorImage::from_rgba_unmultiplied(edges, pixels.as_raw());
-    Ok(Thumb { texture: ctx.load_texture(path.to_string_lossy(), image, TextureOptions::LINEAR), size })
 }

@@ -9,6 +9,8 @@
 mod arrange;
 mod clipboard;
 mod edit;
+mod exposed;
+mod graph_diff;
 mod layout;
 mod sheet;
 mod steps;
@@ -16,6 +18,8 @@ mod steps;
 pub use arrange::{Extent, arrange};
 pub use clipboard::{Outside, Pasted, copy, paste};
 pub use edit::{Edit, Refused};
+pub use exposed::{expose, exposed};
+pub use graph_diff::{Change, diff};
 pub use layout::Layout;
 pub use sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
-pub use steps::{Document, Draft, Opened};
+pub use steps::{Document, Draft, Opened, preamble};

@@ -265,6 +265,7 @@ impl Sheet {
         Graph {
             nodes: self.nodes.values().map(|node| (node.name.clone(), entry(node))).collect(),
             sections,
+            subgraphs: IndexMap::new(),
             lock: self.lock.clone(),
         }
     }

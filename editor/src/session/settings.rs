@@ -34,6 +34,8 @@ pub struct Settings {
     pub scale: f32,
     /// Where the panels lie, as the window writes it; empty if nobody has moved any.
     pub panels: String,
+    /// Edge of the gallery's pictures in points.
+    pub thumbnail: f32,
     /// How the canvas behaves.
     pub habits: Habits,
     /// What was seen of files, the last one first.
@@ -71,6 +73,7 @@ impl Default for Settings {
             look: None,
             scale: 1.0,
             panels: String::new(),
+            thumbnail: 120.0,
             habits: Habits::default(),
             views: Vec::new(),
             favourites: Vec::new(),
@@ -106,6 +109,7 @@ impl Settings {
     fn sound(mut self) -> Self {
         let usable = |value: f32| value.is_finite();
         self.scale = if usable(self.scale) { self.scale.clamp(0.6, 2.5) } else { 1.0 };
+        self.thumbnail = if usable(self.thumbnail) { self.thumbnail.clamp(64.0, 384.0) } else { 120.0 };
         self.views.retain(|(_, sight)| {
             let Sight { centre: (x, y), zoom } = *sight;
             [x, y, zoom].into_iter().all(usable) && (0.05..=3.0).contains(&zoom)

@@ -5,15 +5,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use darkroom_core::context::Context;
 use darkroom_core::fault::{Fault, Faults};
-use darkroom_core::graph::Graph;
 use darkroom_core::graph::check::draw_seeds;
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::{FileSort, Sizes};
 use darkroom_core::testing::{Leaf, Loudness};
-use darkroom_editor::session::{Ask, Backend, DocumentId, News, Ticket};
+use darkroom_editor::session::{Ask, Backend, DocumentId, News, Place, Spare, Ticket, Told};
 
 /// A node with fields of every kind.
 #[derive(darkroom_core::Node)]
@@ -134,6 +134,14 @@ pub struct Desk {
     pub foreseen: Vec<Ask>,
     /// Runs.
     pub runs: Vec<(Ticket, Ask)>,
+    /// Where each of them was to stand.
+    pub places: Vec<Place>,
+    /// Runs that were to go first.
+    pub hastened: Vec<Ticket>,
+    /// How often it was asked what sits in memory.
+    pub stock: usize,
+    /// What was to be let go of.
+    pub spared: Vec<Spare>,
     /// Runs that were to stop.
     pub cancelled: Vec<Ticket>,
     /// Graphs that were to be checked at once.
@@ -171,16 +179,19 @@ impl Backend for Fake {
         self.desk.borrow_mut().foreseen.push(ask);
     }
 
-    fn run(&mut self, ask: Ask) -> Ticket {
+    fn run(&mut self, mut ask: Ask, place: Place) -> Ticket {
         let mut desk = self.desk.borrow_mut();
+        desk.places.push(place);
         let ticket = Ticket(desk.runs.len() as u64 + 1);
+        if !desk.draws.is_empty() {
+            // Such a run begins at once.
+            let graph = Arc::make_mut(&mut ask.graph);
+            draw_seeds(graph, &self.registry, || desk.draws.pop_front().unwrap_or(77));
+            let told = Told::Began { graph: Arc::clone(&ask.graph) };
+            desk.news.push_back(News::Run { ticket, told });
+        }
         desk.runs.push((ticket, ask));
         ticket
-    }
-
-    fn draw(&mut self, graph: &mut Graph) {
-        let mut desk = self.desk.borrow_mut();
-        draw_seeds(graph, &self.registry, || desk.draws.pop_front().unwrap_or(77));
     }
 
     fn models(&mut self, document: DocumentId, path: Option<&Path>) {
@@ -200,6 +211,18 @@ impl Backend for Fake {
 
     fn cancel(&mut self, ticket: Ticket) {
         self.desk.borrow_mut().cancelled.push(ticket);
+    }
+
+    fn hasten(&mut self, ticket: Ticket) {
+        self.desk.borrow_mut().hastened.push(ticket);
+    }
+
+    fn take_stock(&mut self) {
+        self.desk.borrow_mut().stock += 1;
+    }
+
+    fn let_go(&mut self, spare: Spare) {
+        self.desk.borrow_mut().spared.push(spare);
     }
 
     fn check(&mut self, ask: &Ask) -> Result<(), Faults> {

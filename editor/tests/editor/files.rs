@@ -1,5 +1,6 @@
 //! Fields that name files, and fields that make a size.
 
+use darkroom_editor::session::Disk;
 use egui::{Key, pos2, vec2};
 
 use crate::room::{CTRL, NONE, Room, workflow};
@@ -129,7 +130,12 @@ fn small_buttons_are_met_where_they_are_said_to_be_at_any_zoom() {
 
 #[test]
 fn a_picture_on_the_clipboard_becomes_a_node_under_the_hand() {
-    let mut room = loader("");
+    let mut room = Room::over(&workflow(r#""word": (type: "count")"#, r#""word": (at: (0, 0))"#), |home| {
+        let root = home.to_owned();
+        let state = Some(home.join("state"));
+        Disk { state, roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() }
+    });
+    room.look(pos2(260.0, 200.0), 1.0);
     room.move_to(room.on(304.0, 480.0));
     let picture = egui::ColorImage::filled([4, 2], egui::Color32::from_rgb(10, 200, 30));
     room.paste_picture(picture.clone());

@@ -13,19 +13,36 @@ use darkroom_core::engine::Engine;
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
+use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
 use darkroom_core::testing::toys;
 use darkroom_editor::app::Tab;
 use darkroom_editor::document::{Node, NodeId, Sheet};
 use darkroom_editor::session::{Backend, Disk, Local, News};
 use darkroom_editor::theme::Theme;
-use darkroom_editor::{App, Options};
+use darkroom_editor::{App, Options, Template};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tempfile::TempDir;
 
 use crate::desk::{Desk, Fake, Glaze, LoadImage, Loader, Page};
+use crate::raster::Raster;
+
+/// What this window has to begin with.
+const TEMPLATES: &[Template] = &[
+    Template {
+        name: "ink",
+        text: "// Loud words.\n(darkroom: 1, nodes: {\"loud\": (type: \"shout\", text: \"ink\")})",
+        picture: None,
+    },
+    Template {
+        name: "leaf",
+        text: "(darkroom: 1, nodes: {\"a\": (type: \"grow\"), \"b\": (type: \"grow\", on: (from: \"a\"))})",
+        picture: None,
+    },
+];
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -46,7 +63,7 @@ pub struct Room {
     pub desk: Rc<RefCell<Desk>>,
     keys: Modifiers,
     at: Pos2,
-    home: tempfile::TempDir,
+    home: TempDir,
 }
 
 /// A file that falls onto the window.
@@ -68,16 +85,27 @@ pub fn workflow(nodes: &str, places: &str) -> String {
     format!("(darkroom: 1, nodes: {{{nodes}}}, layout: (nodes: {{{places}}}))")
 }
 
+/// The nodes there are.
+fn registry() -> Registry {
+    toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>()
+}
+
 impl Room {
     /// Opens a workflow before a backend that is played.
     pub fn new(text: &str) -> Self {
+        Self::over(text, |home| {
+            let root = home.to_owned();
+            Disk { roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() }
+        })
+    }
+
+    /// Opens a workflow over a folder, of which the window is told something.
+    pub fn over(text: &str, disk: impl FnOnce(&Path) -> Disk) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
+        let disk = disk(home.path());
         let desk = Rc::new(RefCell::new(Desk::default()));
-        let backend = Fake {
-            registry: toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>(),
-            desk: Rc::clone(&desk),
-        };
-        Self::with(text, Box::new(backend), desk, home)
+        let backend = Fake { registry: registry(), desk: Rc::clone(&desk) };
+        Self::with(text, Box::new(backend), (desk, disk), home)
     }
 
     /// Opens a workflow before an engine.
@@ -90,32 +118,29 @@ impl Room {
             let files = Files::new(vec![at.join("in")], at.join("out")).with_memo(at.join("digests.json"));
             let history = History::open(&at.join("state"), Path::new("workflow.ron"));
             let host = Host::new(files).with_numerics("toy");
-            Ok(Engine::new(
-                toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>(),
-                host,
-                Cache::in_memory(1 << 20),
-                Arc::clone(ledger),
-                history,
-            ))
+            Ok(Engine::new(registry(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
         };
-        let backend = Local::new(
-            toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>(),
-            ledger,
-            Box::new(open),
-            || (),
-            || 77,
-        );
-        Self::with(text, Box::new(backend), Rc::default(), home)
+        let backend = Local::new(registry(), ledger, Box::new(open), || (), || 77);
+        Self::with(text, Box::new(backend), (Rc::default(), Disk::default()), home)
     }
 
-    fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
+    fn with(text: &str, backend: Box<dyn Backend>, (desk, disk): (Rc<RefCell<Desk>>, Disk), home: TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
-        let root = home.path().to_owned();
-        let state = Some(home.path().join("state"));
-        let disk = Disk { state, roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() };
-        let options = Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk };
+        let options = Options {
+            files: Vec::new(),
+            template,
+            templates: TEMPLATES,
+            screenshot: None,
+            size: None,
+            run: false,
+            disk,
+        };
         let app = App::with_backend(options, backend);
-        let builder = Harness::builder().with_size(vec2(1400.0, 1000.0)).with_step_dt(1.0 / 60.0).with_max_steps(60);
+        let builder = Harness::builder()
+            .with_size(vec2(1400.0, 1000.0))
+            .with_step_dt(1.0 / 60.0)
+            .with_max_steps(60)
+            .renderer(Raster::default());
         let builder = builder.with_context_setup(|ctx| {
             Theme::install(ctx);
             ctx.options_mut(|options| options.zoom_with_keyboard = false);
@@ -421,6 +446,21 @@ impl Room {
         let mut all = self.harness.query_all_by_label(label);
         let found = all.find(|node| texts.contains(&node.accesskit_node().role()));
         found.unwrap_or_else(|| panic!("there is no text field `{label}`")).rect()
+    }
+
+    /// Returns a path below the folder of this room.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Returns what the system was asked for in the last frame.
+    pub fn commands(&self) -> Vec<egui::OutputCommand> {
+        self.harness.output().platform_output.commands.clone()
+    }
+
+    /// Returns what the window was asked for in the last frame.
+    pub fn window(&self) -> Vec<egui::ViewportCommand> {
+        self.harness.output().viewport_output.values().flat_map(|output| output.commands.clone()).collect()
     }
 
     /// Returns the desk.

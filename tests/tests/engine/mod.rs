@@ -10,6 +10,7 @@ mod names;
 mod processes;
 mod shared;
 mod shared_params;
+mod subgraphs;
 mod why;
 
 /// Ink and a leaf make a print, whose caption is pressed onto a sheet.

@@ -8,4 +8,5 @@ mod graphs;
 mod models;
 mod pictures;
 mod prompts;
+mod subgraphs;
 mod upscalers;

@@ -10,8 +10,8 @@ use darkroom_core::fault::Fault;
 use darkroom_core::literal::Literal;
 use egui::{Pos2, Rect, pos2, vec2};
 
+use crate::app::Weight;
 use crate::app::browser::{Browser, Purpose};
-use crate::app::tab::{Line, Weight};
 use crate::app::{App, Dialog};
 use crate::document::{Document, Edit, Node, NodeId, Point};
 use crate::session::{DocumentId, Sort, sort_of};
@@ -179,6 +179,9 @@ impl App {
             Ok(()) => {
                 tab.recovered = false;
                 tab.ask_again();
+                if let Some(state) = &self.keeping.disk.state {
+                    tab.past.move_to(&state.join("runs"), path);
+                }
                 self.keeping.settings.opened(path);
                 let id = self.tab().id;
                 self.forget(id);
@@ -188,7 +191,7 @@ impl App {
                 // Whatever waited for this must not go on as if it were saved.
                 self.keeping.closing = None;
                 let text = format!("not saved: {}", words(&fault));
-                tab.log.push(Line { weight: Weight::Error, node: None, text: text.clone() });
+                tab.note(Weight::Error, None, text.clone());
                 self.say(text);
             }
         }

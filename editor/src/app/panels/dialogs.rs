@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 
+use super::templates;
 use crate::app::files::Over;
+use crate::app::shelf::BIN;
 use crate::app::{App, Dialog, Tab, browser};
 use crate::canvas::Selection;
 use crate::command::Command;
@@ -15,8 +17,13 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
     let Some(mut dialog) = app.dialog.take() else { return };
     let mut done = None;
     let mut picked = None;
+    let mut template = None;
     let modal = Modal::new(Id::unique(("dialog", std::mem::discriminant(&dialog)))).show(ctx, |ui| {
-        ui.set_width(if matches!(dialog, Dialog::Files(_)) { browser::WIDTH } else { 420.0 });
+        ui.set_width(match dialog {
+            Dialog::Files(_) => browser::WIDTH,
+            Dialog::Templates(_) => templates::WIDTH,
+            _ => 420.0,
+        });
         let enter = ui.input(|input| input.key_pressed(egui::Key::Enter));
         match &mut dialog {
             Dialog::Files(browser) => match browser.show(ui, &app.keeping.settings.recent) {
@@ -65,14 +72,30 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 line(ui, text, "name, type or value", "find");
                 done = buttons(ui, &["Cancel", "Find"]).or(enter.then_some(1));
             }
+            Dialog::Templates(cards) => template = templates::show(ui, cards),
             Dialog::Close { tab, .. } => {
                 let title = app.tabs.iter().find(|each| each.id == *tab).map(Tab::title).unwrap_or_default();
                 ui.heading(format!("{} has changes", title.trim_end_matches(" •")));
                 ui.label("They are lost if it is closed without saving.");
                 done = buttons(ui, &["Cancel", "Close without saving", "Save"]).or(enter.then_some(2));
             }
+            Dialog::Delete { paths } => {
+                match &paths[..] {
+                    [path] => {
+                        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                        ui.heading(format!("Delete {name}?"));
+                    }
+                    paths => drop(ui.heading(format!("Delete {} pictures?", paths.len()))),
+                }
+                ui.label(format!("Nothing is lost: it goes to the folder `{BIN}` beside it."));
+                done = buttons(ui, &["Cancel", "Delete"]).or(enter.then_some(1));
+            }
         }
     });
+    if let Some(template) = template {
+        templates::begin(app, template);
+        return;
+    }
     if let (Dialog::Files(browser), Some(path)) = (&dialog, &picked) {
         app.with_file(path, browser.purpose);
         return;
@@ -113,7 +136,7 @@ fn buttons(ui: &mut Ui, titles: &[&str]) -> Option<usize> {
 /// Does what an answer asks for.
 pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
     match dialog {
-        Dialog::Files(_) => (),
+        Dialog::Files(_) | Dialog::Templates(_) => (),
         Dialog::Overwrite { tab, path } => {
             app.active = app.index(tab).unwrap_or(app.active);
             app.save(&path, Over::Replace);
@@ -127,6 +150,7 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
         }
         Dialog::Write { frame, title, text } => app.written(frame, title, text),
         Dialog::Find { text } => find(app, &text),
+        Dialog::Delete { paths } => app.delete_pictures(&paths),
         Dialog::Close { tab } => {
             app.active = app.index(tab).unwrap_or(app.active);
             match (choice, &mut app.keeping.closing) {

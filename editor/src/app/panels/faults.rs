@@ -1,25 +1,26 @@
-//! What is wrong.
+//! What is wrong with the document in front: what, why, and the way out. A click leads there.
 
-use egui::{RichText, ScrollArea, Sense, Ui};
+use egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::App;
 use crate::canvas::Selection;
 use crate::theme::Theme;
 
-/// Lists what is wrong, with the way out. A click leads to the node.
+/// Shows all that is wrong.
 pub fn show(app: &mut App, ui: &mut Ui) {
     let theme = Theme::current(ui.ctx());
     let (mut jump, mut pull) = (None, None);
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        if app.tab().all_faults().next().is_none() {
-            ui.weak("Nothing is wrong.");
+        let tab = app.tab();
+        if tab.all_faults().next().is_none() {
+            ui.weak("Nothing is wrong with this workflow.");
         }
-        for located in app.tab().all_faults() {
+        for located in tab.all_faults() {
             let node = located.place.node.as_ref().map(|(name, _)| name.clone());
             let input = located.place.input.as_ref().map(|input| format!(".{input}")).unwrap_or_default();
             let place = node.as_ref().map(|name| format!("{name}{input}: ")).unwrap_or_default();
             let text = RichText::new(format!("{place}{}", located.fault.message)).color(theme.error);
-            if ui.add(egui::Label::new(text).sense(Sense::click())).clicked() {
+            if ui.add(Label::new(text).wrap().sense(Sense::click())).clicked() {
                 jump.clone_from(&node);
             }
             if let Some(hint) = &located.fault.hint {

@@ -2,21 +2,31 @@
 
 mod bar;
 pub mod dialogs;
+mod empty;
 mod faults;
+mod form;
+mod large;
 mod log;
 mod loras;
+mod memory;
 mod nodes;
-mod over;
+mod notices;
+mod past;
 mod results;
+mod runs;
 pub mod settings;
 mod status;
 mod steps;
+pub mod templates;
 mod tiles;
 
 use egui::{CentralPanel, MenuBar, Panel, Ui};
 
 pub use self::dialogs::dialogs;
-pub use self::over::{large, notices};
+pub use self::large::large;
+pub use self::log::Sieve;
+pub use self::memory::Stock;
+pub use self::notices::notices;
 pub use self::settings::settings;
 pub use self::tiles::{Pane, Tiles, Turn};
 use crate::app::App;

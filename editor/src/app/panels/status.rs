@@ -20,6 +20,9 @@ pub fn status(app: &mut App, ui: &mut Ui) {
     ui.weak(format!("{} nodes", sheet.nodes.len()));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         panel(app, ui, Pane::Steps, "steps".into());
+        panel(app, ui, Pane::Form, "form".into());
+        panel(app, ui, Pane::Memory, "memory".into());
+        panel(app, ui, Pane::Runs, "runs".into());
         panel(app, ui, Pane::Results, "results".into());
         panel(app, ui, Pane::Loras, "LoRAs".into());
         panel(app, ui, Pane::Nodes, "nodes".into());

@@ -9,7 +9,7 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{faults, log, loras, nodes, results, steps};
+use super::{empty, faults, form, log, loras, memory, nodes, results, runs, steps};
 use crate::app::App;
 use crate::theme::Theme;
 
@@ -20,6 +20,12 @@ pub enum Pane {
     Canvas,
     /// Pictures that were made.
     Results,
+    /// Parameters that the workflow offers.
+    Form,
+    /// What runs, what waits, and what is over.
+    Runs,
+    /// What sits in memory and on disk.
+    Memory,
     /// Steps that can be undone.
     Steps,
     /// All nodes there are.
@@ -33,7 +39,7 @@ pub enum Pane {
 }
 
 /// The panels at the right, as long as nobody has moved them.
-const RIGHT: [Pane; 4] = [Pane::Results, Pane::Steps, Pane::Nodes, Pane::Loras];
+const RIGHT: [Pane; 7] = [Pane::Results, Pane::Form, Pane::Runs, Pane::Memory, Pane::Steps, Pane::Nodes, Pane::Loras];
 /// Those below the canvas.
 const BELOW: [Pane; 2] = [Pane::Faults, Pane::Log];
 /// The share of the width that the panels at the right take.
@@ -46,6 +52,12 @@ impl Pane {
         match self {
             Self::Canvas => app.tab().title(),
             Self::Results => "Results".to_owned(),
+            Self::Form => "Form".to_owned(),
+            Self::Runs => match app.runs().len() {
+                0 => "Runs".to_owned(),
+                count => format!("Runs ({count})"),
+            },
+            Self::Memory => "Memory".to_owned(),
             Self::Steps => "Steps".to_owned(),
             Self::Nodes => "Nodes".to_owned(),
             Self::Loras => "LoRAs".to_owned(),
@@ -59,8 +71,14 @@ impl Pane {
 
     fn show(self, app: &mut App, ui: &mut Ui) {
         match self {
-            Self::Canvas => app.canvas(ui),
+            Self::Canvas => {
+                app.canvas(ui);
+                empty::show(app, ui);
+            }
             Self::Results => results::show(app, ui),
+            Self::Form => form::show(app, ui),
+            Self::Runs => runs::show(app, ui),
+            Self::Memory => memory::show(app, ui),
             Self::Steps => steps::show(app, ui),
             Self::Nodes => nodes::show(app, ui),
             Self::Loras => loras::show(app, ui),
@@ -201,7 +219,7 @@ fn pane_of(tiles: &egui_tiles::Tiles<Pane>, id: TileId) -> Option<Pane> {
 impl Behavior<Pane> for Showing<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _: TileId, pane: &mut Pane) -> UiResponse {
         match pane {
-            Pane::Canvas => self.app.canvas(ui),
+            Pane::Canvas => pane.show(self.app, ui),
             pane => {
                 let frame = egui::Frame::new().fill(self.theme.panel).inner_margin(8);
                 frame.show(ui, |ui| {
