@@ -26,6 +26,7 @@ pub enum Command {
     SelectLinked,
     SelectFed,
     AddNode,
+    AddLora,
     Rename,
     Remark,
     Mute,
@@ -157,6 +158,7 @@ commands! {
     }
     Node {
         AddNode "Add node…" [NONE Tab, SHIFT A];
+        AddLora "Add LoRA…";
         Rename "Rename" [NONE F2];
         Remark "Remark…" [SHIFT N];
         Mute "Mute" [NONE M, CTRL M];

@@ -17,6 +17,8 @@ pub struct Status {
     pub nodes: HashMap<NodeId, NodeStatus>,
     /// What is being fetched, for whichever document.
     pub pulls: Arc<Vec<Pulling>>,
+    /// Prompts that were run, the last one first.
+    pub prompts: Arc<Vec<String>>,
 }
 
 /// One node.

@@ -20,8 +20,11 @@ use crate::session::{Closing, Place};
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddNode, Close, Find, Open, Palette, Remark, Rename, Save, SaveAs, Settings, Templates};
-    matches!(command, AddNode | Close | Find | Open | Palette | Remark | Rename | Save | SaveAs | Settings | Templates)
+    use Command::{AddLora, AddNode, Close, Find, Open, Palette, Remark, Rename, Save, SaveAs, Settings, Templates};
+    matches!(
+        command,
+        AddLora | AddNode | Close | Find | Open | Palette | Remark | Rename | Save | SaveAs | Settings | Templates
+    )
 }
 
 impl App {
@@ -56,6 +59,7 @@ impl App {
             Command::SelectLinked => self.select_before(),
             Command::SelectFed => self.select_behind(),
             Command::Find => self.dialog = Some(Dialog::Find { text: String::new() }),
+            Command::AddLora => self.add_lora_to_chosen(),
             Command::AddNode => {
                 let at = self.hand();
                 self.palette = Some(Palette::nodes(at, None));

@@ -9,11 +9,13 @@ mod lay;
 mod models;
 mod palette;
 mod panels;
+mod prompts;
 mod queue;
 mod recall;
 mod running;
 mod seeds;
 mod shelf;
+mod stack;
 mod tab;
 mod times;
 
@@ -203,6 +205,7 @@ impl App {
     fn take(&mut self, document: Document, warnings: Vec<String>) {
         self.next += 1;
         let mut tab = Tab::new(DocumentId(self.next), document);
+        tab.status.prompts = Arc::new(self.keeping.settings.prompts.clone());
         tab.sight = tab.document.path().and_then(|path| self.keeping.settings.sight(path));
         if let (Some(state), Some(path)) = (&self.keeping.disk.state, tab.document.path()) {
             tab.past = PastRuns::open(&state.join("runs"), path);

@@ -79,7 +79,7 @@ impl App {
     }
 
     /// Fetches what a field names, unless that is under way.
-    pub(super) fn pull(&mut self, name: String) {
+    pub(in crate::app) fn pull(&mut self, name: String) {
         if self.models.pulls.iter().any(|pulling| pulling.name == name) {
             return;
         }

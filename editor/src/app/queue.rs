@@ -99,6 +99,7 @@ impl App {
         for graph in graphs {
             self.submit(self.active, graph, wish.clone(), (place, Origin::Hand));
         }
+        self.remember_prompts();
     }
 
     fn submit(&mut self, index: usize, graph: Arc<Graph>, wish: Wish, (place, origin): (Place, Origin)) {

@@ -11,7 +11,10 @@ use darkroom_core::registry::Registry;
 use darkroom_core::spec::{FileSort, Spec};
 use darkroom_core::types::Kind;
 
+use super::App;
+use crate::canvas::Selection;
 use crate::document::{Edit, Field, Node, NodeId, Point, Sheet, Wire};
+use crate::fields::Request;
 
 /// Nodes of one type, from what they change to where it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +89,9 @@ impl<'a> Stacks<'a> {
     pub fn all(&self) -> Vec<Stack> {
         let gives = |id: &NodeId| {
             let wanted = self.spec.inputs.iter().filter(|input| input.param.is_none() && input.required);
-            let all = self.spec_of(*id).is_some_and(|spec| wanted.into_iter().all(|input| output(spec, input.kind).is_some()));
+            let all = self
+                .spec_of(*id)
+                .is_some_and(|spec| wanted.into_iter().all(|input| output(spec, input.kind).is_some()));
             all && !self.is_stacked(*id)
         };
         let mut all = Vec::new();
@@ -124,7 +129,8 @@ impl<'a> Stacks<'a> {
     /// The wires that take something of a kind from a node: the node and input where each ends.
     fn takers(&self, from: NodeId, kind: Kind) -> Vec<(NodeId, String)> {
         let Some(named) = self.spec_of(from).and_then(|spec| output(spec, kind)) else { return Vec::new() };
-        let takes = |wire: &Wire| wire.node == from && (wire.output == named || wire.output.is_none() && named.is_none());
+        let takes =
+            |wire: &Wire| wire.node == from && (wire.output == named || wire.output.is_none() && named.is_none());
         self.sheet.wires().filter(|(_, _, wire)| takes(wire)).map(|(id, input, _)| (id, input.to_owned())).collect()
     }
 
@@ -169,7 +175,8 @@ impl<'a> Stacks<'a> {
     pub fn swap(&self, one: NodeId, other: NodeId) -> Vec<Edit> {
         let (Some(a), Some(b)) = (self.sheet.nodes.get(&one), self.sheet.nodes.get(&other)) else { return Vec::new() };
         let mut edits = Vec::new();
-        let names: HashSet<_> = self.spec.inputs.iter().filter(|input| input.param.is_some()).map(|input| input.name).collect();
+        let names: HashSet<_> =
+            self.spec.inputs.iter().filter(|input| input.param.is_some()).map(|input| input.name).collect();
         for (to, from, was) in [(one, b, a), (other, a, b)] {
             for name in &names {
                 edits.extend(match (from.fields.get(*name), was.fields.get(*name)) {
@@ -190,5 +197,42 @@ impl<'a> Stacks<'a> {
     pub fn switch(&self, id: NodeId) -> Option<Edit> {
         let node = self.sheet.nodes.get(&id)?;
         Some(Edit::Mode(id, if node.mode == Mode::Active { Mode::Bypassed } else { Mode::Active }))
+    }
+}
+
+impl App {
+    /// Lays one more LoRA over the model that is chosen, or over the only one.
+    pub(super) fn add_lora_to_chosen(&mut self) {
+        let Some(spec) = stacked(self.backend.registry()) else {
+            self.say("no node lays a LoRA over a model");
+            return;
+        };
+        let tab = self.tab();
+        let all = Stacks { sheet: tab.document.sheet(), registry: self.backend.registry(), spec: &spec }.all();
+        let chosen = &tab.view.selection.nodes;
+        let is_chosen =
+            |stack: &&Stack| chosen.contains(&stack.base) || stack.nodes.iter().any(|id| chosen.contains(id));
+        let found = all.iter().find(is_chosen).or(if let [only] = &all[..] { Some(only) } else { None });
+        match found.cloned() {
+            Some(stack) => self.add_lora(&stack),
+            None => self.say("choose the model to lay a LoRA over first"),
+        }
+    }
+
+    /// Lays one more LoRA over a model, and asks which.
+    pub(super) fn add_lora(&mut self, stack: &Stack) {
+        let Some(spec) = stacked(self.backend.registry()) else { return };
+        let id = NodeId(self.tab_mut().document.number());
+        let sheet = std::sync::Arc::clone(self.tab().document.sheet());
+        let edits = Stacks { sheet: &sheet, registry: self.backend.registry(), spec: &spec }.push(stack, id);
+        if self.step("add a LoRA", edits) {
+            self.tab_mut().view.selection = Selection::node(id);
+            let names = |input: &&darkroom_core::spec::Input| {
+                input.param.as_ref().is_some_and(|param| param.file == Some(FileSort::Lora))
+            };
+            if let Some(input) = spec.inputs.iter().find(names) {
+                self.field_asks(id, input.name, Request::Models);
+            }
+        }
     }
 }

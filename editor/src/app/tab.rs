@@ -260,6 +260,14 @@ impl Tab {
         self.show_failures();
     }
 
+    /// Returns what a fault says is not here, if it can be fetched.
+    pub fn lacked(&self, located: &Located) -> Option<&str> {
+        let (name, _) = located.place.node.as_ref()?;
+        let status = self.status.of(self.document.sheet().named(name)?)?;
+        let is_met = |lack: &&(String, String)| Some(&lack.0) == located.place.input.as_ref();
+        status.lacks.iter().find(is_met).map(|(_, name)| name.as_str())
+    }
+
     /// Finds the inputs that name something that is not here and could be fetched.
     pub fn find_lacks(&mut self, backend: &dyn Backend) {
         self.status.nodes.values_mut().for_each(|status| status.lacks.clear());

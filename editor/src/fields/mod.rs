@@ -6,7 +6,7 @@ mod file;
 mod number;
 mod prompt;
 mod seed;
-mod signs;
+pub mod signs;
 mod size;
 mod text;
 
@@ -95,6 +95,8 @@ pub struct Shown<'a> {
     pub status: Option<&'a NodeStatus>,
     /// What is being fetched.
     pub pulls: &'a [Pulling],
+    /// Prompts that were run, the last one first.
+    pub prompts: &'a [String],
 }
 
 impl<'a> Shown<'a> {
@@ -112,6 +114,7 @@ impl<'a> Shown<'a> {
             node: Some((node, spec)),
             status,
             pulls: &all.pulls,
+            prompts: &all.prompts,
         }
     }
 }
@@ -192,6 +195,16 @@ impl Shown<'_> {
         response.surrender_focus();
         Some(Change::Set(None))
     }
+}
+
+/// A small button of a panel, with a painted sign and a name for those who hear the screen.
+pub fn small_button(ui: &mut Ui, label: &str, sign: fn(&egui::Painter, egui::Pos2, egui::Color32)) -> Response {
+    let button = egui::Button::new("").frame_when_inactive(false).min_size(vec2(22.0, 22.0));
+    let response = ui.add(button);
+    let visuals = ui.style().interact(&response);
+    sign(ui.painter(), response.rect.center(), visuals.fg_stroke.color);
+    ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(label));
+    response.on_hover_text(label)
 }
 
 /// Reads a number.

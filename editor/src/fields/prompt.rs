@@ -17,7 +17,7 @@ impl Shown<'_> {
             Some(other) => other.to_string(),
             None => String::new(),
         };
-        let weighed = self.weighed(ui, &mut text);
+        let weighed = self.weighed(ui, &mut text) || self.remembered(ui, &mut text);
         let builder = egui::UiBuilder::new().id_salt(self.id.with("box")).max_rect(room.shrink2(vec2(0.0, 2.0)));
         let response = ui
             .scope_builder(builder, |ui| {
@@ -64,6 +64,35 @@ impl Shown<'_> {
         let [start, end] = [at.start, at.end].map(CCursor::new);
         state.cursor.set_char_range(Some(CCursorRange::two(start, end)));
         state.store(ui.ctx(), self.id);
+        true
+    }
+
+    /// Puts prompts that were run before in the place of a text, by Alt and the arrows: up leads back, down leads forth
+    /// to what was typed.
+    fn remembered(&self, ui: &Ui, text: &mut String) -> bool {
+        if self.prompts.is_empty() || !ui.memory(|memory| memory.has_focus(self.id)) {
+            return false;
+        }
+        let by = ui.input_mut(|input| {
+            let mut pressed = |key| i64::from(input.consume_key(egui::Modifiers::ALT, key));
+            pressed(egui::Key::ArrowUp) - pressed(egui::Key::ArrowDown)
+        });
+        let key = self.id.with("remembered");
+        // Where the hand is among them, and what stands there and stood there first.
+        let kept = ui.data(|data| data.get_temp::<(usize, String, String)>(key));
+        let (place, _, typed) = kept.filter(|(_, shown, _)| shown == text).unwrap_or((0, String::new(), text.clone()));
+        let all: Vec<_> = self.prompts.iter().filter(|prompt| **prompt != typed).collect();
+        let next = (place as i64 + by).clamp(0, all.len() as i64) as usize;
+        if by == 0 || next == place {
+            return false;
+        }
+        *text = next.checked_sub(1).map_or_else(|| typed.clone(), |index| all[index].clone());
+        let end = CCursor::new(text.chars().count());
+        if let Some(mut state) = TextEdit::load_state(ui.ctx(), self.id) {
+            state.cursor.set_char_range(Some(CCursorRange::one(end)));
+            state.store(ui.ctx(), self.id);
+        }
+        ui.data_mut(|data| data.insert_temp(key, (next, text.clone(), typed)));
         true
     }
 

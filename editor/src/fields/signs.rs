@@ -25,6 +25,16 @@ pub fn swap(painter: &Painter, at: Pos2, colour: Color32) {
     }
 }
 
+/// An arrow upwards.
+pub fn up(painter: &Painter, at: Pos2, colour: Color32) {
+    arrow(painter, at, -1.0, colour);
+}
+
+/// An arrow downwards.
+pub fn down(painter: &Painter, at: Pos2, colour: Color32) {
+    arrow(painter, at, 1.0, colour);
+}
+
 fn arrow(painter: &Painter, at: Pos2, up: f32, colour: Color32) {
     let stroke = Stroke::new(1.3, colour);
     let tip = at + vec2(0.0, 5.0 * up);
@@ -62,4 +72,28 @@ pub fn cross(painter: &Painter, at: Pos2, colour: Color32) {
     let stroke = Stroke::new(1.5, colour);
     painter.line_segment([at - vec2(3.5, 3.5), at + vec2(3.5, 3.5)], stroke);
     painter.line_segment([at + vec2(-3.5, 3.5), at + vec2(3.5, -3.5)], stroke);
+}
+
+fn star_points(at: Pos2) -> Vec<Pos2> {
+    let point = |index: usize| {
+        let angle = std::f32::consts::PI * (index as f32 / 5.0 - 0.5);
+        let radius = if index % 2 == 0 { 6.5 } else { 2.8 };
+        at + radius * vec2(angle.cos(), angle.sin())
+    };
+    (0..10).map(point).collect()
+}
+
+/// A star: what could be a favourite.
+pub fn star(painter: &Painter, at: Pos2, colour: Color32) {
+    painter.add(Shape::closed_line(star_points(at), Stroke::new(1.1, colour)));
+}
+
+/// A full star: a favourite.
+pub fn star_full(painter: &Painter, at: Pos2, colour: Color32) {
+    // A star is not convex: it is filled as five rays around its middle.
+    let points = star_points(at);
+    for ray in 0..5 {
+        let (tip, left, right) = (points[2 * ray], points[(2 * ray + 9) % 10], points[2 * ray + 1]);
+        painter.add(Shape::convex_polygon(vec![at, left, tip, right], colour, Stroke::NONE));
+    }
 }

@@ -12,7 +12,7 @@ use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::graph::check::draw_seeds;
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::{FileSort, Sizes};
-use darkroom_core::testing::Loudness;
+use darkroom_core::testing::{Leaf, Loudness};
 use darkroom_editor::session::{Ask, Backend, DocumentId, News, Place, Spare, Ticket, Told};
 
 /// A node with fields of every kind.
@@ -71,6 +71,47 @@ pub struct Loader {
     /// How high.
     #[param(default = 32, range = 8..=4096, multiple_of = 8, unit = "px", pair = "wide")]
     high: u32,
+}
+
+/// A node that reads a picture, by the name that the editor knows.
+#[derive(darkroom_core::Node)]
+#[node(id = "load_image", version = 1, category = "Toys", lane = "light")]
+pub struct LoadImage {
+    /// The file.
+    #[param(default = "", file = FileSort::Picture)]
+    file: String,
+}
+
+impl darkroom_core::node::Node for LoadImage {
+    type Output = String;
+
+    fn run(self, _: &mut Context<'_>) -> Result<String, Fault> {
+        Ok(self.file)
+    }
+}
+
+/// A node that changes what it is given, as a LoRA does.
+#[derive(darkroom_core::Node)]
+#[node(id = "glaze", version = 1, category = "Toys", lane = "light")]
+pub struct Glaze {
+    /// What is changed.
+    #[input]
+    leaf: Leaf,
+    /// What is laid over it.
+    #[param(default = "", file = FileSort::Lora)]
+    file: String,
+    /// How strongly.
+    #[param(default = 1.0, range = -2.0..=2.0)]
+    strength: f64,
+}
+
+impl darkroom_core::node::Node for Glaze {
+    type Output = Leaf;
+
+    fn run(self, _: &mut Context<'_>) -> Result<Leaf, Fault> {
+        assert!(self.strength.is_finite() && !self.file.contains('\0'), "the editor sends what its fields allow");
+        Ok(self.leaf)
+    }
 }
 
 const SIZES: &[Sizes] = &[

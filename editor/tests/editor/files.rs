@@ -1,5 +1,6 @@
 //! Fields that name files, and fields that make a size.
 
+use darkroom_editor::session::Disk;
 use egui::{Key, pos2, vec2};
 
 use crate::room::{CTRL, NONE, Room, workflow};
@@ -125,4 +126,31 @@ fn small_buttons_are_met_where_they_are_said_to_be_at_any_zoom() {
         room.drag(at, at + vec2(24.0, 0.0));
         assert_ne!(value(&room, "wide").as_deref(), Some("1152"), "at {zoom}");
     }
+}
+
+#[test]
+fn a_picture_on_the_clipboard_becomes_a_node_under_the_hand() {
+    let mut room = Room::over(&workflow(r#""word": (type: "count")"#, r#""word": (at: (0, 0))"#), |home| {
+        let root = home.to_owned();
+        let state = Some(home.join("state"));
+        Disk { state, roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() }
+    });
+    room.look(pos2(260.0, 200.0), 1.0);
+    room.move_to(room.on(304.0, 480.0));
+    let picture = egui::ColorImage::filled([4, 2], egui::Color32::from_rgb(10, 200, 30));
+    room.paste_picture(picture.clone());
+    let name = room.field("load_image", "file").expect("it names a file");
+    assert!(name.starts_with("\"state/input/pasted-") && name.ends_with(".png\""), "{name}");
+    assert!((room.place("load_image").0 - 304).abs() < 24 && (room.place("load_image").1 - 480).abs() < 48);
+    assert_eq!((room.steps(), room.chosen()), (vec!["use a file".to_owned()], vec!["load_image".to_owned()]));
+    room.paste_picture(picture);
+    assert_eq!(room.field("load_image_2", "file"), Some(name), "the same picture is kept once");
+}
+
+#[test]
+fn a_picture_that_is_pasted_into_a_text_does_nothing() {
+    let mut room = loader("");
+    room.click(room.text_field("picture").center());
+    room.paste_picture(egui::ColorImage::filled([4, 2], egui::Color32::RED));
+    assert_eq!((room.sheet().nodes.len(), room.steps().len()), (2, 0));
 }

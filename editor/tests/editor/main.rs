@@ -20,6 +20,7 @@ mod raster;
 mod room;
 mod runs;
 mod seeds;
+mod stack;
 mod states;
 mod walk;
 mod wires;

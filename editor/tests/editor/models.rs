@@ -134,6 +134,15 @@ fn a_model_that_is_not_here_is_marked_and_fetched_with_a_bar() {
 }
 
 #[test]
+fn what_is_not_here_can_be_fetched_from_the_list_of_faults() {
+    let mut room = loader("far://o/n");
+    lacks(&mut room);
+    room.click_words("1 fault");
+    room.click_on("pull far://o/n for loader");
+    assert_eq!(room.desk().pulls.len(), 1);
+}
+
+#[test]
 fn a_fetch_is_stopped_and_goes_on_when_it_is_asked_for_again() {
     let mut room = loader("far://o/n");
     lacks(&mut room);

@@ -13,6 +13,7 @@ use darkroom_core::engine::Engine;
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
+use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
 use darkroom_core::testing::toys;
 use darkroom_editor::app::Tab;
@@ -26,7 +27,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tempfile::TempDir;
 
-use crate::desk::{Desk, Fake, Loader, Page};
+use crate::desk::{Desk, Fake, Glaze, LoadImage, Loader, Page};
 use crate::raster::Raster;
 
 /// What this window has to begin with.
@@ -84,6 +85,11 @@ pub fn workflow(nodes: &str, places: &str) -> String {
     format!("(darkroom: 1, nodes: {{{nodes}}}, layout: (nodes: {{{places}}}))")
 }
 
+/// The nodes there are.
+fn registry() -> Registry {
+    toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>()
+}
+
 impl Room {
     /// Opens a workflow before a backend that is played.
     pub fn new(text: &str) -> Self {
@@ -98,7 +104,7 @@ impl Room {
         let home = tempfile::tempdir().expect("there is room for a folder");
         let disk = disk(home.path());
         let desk = Rc::new(RefCell::new(Desk::default()));
-        let backend = Fake { registry: toys().with::<Page>().with::<Loader>(), desk: Rc::clone(&desk) };
+        let backend = Fake { registry: registry(), desk: Rc::clone(&desk) };
         Self::with(text, Box::new(backend), (desk, disk), home)
     }
 
@@ -112,15 +118,9 @@ impl Room {
             let files = Files::new(vec![at.join("in")], at.join("out")).with_memo(at.join("digests.json"));
             let history = History::open(&at.join("state"), Path::new("workflow.ron"));
             let host = Host::new(files).with_numerics("toy");
-            Ok(Engine::new(
-                toys().with::<Page>().with::<Loader>(),
-                host,
-                Cache::in_memory(1 << 20),
-                Arc::clone(ledger),
-                history,
-            ))
+            Ok(Engine::new(registry(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
         };
-        let backend = Local::new(toys().with::<Page>().with::<Loader>(), ledger, Box::new(open), || (), || 77);
+        let backend = Local::new(registry(), ledger, Box::new(open), || (), || 77);
         Self::with(text, Box::new(backend), (Rc::default(), Disk::default()), home)
     }
 
@@ -495,6 +495,12 @@ impl Room {
         let path = self.home.path().join(name);
         std::fs::write(&path, bytes).expect("there is room for a file");
         path
+    }
+
+    /// Pastes a picture that lies on the clipboard.
+    pub fn paste_picture(&mut self, picture: egui::ColorImage) {
+        self.frame([Event::PasteImage(Arc::new(picture))]);
+        self.settle();
     }
 
     /// Lets a file fall where the hand is.

@@ -4,7 +4,7 @@ use darkroom_core::spec::{FileSort, Spec};
 use egui::Context;
 
 use super::{CANVAS_MENU, Found, NODE_MENU, Palette, Pick, What, fastening};
-use crate::app::App;
+use crate::app::{App, Tab};
 use crate::command::{COMMANDS, Command};
 use crate::session::{Model, bytes_for_people};
 use crate::theme::COLOURS;
@@ -17,7 +17,11 @@ impl App {
             What::Nodes { loose, .. } => {
                 let all = self.backend.registry().all().into_iter().map(|node| node.spec());
                 let fits = all.filter(|spec| loose.is_none() || fastening(spec, loose.as_ref()).is_some());
-                fits.filter_map(|spec| node(&palette.text, spec)).collect()
+                let mut found: Vec<_> = fits.filter_map(|spec| node(&palette.text, spec)).collect();
+                found.iter_mut().for_each(|found| self.prefer(found));
+                // Without a word those that are preferred come first, and the rest in the order of its shelves.
+                found.sort_by_key(|found| std::cmp::Reverse(found.score));
+                found
             }
             What::Commands => commands(&palette.text, &keys, COMMANDS.iter().map(|about| about.command)),
             What::Colours => {
@@ -50,6 +54,32 @@ impl App {
             found.sort_by_key(|found| -found.score);
         }
         found
+    }
+
+    /// Lets favourites, what was used lately and what fits what is chosen come before others.
+    fn prefer(&self, found: &mut Found) {
+        let Pick::Node(kind) = found.pick else { return };
+        let settings = &self.keeping.settings;
+        let used = settings.used.iter().position(|known| known == kind);
+        let (word, more) = match used {
+            _ if settings.favourites.iter().any(|known| known == kind) => ("favourite", 12),
+            Some(index) => ("used lately", 9 - index as i32),
+            None if self.fits_chosen(kind) => ("fits", 2),
+            None => return,
+        };
+        found.score += more;
+        found.aside = format!("{word}  ·  {}", found.aside);
+    }
+
+    /// Tells whether a type takes what the chosen node gives.
+    fn fits_chosen(&self, kind: &str) -> bool {
+        let Tab { view, document, .. } = self.tab();
+        let registry = self.backend.registry();
+        let chosen = view.selection.nodes.iter().min().and_then(|id| document.sheet().nodes.get(id));
+        let chosen = chosen.and_then(|node| registry.get(&node.kind));
+        let (Some(chosen), Some(spec)) = (chosen, registry.get(kind).map(|node| node.spec())) else { return false };
+        let mut wires = spec.inputs.iter().filter(|input| input.param.is_none());
+        wires.any(|input| chosen.spec().outputs.iter().any(|output| input.kind.accepts(output.kind)))
     }
 
     /// Says in a few words what a list of models holds.

@@ -12,6 +12,7 @@ use super::App;
 use crate::canvas::Loose;
 use crate::command::Command;
 use crate::document::{Edit, Node, NodeId, Point, Wire};
+use crate::fields::{signs, small_button};
 use crate::theme::Theme;
 
 /// What is searched for.
@@ -55,6 +56,9 @@ enum Pick {
     /// A model by its name.
     Model(String),
 }
+
+/// Width of a list.
+const LIST: f32 = 400.0;
 
 /// What stands in the menu of a node.
 const NODE_MENU: [Command; 16] = [
@@ -139,7 +143,7 @@ impl App {
         let Some(mut palette) = self.palette.take() else { return };
         let found = self.found(&palette, ctx);
         let aside = self.beside(&palette);
-        let picked = show(ctx, &mut palette, &found, aside.as_deref());
+        let picked = show(ctx, &mut palette, &found, aside.as_deref(), self);
         match picked {
             Picked::Nothing => self.palette = Some(palette),
             Picked::Away => (),
@@ -151,6 +155,10 @@ impl App {
                 (Pick::Model(name), What::Models { node, input, .. }) => self.name_model(*node, input, name),
                 (Pick::Model(_), _) => (),
             },
+            Picked::Favour(kind) => {
+                self.keeping.settings.favour(kind);
+                self.palette = Some(palette);
+            }
             Picked::Refresh => {
                 self.list_models();
                 self.palette = Some(palette);
@@ -164,7 +172,7 @@ impl App {
     }
 
     /// Puts a node down, and fastens a loose wire to it.
-    fn add(&mut self, kind: &'static str, at: Pos2, loose: Option<&Loose>) {
+    pub(super) fn add(&mut self, kind: &'static str, at: Pos2, loose: Option<&Loose>) {
         let Some(spec) = self.backend.registry().get(kind).map(|node| node.spec().clone()) else { return };
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
@@ -187,6 +195,7 @@ impl App {
             _ => (),
         }
         if self.step("add a node", edits) {
+            self.keeping.settings.added(kind);
             let selection = &mut self.tab_mut().view.selection;
             selection.clear();
             selection.nodes.insert(id);
@@ -198,6 +207,8 @@ enum Picked {
     Nothing,
     Away,
     One(usize),
+    /// Make a type of node a favourite, or no favourite any more.
+    Favour(&'static str),
     /// List the models anew.
     Refresh,
     /// Look for a file instead.
@@ -205,7 +216,7 @@ enum Picked {
 }
 
 /// Shows the palette, and says what was picked.
-fn show(ctx: &Context, palette: &mut Palette, found: &[Found], aside: Option<&str>) -> Picked {
+fn show(ctx: &Context, palette: &mut Palette, found: &[Found], aside: Option<&str>, app: &App) -> Picked {
     let (moved, entered) = keys(ctx);
     let last = found.len().saturating_sub(1);
     palette.chosen = (palette.chosen.min(last) as i64 + moved).clamp(0, last as i64) as usize;
@@ -221,6 +232,7 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found], aside: Option<&st
     let (width, margin) = match palette.what {
         What::Menu(_) => (240.0, 4.0),
         What::Models { .. } => (620.0, 10.0),
+        What::Nodes { .. } => (LIST + 290.0, 10.0),
         _ => (440.0, 10.0),
     };
     let shown = area.show(ctx, |ui| {
@@ -230,9 +242,26 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found], aside: Option<&st
                 search(ui, palette);
             }
             let pressed = aside.and_then(|words| beside(ui, words));
-            let picked = list(ui, palette.chosen, found, moved != 0);
-            manual(ui, found.get(palette.chosen));
-            picked.map(Picked::One).or(pressed)
+            let chosen = found.get(palette.chosen);
+            let spec = chosen.and_then(|found| match &found.pick {
+                Pick::Node(kind) => app.backend.registry().get(kind).map(|node| node.spec()),
+                _ => None,
+            });
+            let Some(spec) = spec else {
+                let picked = list(ui, palette.chosen, found, moved != 0);
+                manual(ui, chosen);
+                return picked.map(Picked::One).or(pressed);
+            };
+            let is_favourite = app.keeping.settings.favourites.iter().any(|kind| kind == spec.id);
+            let shown = ui.horizontal_top(|ui| {
+                let picked = ui.vertical(|ui| {
+                    ui.set_width(LIST);
+                    list(ui, palette.chosen, found, moved != 0)
+                });
+                ui.separator();
+                (picked.inner.map(Picked::One), ui.vertical(|ui| manual_of(ui, spec, is_favourite)).inner)
+            });
+            shown.inner.0.or(shown.inner.1).or(pressed)
         });
         inside.inner
     });
@@ -337,6 +366,46 @@ fn list(ui: &mut Ui, marked: usize, found: &[Found], moved: bool) -> Option<usiz
         }
     });
     picked
+}
+
+/// The manual of a type of node; tells whether it is to be a favourite, or to be none any more.
+fn manual_of(ui: &mut Ui, spec: &Spec, is_favourite: bool) -> Option<Picked> {
+    let (theme, mut pressed) = (Theme::current(ui.ctx()), None);
+    let small = |text: String, colour| egui::RichText::new(text).size(12.0).color(colour);
+    ui.horizontal(|ui| {
+        ui.strong(spec.title);
+        let (star, word) = match is_favourite {
+            true => (signs::star_full as fn(&egui::Painter, Pos2, egui::Color32), "no favourite any more"),
+            false => (signs::star as _, "a favourite"),
+        };
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if small_button(ui, &format!("make {} {word}", spec.title), star).clicked() {
+                pressed = Some(Picked::Favour(spec.id));
+            }
+        });
+    });
+    ui.label(small(spec.category.to_owned(), theme.weak));
+    let first = spec.doc.split("\n\n").next().unwrap_or_default();
+    ui.label(small(first.to_owned(), theme.text));
+    let wires: Vec<_> = spec.inputs.iter().filter(|input| input.param.is_none()).collect();
+    let fields = spec.inputs.len() - wires.len();
+    if !wires.is_empty() {
+        ui.label(small("takes".to_owned(), theme.weak));
+    }
+    for input in wires {
+        let aside = if input.required { "" } else { ", if wanted" };
+        ui.label(small(format!("{}: {}{aside}", input.name.replace('_', " "), input.kind), theme.kind(input.kind)));
+    }
+    if fields > 0 {
+        ui.label(small(format!("{fields} fields"), theme.weak));
+    }
+    if !spec.outputs.is_empty() {
+        ui.label(small("gives".to_owned(), theme.weak));
+    }
+    for output in &spec.outputs {
+        ui.label(small(format!("{}: {}", output.name.replace('_', " "), output.kind), theme.kind(output.kind)));
+    }
+    pressed
 }
 
 /// The first words of the manual of what is marked.
