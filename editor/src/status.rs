@@ -8,12 +8,17 @@ use darkroom_core::types::Type;
 use egui::TextureHandle;
 
 use crate::document::NodeId;
+use crate::session::Pulling;
 
 /// All nodes of a document.
 #[derive(Default, Clone)]
 pub struct Status {
     /// Each node of which something is known.
     pub nodes: HashMap<NodeId, NodeStatus>,
+    /// What is being fetched, for whichever document.
+    pub pulls: Arc<Vec<Pulling>>,
+    /// Prompts that were run, the last one first.
+    pub prompts: Arc<Vec<String>>,
 }
 
 /// One node.
@@ -33,6 +38,10 @@ pub struct NodeStatus {
     pub bytes: u64,
     /// What its result looks like, or looks like so far.
     pub picture: Option<Thumb>,
+    /// The seeds that the last run took, by input.
+    pub seeds: HashMap<String, u64>,
+    /// Inputs that name something that is not here and could be fetched, with that name.
+    pub lacks: Vec<(String, String)>,
 }
 
 /// A picture on the card.

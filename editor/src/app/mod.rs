@@ -5,15 +5,21 @@ mod browser;
 mod facts;
 mod files;
 mod gallery;
+mod lay;
+mod models;
 mod palette;
 mod panels;
+mod prompts;
 mod queue;
 mod recall;
 mod running;
+mod seeds;
 mod shelf;
+mod stack;
 mod tab;
 mod times;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +31,8 @@ use egui::{Context, Ui};
 use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
+use crate::fields;
+use crate::habits::Habits;
 use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
@@ -83,6 +91,7 @@ pub struct App {
     large: Option<gallery::Large>,
     screenshot: Option<Shot>,
     keeping: files::Keeping,
+    models: models::Models,
     /// What the window is closed with, for whoever opened it.
     ended: Ended,
 }
@@ -98,10 +107,6 @@ enum Dialog {
     Overwrite { tab: DocumentId, path: PathBuf },
     /// What to do with a picture; the workflow that made it, or why there is none.
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
-    /// What to call a node.
-    Rename { node: crate::document::NodeId, title: String },
-    /// What to write in a frame or note.
-    Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
     /// Which workflow to begin with.
@@ -156,6 +161,7 @@ impl App {
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
+            models: models::Models::default(),
             ended: Ended::default(),
         };
         app.recollect();
@@ -191,9 +197,15 @@ impl App {
         &mut self.tabs[self.active]
     }
 
+    /// Returns how the canvas behaves, to be changed.
+    pub fn habits_mut(&mut self) -> &mut Habits {
+        &mut self.keeping.settings.habits
+    }
+
     fn take(&mut self, document: Document, warnings: Vec<String>) {
         self.next += 1;
         let mut tab = Tab::new(DocumentId(self.next), document);
+        tab.status.prompts = Arc::new(self.keeping.settings.prompts.clone());
         tab.sight = tab.document.path().and_then(|path| self.keeping.settings.sight(path));
         if let (Some(state), Some(path)) = (&self.keeping.disk.state, tab.document.path()) {
             tab.past = PastRuns::open(&state.join("runs"), path);
@@ -214,16 +226,22 @@ impl App {
                 News::Foreseen { document, revision, outlook } => {
                     if let Some(tab) = self.tabs.iter_mut().find(|tab| tab.id == document) {
                         tab.foreseen(revision, outlook);
+                        tab.find_lacks(&*self.backend);
                     }
                 }
                 News::Run { ticket, told } => {
                     let anew = matches!(told, Told::Wrote { anew: true, .. });
-                    let left = self.of(ticket).and_then(|tab| tab.told(ctx, ticket, told));
+                    let Self { tabs, backend, .. } = self;
+                    let tab = tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket));
+                    let left = tab.and_then(|tab| tab.told(ctx, backend.registry(), ticket, told));
                     if let Some(path) = left {
                         self.left(ctx, &path, anew);
                     }
                 }
                 News::Ended { ticket, ended } => self.ended(ctx, ticket, ended),
+                News::Models { document, models } => self.models_listed(document, models),
+                News::Pulling(pulling) => self.pulling(pulling),
+                News::Pulled { ticket, ended } => self.pulled(ticket, ended),
                 News::Stock(holdings) => self.stock.take(holdings),
             }
         }
@@ -291,7 +309,7 @@ impl App {
     fn keys(&mut self, ctx: &Context) {
         // egui hands the clipboard over as events of their own.
         let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some() || self.large.is_some();
-        let mut clipboard = None;
+        let (mut clipboard, mut picture) = (None, None);
         ctx.input(|input| {
             for event in &input.events {
                 match event {
@@ -302,10 +320,14 @@ impl App {
                         let command = if wired { Command::PasteWired } else { Command::Paste };
                         clipboard = Some((command, text.clone()));
                     }
+                    egui::Event::PasteImage(image) if !typing => picture = Some(Arc::clone(image)),
                     _ => (),
                 }
             }
         });
+        if let Some(picture) = picture {
+            self.paste_picture(&picture);
+        }
         if let Some((command, text)) = clipboard {
             // Another command may have been given the key for it.
             match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {
@@ -315,7 +337,12 @@ impl App {
             }
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
-        self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
+        let mut dropped: VecDeque<_> = dropped.iter().map(|file| file.path().to_owned()).collect();
+        let field = fields::under_pointer(ctx).filter(|_| self.dialog.is_none() && self.palette.is_none());
+        if let Some((field, file)) = field.and_then(|field| Some((field, dropped.pop_front()?))) {
+            fields::give(ctx, field, &file);
+        }
+        self.keeping.arrivals.extend(dropped);
         self.arrive();
         let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
         // A picture that is looked at large has keys of its own.
@@ -331,7 +358,7 @@ impl App {
         // What is pressed after a command that asks something is meant for the question.
         while !blocked && let Some(command) = self.keymap.pressed(ctx) {
             self.act(ctx, command);
-            blocked = self.palette.is_some() || self.dialog.is_some();
+            blocked = self.palette.is_some() || self.dialog.is_some() || self.tab().view.is_writing();
         }
         if ctx.input(|input| input.viewport().close_requested()) {
             self.close_window(ctx);
@@ -340,19 +367,22 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
+        let hears = self.palette.is_none() && self.dialog.is_none() && self.large.is_none() && self.page.is_none();
         let Self { tabs, active, backend, keeping, .. } = self;
+        let habits = keeping.settings.habits;
         let tab = &mut tabs[*active];
+        tab.habits = habits;
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
         let sheet = Arc::clone(tab.document.sheet());
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
-            let asked = std::cell::RefCell::new(None::<Drop>);
+            let asked = std::cell::RefCell::new(None::<Vec<Drop>>);
             let known = tab.refusal.clone();
-            let refuse = |drop: &Drop| {
-                asked.replace(Some(drop.clone()));
-                known.as_ref().filter(|(of, _)| of == drop).and_then(|(_, words)| words.clone())
+            let refuse = |drops: &[Drop]| {
+                asked.replace(Some(drops.to_vec()));
+                known.as_ref().filter(|(of, _)| of == drops).and_then(|(_, words)| words.clone())
             };
             let view = View {
                 id: tab.canvas_id(),
@@ -360,13 +390,14 @@ impl App {
                 registry: backend.registry(),
                 status: &tab.status,
                 refuse: &refuse,
-                habits: keeping.settings.habits,
+                habits,
+                hears,
             };
             let actions = canvas::show(ui, &view, &mut state);
             let asked = asked.into_inner();
-            if let Some(drop) = asked.filter(|drop| tab.refusal.as_ref().is_none_or(|(of, _)| of != drop)) {
-                let words = tab.refuse(&mut **backend, &drop);
-                tab.refusal = Some((drop, words));
+            if let Some(drops) = asked.filter(|drops| tab.refusal.as_ref().is_none_or(|(of, _)| of != drops)) {
+                let words = tab.refuse(&mut **backend, &drops);
+                tab.refusal = Some((drops, words));
                 ui.ctx().request_repaint();
             }
             actions
@@ -388,12 +419,7 @@ impl App {
             }
             Action::Part => tab.document.part(),
             Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
-            Action::Rename(node) => {
-                let title = tab.document.sheet().nodes.get(&node).map(|node| node.label().to_owned());
-                self.dialog = title.map(|title| Dialog::Rename { node, title });
-            }
-            Action::Draw { drop, from } => self.draw(drop, from),
-            Action::Write(frame) => self.write(frame),
+            Action::Draw { drops, from } => self.draw(drops, from),
             Action::Enlarge(node) => {
                 let name = tab.document.sheet().nodes.get(&node).map(|node| node.name.clone());
                 let made = tab.made.iter().rev().find(|made| Some(&made.node) == name.as_ref());
@@ -404,6 +430,7 @@ impl App {
                 let text = crate::document::copy(tab.document.sheet(), &nodes, &frames);
                 self.paste_text(&text, None, crate::document::Outside::Keep, by);
             }
+            Action::Field { node, input, request } => self.field_asks(node, input, request),
             Action::Say(text) => self.say(text),
         }
         ctx.request_repaint();

@@ -11,6 +11,7 @@ use darkroom_core::registry::Registry;
 use egui::{Context, UserAttentionType, ViewportCommand};
 
 use super::running::{Origin, Run};
+use super::seeds::Counted;
 use super::times::lasted;
 use super::{App, Tab};
 use crate::document::diff;
@@ -49,13 +50,14 @@ impl Default for Queue {
     }
 }
 
-/// Gives a graph the seeds of one of several runs. Seeds that a wire brings stay what they are.
-fn seeded(graph: &Arc<Graph>, registry: &Registry, seeds: Seeds, number: u32) -> Arc<Graph> {
+/// Gives a graph the seeds of one of several runs. Seeds that a wire brings, or that count by themselves, stay what they
+/// are.
+fn seeded(graph: &Arc<Graph>, registry: &Registry, (seeds, number): (Seeds, u32), counts: &Counted) -> Arc<Graph> {
     if seeds == Seeds::Count && number == 0 {
         return Arc::clone(graph);
     }
-    let mut graph = Graph::clone(graph);
-    each_seed(&mut graph, registry, |written, default| match (seeds, written.or(default)) {
+    let mut other = Graph::clone(graph);
+    each_seed(&mut other, registry, |written, default| match (seeds, written.or(default)) {
         (Seeds::Draw, _) => Some(Literal::from(RANDOM)),
         // Seeds are 64 bits wide, and begin anew behind the last one.
         (Seeds::Count, Some(Literal::Integer(seed))) => {
@@ -63,7 +65,13 @@ fn seeded(graph: &Arc<Graph>, registry: &Registry, seeds: Seeds, number: u32) ->
         }
         (Seeds::Count, _) => None,
     });
-    Arc::new(graph)
+    for (node, input) in counts {
+        let stood = graph.nodes.get(node).and_then(|entry| entry.fields.get(input));
+        if let (Some(stood), Some(entry)) = (stood, other.nodes.get_mut(node)) {
+            entry.fields.insert(input.clone(), stood.clone());
+        }
+    }
+    Arc::new(other)
 }
 
 impl App {
@@ -75,16 +83,23 @@ impl App {
             self.say(text);
             return;
         }
-        let graph = self.tab_mut().graph();
-        let mut numbers: Vec<_> = (0..self.queue.times.clamp(1, MOST_TIMES)).collect();
+        let Self { tabs, active, backend, queue, .. } = self;
+        let (tab, registry) = (&mut tabs[*active], backend.registry());
+        let mut graphs = Vec::new();
+        for number in 0..queue.times.clamp(1, MOST_TIMES) {
+            let graph = tab.graph();
+            let counts = tab.counted();
+            graphs.push(seeded(&graph, registry, (queue.seeds, number), &counts));
+            tab.count_on(registry);
+        }
         if place == Place::Front {
             // Each goes before the one that was asked for before it.
-            numbers.reverse();
+            graphs.reverse();
         }
-        for number in numbers {
-            let graph = seeded(&graph, self.backend.registry(), self.queue.seeds, number);
+        for graph in graphs {
             self.submit(self.active, graph, wish.clone(), (place, Origin::Hand));
         }
+        self.remember_prompts();
     }
 
     fn submit(&mut self, index: usize, graph: Arc<Graph>, wish: Wish, (place, origin): (Place, Origin)) {

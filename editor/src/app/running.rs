@@ -9,10 +9,11 @@ use darkroom_core::fault::{Fault, FaultKind, Faults};
 use darkroom_core::graph::Graph;
 use darkroom_core::observe::How;
 use darkroom_core::plan::Wish;
+use darkroom_core::registry::Registry;
 use egui::{ColorImage, Context, TextureOptions};
 
 use super::Tab;
-use super::times;
+use super::{seeds, times};
 use crate::session::{Fate, NodeOutlook, Outcome, Outlook, Past, Sort, Ticket, Told, sort_by_name};
 use crate::status::{State, Thumb};
 
@@ -40,6 +41,8 @@ pub struct Run {
     pub nodes: Vec<String>,
     /// Pictures that it left, or found again.
     pub pictures: Vec<PathBuf>,
+    /// The seeds that it takes, once they are drawn.
+    pub seeds: Vec<seeds::Taken>,
 }
 
 /// Who asked for a run.
@@ -116,6 +119,7 @@ impl Run {
             shares: HashMap::new(),
             nodes: Vec::new(),
             pictures: Vec::new(),
+            seeds: Vec::new(),
         }
     }
 
@@ -171,18 +175,20 @@ impl Tab {
     }
 
     /// Takes in what a run tells. Pictures that it left are returned, to be read.
-    pub fn told(&mut self, ctx: &Context, ticket: Ticket, told: Told) -> Option<PathBuf> {
+    pub fn told(&mut self, ctx: &Context, registry: &Registry, ticket: Ticket, told: Told) -> Option<PathBuf> {
         let index = self.runs.iter().position(|run| run.ticket == ticket)?;
         // Whatever tells something is under way.
         self.runs[index].began.get_or_insert_with(Instant::now);
         match told {
             Told::Began { graph } => {
+                self.runs[index].seeds = seeds::taken(&graph, registry);
                 self.runs[index].graph = graph;
                 self.line_up();
             }
             Told::Planned(outlook) => {
                 self.plan(&outlook, true);
                 self.runs[index].outlook = Some(outlook);
+                self.show_seeds(index);
                 self.failures.clear();
             }
             Told::Started { node } => {

@@ -1,16 +1,18 @@
 //! A document in the window: what is seen of it, what is known of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use darkroom_core::fault::{Faults, Located};
 use darkroom_core::graph::Graph;
+use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use egui::Id;
 
 use super::running::{Line, Made, Run};
 use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
+use crate::habits::Habits;
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, PastRuns, Sight};
 use crate::status::{NodeStatus, State, Status};
 
@@ -42,8 +44,10 @@ pub struct Tab {
     pub recovered: bool,
     /// What was seen of its file last time.
     pub sight: Option<Sight>,
-    /// Whether the wire that was last held may be drawn.
-    pub(super) refusal: Option<(Drop, Option<String>)>,
+    /// How its canvas behaves.
+    pub(super) habits: Habits,
+    /// Whether the wires that were last held may be drawn.
+    pub(super) refusal: Option<(Vec<Drop>, Option<String>)>,
     /// The graph that was run last because something changed; none unless it is run whenever something changes.
     pub(super) live: Option<Arc<Graph>>,
     /// The graph as it is, with its revision: runs of one revision share it.
@@ -74,6 +78,7 @@ impl Tab {
             log: Vec::new(),
             recovered: false,
             sight: None,
+            habits: Habits::default(),
             refusal: None,
             live: None,
             graph: None,
@@ -103,23 +108,29 @@ impl Tab {
         }
         self.laid = true;
         if !self.document.sheet().laid_out {
-            let places = self.places(backend);
+            let places = self.places(backend, None);
             self.document.place(places);
         }
         match self.sight.take() {
             Some(Sight { centre: (x, y), zoom }) => self.view.camera.fly(egui::pos2(x, y), zoom),
-            None => self.with_view(backend, |view, state| state.fit(view, None)),
+            None => self.with_view(backend, |view, state| state.fit_first(view)),
         }
         self.view.camera.land();
     }
 
-    /// Finds places for all nodes.
-    pub fn places(&mut self, backend: &dyn Backend) -> Vec<(NodeId, Point)> {
+    /// Finds places for nodes along their wires: for some, which begin where they are, or for all of them.
+    pub fn places(&mut self, backend: &dyn Backend, chosen: Option<&HashSet<NodeId>>) -> Vec<(NodeId, Point)> {
         let sheet = Arc::clone(self.document.sheet());
-        let ids: Vec<_> = sheet.nodes.keys().copied().collect();
+        let wanted = |id: &&NodeId| chosen.is_none_or(|chosen| chosen.contains(id));
+        let ids: Vec<_> = sheet.nodes.keys().filter(wanted).copied().collect();
         let sizes: HashMap<_, _> =
             self.with_view(backend, |view, state| ids.iter().map(|id| (*id, state.size(view, *id))).collect());
-        arrange(&sheet, &ids, Point::default(), |id| (sizes[&id].x as u32, sizes[&id].y as u32))
+        let least = |of: fn(Point) -> i32| ids.iter().map(|id| of(sheet.nodes[id].at)).min().unwrap_or_default();
+        let origin = match chosen {
+            Some(_) => Point::new(least(|at| at.x), least(|at| at.y)),
+            None => Point::default(),
+        };
+        arrange(&sheet, &ids, origin, |id| (sizes[&id].x as u32, sizes[&id].y as u32))
     }
 
     /// Does something with what is seen.
@@ -130,7 +141,8 @@ impl Tab {
             registry: backend.registry(),
             status: &self.status,
             refuse: &|_| None,
-            habits: crate::habits::Habits::default(),
+            habits: self.habits,
+            hears: false,
         };
         act(&view, &mut self.view)
     }
@@ -185,19 +197,23 @@ impl Tab {
         Some(Wish { goal: Goal::Node(node.name.clone()), fresh: false })
     }
 
-    /// Says why a wire may not be drawn: what would be wrong with the graph then, and is not now.
-    pub fn refuse(&self, backend: &mut dyn Backend, drop: &Drop) -> Option<String> {
+    /// Says why wires may not be drawn: what would be wrong with the graph then, and is not now.
+    pub fn refuse(&self, backend: &mut dyn Backend, drops: &[Drop]) -> Option<String> {
         let mut sheet = (**self.document.sheet()).clone();
-        let wire = Wire { node: drop.from, output: drop.output.clone(), bends: Vec::new() };
-        if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire)) {
-            return Some(refused.0);
+        for drop in drops {
+            let wire = Wire { node: drop.from, output: drop.output.clone(), bends: Vec::new() };
+            if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire)) {
+                return Some(refused.0);
+            }
         }
-        let name = sheet.nodes.get(&drop.to)?.name.clone();
+        let ends: Vec<_> =
+            drops.iter().filter_map(|drop| Some((&sheet.nodes.get(&drop.to)?.name, &drop.input))).collect();
         let ask = self.ask(Arc::new(sheet.graph()), Wish::default());
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
-            let at_input = located.place.input.as_deref().is_none_or(|input| input == drop.input);
-            at_input && located.place.node.as_ref().is_some_and(|(node, _)| *node == name)
+            let Some((node, _)) = &located.place.node else { return false };
+            let at = located.place.input.as_deref();
+            ends.iter().any(|(name, input)| *name == node && at.is_none_or(|at| at == *input))
         };
         let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask_now()));
         let known = known.and_then(Result::err).unwrap_or_default();
@@ -242,6 +258,32 @@ impl Tab {
             }
         }
         self.show_failures();
+    }
+
+    /// Returns what a fault says is not here, if it can be fetched.
+    pub fn lacked(&self, located: &Located) -> Option<&str> {
+        let (name, _) = located.place.node.as_ref()?;
+        let status = self.status.of(self.document.sheet().named(name)?)?;
+        let is_met = |lack: &&(String, String)| Some(&lack.0) == located.place.input.as_ref();
+        status.lacks.iter().find(is_met).map(|(_, name)| name.as_str())
+    }
+
+    /// Finds the inputs that name something that is not here and could be fetched.
+    pub fn find_lacks(&mut self, backend: &dyn Backend) {
+        self.status.nodes.values_mut().for_each(|status| status.lacks.clear());
+        for located in self.faults.clone() {
+            let (Some((name, kind)), Some(input)) = (&located.place.node, &located.place.input) else { continue };
+            let Some(id) = self.document.sheet().named(name) else { continue };
+            let spec = backend.registry().get(kind).map(|known| known.spec());
+            let default = spec.and_then(|spec| spec.input(input)?.1.param.as_ref()?.default.as_ref());
+            let Some(Literal::Text(named)) = self.document.sheet().nodes[&id].literal(input).or(default) else {
+                continue;
+            };
+            if backend.can_pull(named) {
+                let lack = (input.clone(), named.clone());
+                self.status.nodes.entry(id).or_default().lacks.push(lack);
+            }
+        }
     }
 
     /// Shows at the nodes what the last run failed at; once something has changed, that may no longer hold.

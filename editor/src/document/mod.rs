@@ -21,5 +21,5 @@ pub use edit::{Edit, Refused};
 pub use exposed::{expose, exposed};
 pub use graph_diff::{Change, diff};
 pub use layout::Layout;
-pub use sheet::{Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
+pub use sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
 pub use steps::{Document, Draft, Opened, preamble};

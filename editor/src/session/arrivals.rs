@@ -59,10 +59,18 @@ pub enum Sort {
     Other,
 }
 
+/// What a folder of a whole model has.
+const PIPELINE: &str = "model_index.json";
+
+/// Tells whether a folder is a model as diffusers saves it, or a part of one.
+pub fn is_model_folder(path: &Path) -> bool {
+    [PIPELINE, "config.json"].iter().any(|name| path.join(name).is_file())
+}
+
 /// Tells what a file is: pictures by their first bytes, whatever they are called, the rest by their names.
 pub fn sort_of(path: &Path) -> Sort {
     if path.is_dir() {
-        return if path.join("model_index.json").is_file() { Sort::Model } else { Sort::Folder };
+        return if path.join(PIPELINE).is_file() { Sort::Model } else { Sort::Folder };
     }
     if is_picture(path) {
         return Sort::Picture;

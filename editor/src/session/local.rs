@@ -1,5 +1,5 @@
-//! Engines in this process: one for each document, on two threads of their own. One thread answers questions, the other
-//! runs, so that a plan is seen while a picture is made.
+//! Engines in this process: one for each document, on threads of their own. One thread answers questions, another one
+//! runs, so that a plan is seen while a picture is made; one lists models, and one fetches them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
 
 use super::told::{Outlook, Told};
-use super::{Ask, Backend, DocumentId, Held, Holding, News, Place, Seat, Spare, Ticket};
+use super::{Ask, Backend, DocumentId, Held, Holding, News, Nothing, Place, Pulling, Seat, Spare, Store, Ticket};
 
 /// Puts an engine together for a document whose file lies here.
 pub type OpenEngine = dyn Fn(Option<&Path>, &Arc<Ledger>) -> Result<Engine, Fault> + Send + Sync;
@@ -55,7 +55,10 @@ struct Shared {
     engines: Mutex<HashMap<DocumentId, Opened>>,
     questions: Queue<Question>,
     jobs: Queue<(Ticket, Ask, Cancel)>,
-    /// By which runs that are not over can be stopped.
+    store: Box<dyn Store>,
+    lists: Queue<(DocumentId, Option<PathBuf>)>,
+    pulls: Queue<(Ticket, String, Cancel)>,
+    /// By which what is not over can be stopped.
     cancels: Mutex<HashMap<Ticket, Cancel>>,
     /// The results that the plan of the run under way names.
     recipes: Mutex<HashSet<Fingerprint>>,
@@ -76,6 +79,18 @@ impl Local {
         wake: impl Fn() + Send + Sync + 'static,
         draw: fn() -> u64,
     ) -> Self {
+        Self::with_store(registry, ledger, open, wake, draw, Box::new(Nothing))
+    }
+
+    /// The same, with somebody who knows models.
+    pub fn with_store(
+        registry: Registry,
+        ledger: Arc<Ledger>,
+        open: Box<OpenEngine>,
+        wake: impl Fn() + Send + Sync + 'static,
+        draw: fn() -> u64,
+        store: Box<dyn Store>,
+    ) -> Self {
         let (tell, hear) = channel();
         let shared = Arc::new(Shared {
             open,
@@ -83,17 +98,31 @@ impl Local {
             engines: Mutex::default(),
             questions: Queue::default(),
             jobs: Queue::default(),
+            store,
+            lists: Queue::default(),
+            pulls: Queue::default(),
             cancels: Mutex::default(),
             recipes: Mutex::default(),
             tell: Mutex::new(tell),
             wake: Arc::new(wake),
         });
-        for (name, work) in [("plans", Shared::answer as fn(&Shared)), ("runs", Shared::work)] {
+        let threads: [(_, fn(&Shared)); 4] =
+            [("plans", Shared::answer), ("runs", Shared::work), ("models", Shared::list), ("pulls", Shared::fetch)];
+        for (name, work) in threads {
             let shared = Arc::clone(&shared);
             let thread = std::thread::Builder::new().name(name.to_owned());
-            thread.spawn(move || work(&shared)).expect("the system gives two threads");
+            thread.spawn(move || work(&shared)).expect("the system gives a few threads");
         }
         Self { registry, shared, hear, next: 0, draw }
+    }
+}
+
+impl Local {
+    fn ticket(&mut self) -> (Ticket, Cancel) {
+        self.next += 1;
+        let (ticket, cancel) = (Ticket(self.next), Cancel::new());
+        locked(&self.shared.cancels).insert(ticket, cancel.clone());
+        (ticket, cancel)
     }
 }
 
@@ -103,6 +132,8 @@ impl Drop for Local {
         locked(&self.shared.cancels).values().for_each(Cancel::ask);
         self.shared.questions.close();
         self.shared.jobs.close();
+        self.shared.lists.close();
+        self.shared.pulls.close();
     }
 }
 
@@ -192,6 +223,26 @@ impl Shared {
             let outlook =
                 engine.and_then(|engine| engine.foresee(&ask.graph, &ask.wish)).map(|plan| Outlook::of(&plan));
             self.tell(News::Foreseen { document: ask.document, revision: ask.revision, outlook });
+        }
+    }
+
+    /// Lists models.
+    fn list(&self) {
+        while let Some((document, path)) = self.lists.next() {
+            let models = self.store.list(path.as_deref());
+            self.tell(News::Models { document, models });
+        }
+    }
+
+    /// Fetches one thing after another.
+    fn fetch(&self) {
+        while let Some((ticket, name, cancel)) = self.pulls.next() {
+            let watch = |done, of, rate| {
+                self.tell(News::Pulling(Pulling { ticket, name: name.clone(), done, of, rate }));
+            };
+            let ended = cancel.check().and_then(|()| self.store.pull(&name, &watch, &cancel));
+            locked(&self.cancels).remove(&ticket);
+            self.tell(News::Pulled { ticket, ended });
         }
     }
 
@@ -286,12 +337,10 @@ impl Backend for Local {
     }
 
     fn run(&mut self, mut ask: Ask, place: Place) -> Ticket {
-        self.next += 1;
-        let (ticket, cancel) = (Ticket(self.next), Cancel::new());
+        let (ticket, cancel) = self.ticket();
         if leaves_to_chance(&ask.graph) {
             draw_seeds(Arc::make_mut(&mut ask.graph), &self.registry, self.draw);
         }
-        locked(&self.shared.cancels).insert(ticket, cancel.clone());
         self.shared.jobs.push((ticket, ask, cancel), place);
         ticket
     }
@@ -300,6 +349,21 @@ impl Backend for Local {
         if let Some(job) = self.shared.jobs.take(|(other, ..)| *other == ticket) {
             self.shared.jobs.push(job, Place::Front);
         }
+    }
+
+    fn models(&mut self, document: DocumentId, path: Option<&Path>) {
+        drop(self.shared.lists.take(|(other, _)| *other == document));
+        self.shared.lists.push((document, path.map(Path::to_owned)), Place::Back);
+    }
+
+    fn can_pull(&self, name: &str) -> bool {
+        self.shared.store.can_pull(name)
+    }
+
+    fn pull(&mut self, name: &str) -> Ticket {
+        let (ticket, cancel) = self.ticket();
+        self.shared.pulls.push((ticket, name.to_owned(), cancel), Place::Back);
+        ticket
     }
 
     fn cancel(&mut self, ticket: Ticket) {
@@ -326,11 +390,12 @@ impl Backend for Local {
 
     fn news(&mut self) -> Vec<News> {
         let mut news: Vec<_> = self.hear.try_iter().collect();
-        // Of several previews of one node only the last is worth a look.
+        // Of several previews of one node, and of what is fetched, only the last is worth a look.
         let mut seen = HashSet::new();
         news.reverse();
         news.retain(|each| match each {
             News::Run { ticket, told: Told::Preview { node, .. } } => seen.insert((*ticket, node.clone())),
+            News::Pulling(Pulling { ticket, .. }) => seen.insert((*ticket, String::new())),
             _ => true,
         });
         news.reverse();

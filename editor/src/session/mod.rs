@@ -10,25 +10,27 @@ mod folder;
 mod holding;
 mod journal;
 mod local;
+mod models;
 mod past;
 mod settings;
 mod stars;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use darkroom_core::fault::Faults;
+use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::graph::Graph;
 use darkroom_core::plan::Wish;
 use darkroom_core::registry::Registry;
 
-pub use arrivals::{Disk, ShowFolder, Sort, WorkflowOf, sort_by_name, sort_of};
+pub use arrivals::{Disk, ShowFolder, Sort, WorkflowOf, is_model_folder, sort_by_name, sort_of};
 pub use closing::Closing;
 pub use folder::{Entry, Folder};
 pub use holding::{Held, Holding, Seat, Spare};
 pub use journal::{Journal, Left, PAUSE};
 pub use local::{Local, OpenEngine};
+pub use models::{Model, Nothing, Pulling, Store, bytes_for_people};
 pub use past::{Outcome, Past, PastRuns};
 pub use settings::{Look, Settings, Sight};
 pub use stars::Stars;
@@ -94,6 +96,22 @@ pub enum News {
     },
     /// What sits in memory and on disk.
     Stock(Vec<Holding>),
+    /// The models that a document can name.
+    Models {
+        /// Whose.
+        document: DocumentId,
+        /// All of them, or why they cannot be listed.
+        models: Result<Vec<Model>, Fault>,
+    },
+    /// Something is being fetched.
+    Pulling(Pulling),
+    /// Something has been fetched, or not.
+    Pulled {
+        /// Which.
+        ticket: Ticket,
+        /// Why not.
+        ended: Result<(), Fault>,
+    },
 }
 
 /// Plans and runs graphs.
@@ -110,7 +128,17 @@ pub trait Backend {
     /// Brings a run that waits before all others that wait.
     fn hasten(&mut self, ticket: Ticket);
 
-    /// Asks a run to stop. One that waits is taken out at once.
+    /// Asks which models a document can name, whose file lies here.
+    fn models(&mut self, document: DocumentId, path: Option<&Path>);
+
+    /// Tells whether what has this name can be fetched.
+    fn can_pull(&self, name: &str) -> bool;
+
+    /// Asks for something to be fetched, behind what was asked for before. What an earlier one left is not fetched
+    /// again.
+    fn pull(&mut self, name: &str) -> Ticket;
+
+    /// Asks a run to stop, or what is being fetched. A run that waits is taken out at once.
     fn cancel(&mut self, ticket: Ticket);
 
     /// Asks what sits in memory and on disk.

@@ -13,6 +13,12 @@ use crate::habits::Habits;
 pub const MOST_RECENT: usize = 12;
 /// So many files' views are remembered.
 const MOST_VIEWS: usize = 200;
+/// So many types of nodes are remembered as used.
+const MOST_USED: usize = 6;
+/// So many prompts are remembered.
+const MOST_PROMPTS: usize = 100;
+/// Bytes of the longest prompt that is remembered.
+const LONGEST_PROMPT: usize = 10_000;
 /// The file's name in the state folder.
 const FILE: &str = "editor.ron";
 
@@ -34,6 +40,12 @@ pub struct Settings {
     pub habits: Habits,
     /// What was seen of files, the last one first.
     pub views: Vec<(PathBuf, Sight)>,
+    /// Types of nodes that stand first in lists.
+    pub favourites: Vec<String>,
+    /// Types of nodes that were added, the last one first.
+    pub used: Vec<String>,
+    /// Texts of several lines that were run, the last one first.
+    pub prompts: Vec<String>,
 }
 
 /// Dark or light.
@@ -64,6 +76,9 @@ impl Default for Settings {
             thumbnail: 120.0,
             habits: Habits::default(),
             views: Vec::new(),
+            favourites: Vec::new(),
+            used: Vec::new(),
+            prompts: Vec::new(),
         }
     }
 }
@@ -135,6 +150,26 @@ impl Settings {
         self.recent.truncate(MOST_RECENT);
     }
 
+    /// Makes a type of node a favourite, or no favourite any more.
+    pub fn favour(&mut self, kind: &str) {
+        match self.favourites.iter().position(|known| known == kind) {
+            Some(index) => drop(self.favourites.remove(index)),
+            None => self.favourites.push(kind.to_owned()),
+        }
+    }
+
+    /// Takes note of a node that was added.
+    pub fn added(&mut self, kind: &str) {
+        to_front(&mut self.used, kind, MOST_USED);
+    }
+
+    /// Takes note of a prompt that was run.
+    pub fn prompted(&mut self, text: &str) {
+        if !text.trim().is_empty() && text.len() <= LONGEST_PROMPT {
+            to_front(&mut self.prompts, text, MOST_PROMPTS);
+        }
+    }
+
     /// Forgets a file that is no more.
     pub fn gone(&mut self, path: &Path) {
         self.recent.retain(|known| known != path);
@@ -151,6 +186,12 @@ impl Settings {
     pub fn sight(&self, path: &Path) -> Option<Sight> {
         self.views.iter().find(|(known, _)| known == path).map(|(_, sight)| *sight)
     }
+}
+
+fn to_front(all: &mut Vec<String>, one: &str, most: usize) {
+    all.retain(|known| known != one);
+    all.insert(0, one.to_owned());
+    all.truncate(most);
 }
 
 #[cfg(test)]

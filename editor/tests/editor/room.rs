@@ -13,6 +13,7 @@ use darkroom_core::engine::Engine;
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
+use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
 use darkroom_core::testing::toys;
 use darkroom_editor::app::Tab;
@@ -26,7 +27,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use tempfile::TempDir;
 
-use crate::desk::{Desk, Fake, Page};
+use crate::desk::{Desk, Fake, Glaze, LoadImage, Loader, Page};
 use crate::raster::Raster;
 
 /// What this window has to begin with.
@@ -65,15 +66,37 @@ pub struct Room {
     home: TempDir,
 }
 
+/// A file that falls onto the window.
+#[derive(Debug)]
+struct Fallen(PathBuf);
+
+impl egui::DroppedFile for Fallen {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
 /// Writes a workflow of nodes, and where they are.
 pub fn workflow(nodes: &str, places: &str) -> String {
     format!("(darkroom: 1, nodes: {{{nodes}}}, layout: (nodes: {{{places}}}))")
 }
 
+/// The nodes there are.
+fn registry() -> Registry {
+    toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>()
+}
+
 impl Room {
     /// Opens a workflow before a backend that is played.
     pub fn new(text: &str) -> Self {
-        Self::over(text, |_| Disk::default())
+        Self::over(text, |home| {
+            let root = home.to_owned();
+            Disk { roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() }
+        })
     }
 
     /// Opens a workflow over a folder, of which the window is told something.
@@ -81,7 +104,7 @@ impl Room {
         let home = tempfile::tempdir().expect("there is room for a folder");
         let disk = disk(home.path());
         let desk = Rc::new(RefCell::new(Desk::default()));
-        let backend = Fake { registry: toys().with::<Page>(), desk: Rc::clone(&desk) };
+        let backend = Fake { registry: registry(), desk: Rc::clone(&desk) };
         Self::with(text, Box::new(backend), (desk, disk), home)
     }
 
@@ -95,9 +118,9 @@ impl Room {
             let files = Files::new(vec![at.join("in")], at.join("out")).with_memo(at.join("digests.json"));
             let history = History::open(&at.join("state"), Path::new("workflow.ron"));
             let host = Host::new(files).with_numerics("toy");
-            Ok(Engine::new(toys().with::<Page>(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
+            Ok(Engine::new(registry(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
         };
-        let backend = Local::new(toys().with::<Page>(), ledger, Box::new(open), || (), || 77);
+        let backend = Local::new(registry(), ledger, Box::new(open), || (), || 77);
         Self::with(text, Box::new(backend), (Rc::default(), Disk::default()), home)
     }
 
@@ -465,6 +488,26 @@ impl Room {
     pub fn click_words(&mut self, words: &str) {
         let at = self.sentence(words);
         self.click(at);
+    }
+
+    /// Writes a file beside the workflow, and returns its path.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, bytes).expect("there is room for a file");
+        path
+    }
+
+    /// Pastes a picture that lies on the clipboard.
+    pub fn paste_picture(&mut self, picture: egui::ColorImage) {
+        self.frame([Event::PasteImage(Arc::new(picture))]);
+        self.settle();
+    }
+
+    /// Lets a file fall where the hand is.
+    pub fn drop_file(&mut self, path: &Path) {
+        self.harness.input_mut().dropped_files.push(Arc::new(Fallen(path.to_owned())));
+        self.frame([]);
+        self.settle();
     }
 
     /// Moves the hand by so much.

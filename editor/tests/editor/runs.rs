@@ -160,6 +160,27 @@ fn the_engine_refuses_a_wire_that_its_nodes_refuse() {
 }
 
 #[test]
+fn the_engine_refuses_wires_that_are_moved_together_or_connected() {
+    let mut room = Room::local(&workflow(
+        r#""red": (type: "ink", colour: "red"), "dye": (type: "ink", colour: "red"), "blue": (type: "ink", colour: "blue"), "leaf": (type: "grow"),
+           "stamp": (type: "stamp", ink: (from: "red"), leaf: (from: "leaf"), second: (from: "dye")),
+           "press": (type: "press", text: (from: "stamp.caption"))"#,
+        r#""red": (at: (0, 0)), "dye": (at: (0, 160)), "blue": (at: (0, 320)), "leaf": (at: (0, 480)), "stamp": (at: (400, 0)), "press": (at: (400, 300))"#,
+    ));
+    until(&mut room, "a plan is known", |room| room.tab().outlook.is_some());
+    room.hold(CTRL);
+    room.drag(room.socket("output", "ink", "dye"), room.socket("output", "ink", "blue"));
+    room.hold(NONE);
+    assert_eq!(room.field("stamp", "second").as_deref(), Some("dye"));
+    assert!(room.reads("take one colour"));
+    room.click_with(ALT, room.socket("input", "second", "stamp"));
+    room.click(room.head("blue"));
+    room.click_with(SHIFT, room.head("stamp"));
+    room.key(NONE, Key::F);
+    assert_eq!((room.field("stamp", "second"), room.steps().len()), (None, 1));
+}
+
+#[test]
 fn a_run_comes_to_its_end_and_the_next_one_takes_what_is_there() {
     let mut room = Room::local(&text());
     until(&mut room, "a plan is known", |room| room.tab().outlook.is_some());

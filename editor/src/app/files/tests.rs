@@ -29,6 +29,15 @@ impl Backend for Nobody {
     }
 
     fn hasten(&mut self, _: Ticket) {}
+    fn models(&mut self, _: DocumentId, _: Option<&Path>) {}
+
+    fn can_pull(&self, _: &str) -> bool {
+        false
+    }
+
+    fn pull(&mut self, _: &str) -> Ticket {
+        Ticket(0)
+    }
 
     fn cancel(&mut self, _: Ticket) {}
 

@@ -10,7 +10,6 @@ use crate::app::shelf::BIN;
 use crate::app::{App, Dialog, Tab, browser};
 use crate::canvas::Selection;
 use crate::command::Command;
-use crate::document::Edit;
 
 /// Shows what must be answered first.
 pub fn dialogs(app: &mut App, ctx: &Context) {
@@ -52,20 +51,6 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 let titles = if workflow.is_ok() { all } else { &all[..2] };
                 ui.weak("As input, it is read by a node of the graph in front.");
                 done = buttons(ui, titles).or(enter.then_some(titles.len() - 1));
-            }
-            Dialog::Rename { title, .. } => {
-                ui.heading("Rename");
-                line(ui, title, "a title", "title");
-                done = buttons(ui, &["Cancel", "OK"]).or(enter.then_some(1));
-            }
-            Dialog::Write { title, text, .. } => {
-                ui.heading("Write");
-                line(ui, title, "a title", "title");
-                let edit = TextEdit::multiline(text).hint_text("a text").desired_width(f32::INFINITY).desired_rows(6);
-                let response = ui.add(edit.margin(vec2(8.0, 6.0)));
-                ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("words"));
-                ui.add_space(6.0);
-                done = buttons(ui, &["Cancel", "OK"]).or((enter && !response.has_focus()).then_some(1));
             }
             Dialog::Find { text } => {
                 ui.heading("Find");
@@ -145,10 +130,6 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
             1 => app.add_file("load_image", "file", &path),
             _ => app.restore(&path, workflow),
         },
-        Dialog::Rename { node, title } => {
-            app.step("rename", vec![Edit::Title(node, Some(title))]);
-        }
-        Dialog::Write { frame, title, text } => app.written(frame, title, text),
         Dialog::Find { text } => find(app, &text),
         Dialog::Delete { paths } => app.delete_pictures(&paths),
         Dialog::Close { tab } => {

@@ -9,7 +9,7 @@ use crate::theme::Theme;
 /// Shows all that is wrong.
 pub fn show(app: &mut App, ui: &mut Ui) {
     let theme = Theme::current(ui.ctx());
-    let mut jump = None;
+    let (mut jump, mut pull) = (None, None);
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         let tab = app.tab();
         if tab.all_faults().next().is_none() {
@@ -26,8 +26,19 @@ pub fn show(app: &mut App, ui: &mut Ui) {
             if let Some(hint) = &located.fault.hint {
                 ui.indent("hint", |ui| ui.weak(hint));
             }
+            if let (Some(name), Some(lacked)) = (&node, app.tab().lacked(located)) {
+                let response = ui.button("Pull");
+                ui.ctx()
+                    .accesskit_node_builder(response.id, |node| node.set_label(format!("pull {lacked} for {name}")));
+                if response.on_hover_text(format!("fetch `{lacked}`")).clicked() {
+                    pull = Some(lacked.to_owned());
+                }
+            }
         }
     });
+    if let Some(name) = pull {
+        app.pull(name);
+    }
     if let Some(name) = jump {
         go_to(app, &name);
     }

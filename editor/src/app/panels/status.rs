@@ -24,6 +24,8 @@ pub fn status(app: &mut App, ui: &mut Ui) {
         panel(app, ui, Pane::Memory, "memory".into());
         panel(app, ui, Pane::Runs, "runs".into());
         panel(app, ui, Pane::Results, "results".into());
+        panel(app, ui, Pane::Loras, "LoRAs".into());
+        panel(app, ui, Pane::Nodes, "nodes".into());
         ui.separator();
         memory(app, ui);
         ui.weak(format!("{:.0} %", app.tab().view.camera.zoom * 100.0));

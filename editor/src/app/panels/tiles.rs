@@ -9,7 +9,7 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{empty, faults, form, log, memory, results, runs, steps};
+use super::{empty, faults, form, log, loras, memory, nodes, results, runs, steps};
 use crate::app::App;
 use crate::theme::Theme;
 
@@ -28,6 +28,10 @@ pub enum Pane {
     Memory,
     /// Steps that can be undone.
     Steps,
+    /// All nodes there are.
+    Nodes,
+    /// The LoRAs of each model.
+    Loras,
     /// What is wrong.
     Faults,
     /// What runs have told.
@@ -35,7 +39,7 @@ pub enum Pane {
 }
 
 /// The panels at the right, as long as nobody has moved them.
-const RIGHT: [Pane; 5] = [Pane::Results, Pane::Form, Pane::Runs, Pane::Memory, Pane::Steps];
+const RIGHT: [Pane; 7] = [Pane::Results, Pane::Form, Pane::Runs, Pane::Memory, Pane::Steps, Pane::Nodes, Pane::Loras];
 /// Those below the canvas.
 const BELOW: [Pane; 2] = [Pane::Faults, Pane::Log];
 /// The share of the width that the panels at the right take.
@@ -55,6 +59,8 @@ impl Pane {
             },
             Self::Memory => "Memory".to_owned(),
             Self::Steps => "Steps".to_owned(),
+            Self::Nodes => "Nodes".to_owned(),
+            Self::Loras => "LoRAs".to_owned(),
             Self::Faults => match app.tab().all_faults().count() {
                 0 => "Faults".to_owned(),
                 count => format!("Faults ({count})"),
@@ -74,6 +80,8 @@ impl Pane {
             Self::Runs => runs::show(app, ui),
             Self::Memory => memory::show(app, ui),
             Self::Steps => steps::show(app, ui),
+            Self::Nodes => nodes::show(app, ui),
+            Self::Loras => loras::show(app, ui),
             Self::Faults => faults::show(app, ui),
             Self::Log => log::show(app, ui),
         }
