@@ -14,6 +14,8 @@ use crate::document::NodeId;
 pub struct Status {
     /// Each node of which something is known.
     pub nodes: HashMap<NodeId, NodeStatus>,
+    /// Whether they lie inside of a sub-graph, and can offer their sockets outside.
+    pub inside: bool,
 }
 
 /// One node.
@@ -33,6 +35,10 @@ pub struct NodeStatus {
     pub bytes: u64,
     /// What its result looks like, or looks like so far.
     pub picture: Option<Thumb>,
+    /// Inputs that are offered outside of the sub-graph it lies in, and their names there.
+    pub offered: HashMap<String, String>,
+    /// Outputs that are; without a name it is the only one.
+    pub given: HashMap<Option<String>, String>,
 }
 
 /// A picture on the card.

@@ -18,8 +18,8 @@ use crate::session::Closing;
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs};
-    matches!(command, AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs)
+    use Command::{AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Rename, Save, SaveAs};
+    matches!(command, AddNode | Close | Find | MakeSubgraph | NameSubgraph | Open | Palette | Rename | Save | SaveAs)
 }
 
 impl App {
@@ -47,8 +47,8 @@ impl App {
             Command::DeleteJoin => self.delete(true),
             Command::SelectAll => {
                 let tab = self.tab_mut();
-                tab.view.selection.nodes = tab.document.sheet().nodes.keys().copied().collect();
-                tab.view.selection.frames = tab.document.sheet().frames.keys().copied().collect();
+                tab.view.selection.nodes = tab.sheet().nodes.keys().copied().collect();
+                tab.view.selection.frames = tab.sheet().frames.keys().copied().collect();
             }
             Command::SelectLinked => self.select_linked(),
             Command::Find => self.dialog = Some(Dialog::Find { text: String::new() }),
@@ -67,6 +67,17 @@ impl App {
             },
             Command::Frame => self.frame(),
             Command::Note => self.note(),
+            Command::MakeSubgraph => self.make_subgraph(),
+            Command::EnterSubgraph => self.enter_chosen(),
+            Command::LeaveSubgraph => {
+                if !self.leave_level() {
+                    self.say("this is the graph itself");
+                }
+            }
+            Command::Unpack => self.unpack(),
+            Command::MakeOwn => self.make_own(),
+            Command::NameSubgraph => self.name_subgraph(),
+            Command::ForgetUnused => self.forget_unused(),
             Command::Arrange => self.arrange(),
             Command::Align => self.align(),
             Command::FitAll => self.fit(false),
@@ -96,8 +107,8 @@ impl App {
 
     /// Asks what to call what is chosen.
     fn rename(&mut self) {
-        let Tab { view, document, .. } = self.tab();
-        let sheet = document.sheet();
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
         let node = view.selection.nodes.iter().min().and_then(|id| Some((*id, sheet.nodes.get(id)?)));
         match (node, view.selection.frames.iter().min()) {
             (Some((node, entry)), _) => self.dialog = Some(Dialog::Rename { node, title: entry.label().to_owned() }),
@@ -108,14 +119,14 @@ impl App {
 
     /// Asks what to write in a frame or note.
     pub(super) fn write(&mut self, id: FrameId) {
-        let frame = self.tab().document.sheet().frames.get(&id);
+        let frame = self.tab().sheet().frames.get(&id);
         self.dialog =
             frame.map(|frame| Dialog::Write { frame: id, title: frame.title.clone(), text: frame.text.clone() });
     }
 
     /// Writes in a frame or note.
     pub(super) fn written(&mut self, id: FrameId, title: String, text: String) {
-        if let Some(frame) = self.tab().document.sheet().frames.get(&id).cloned() {
+        if let Some(frame) = self.tab().sheet().frames.get(&id).cloned() {
             let name = if text.is_empty() { "rename a frame" } else { "write a note" };
             self.step(name, vec![Edit::Frame(id, Frame { title, text, ..frame })]);
         }
@@ -169,9 +180,9 @@ impl App {
 
     /// What is chosen, as text.
     fn chosen_text(&self) -> Option<String> {
-        let Tab { view, document, .. } = self.tab();
-        let chosen = &view.selection;
-        (!chosen.is_empty()).then(|| copy(document.sheet(), &chosen.nodes, &chosen.frames))
+        let tab = self.tab();
+        let chosen = &tab.view.selection;
+        (!chosen.is_empty()).then(|| copy(tab.document.sheet(), tab.level(), &chosen.nodes, &chosen.frames))
     }
 
     /// Copies, cuts and pastes.
@@ -198,12 +209,17 @@ impl App {
     pub(super) fn paste_text(&mut self, text: &str, corner: Option<Point>, outside: Outside, by: Point) {
         let tab = self.tab_mut();
         let sheet = std::sync::Arc::clone(tab.document.sheet());
-        let pasted = paste(&sheet, text, corner, outside, || tab.document.number());
+        let level = tab.level().map(str::to_owned);
+        let pasted = paste(&sheet, level.as_deref(), text, corner, outside, || tab.document.number());
         let Ok(Pasted { mut edits, nodes, frames }) = pasted else {
             self.say("what is on the clipboard is no part of a workflow");
             return;
         };
         for edit in &mut edits {
+            let edit = match edit {
+                Edit::Within(_, inner) => &mut **inner,
+                other => other,
+            };
             match edit {
                 Edit::Add(_, node) => node.at = node.at.moved(by),
                 Edit::Frame(_, frame) => frame.at = frame.at.moved(by),
@@ -226,7 +242,7 @@ impl App {
 
     fn delete(&mut self, joined: bool) {
         let tab = self.tab();
-        let sheet = tab.document.sheet();
+        let sheet = tab.sheet();
         let chosen = &tab.view.selection;
         let mut edits = Vec::new();
         if joined {
@@ -244,8 +260,8 @@ impl App {
 
     /// The wire that leads around nodes that go: from what fed them, if that is of the kind that is wanted.
     fn around(&self, from: NodeId, gone: &HashSet<NodeId>, to: NodeId, input: &str) -> Option<Edit> {
-        let sheet = self.tab().document.sheet();
-        let spec = |id: NodeId| Some(self.backend.registry().get(&sheet.nodes.get(&id)?.kind)?.spec());
+        let sheet = self.tab().sheet();
+        let spec = |id: NodeId| Some(self.tab().registry(&*self.backend).get(&sheet.nodes.get(&id)?.kind)?.spec());
         let wanted = spec(to)?.input(input)?.1.kind;
         let mut node = from;
         loop {
@@ -265,7 +281,8 @@ impl App {
 
     fn select_linked(&mut self) {
         let tab = self.tab_mut();
-        let sheet = tab.document.sheet();
+        let whole = std::sync::Arc::clone(tab.document.sheet());
+        let sheet = whole.level(tab.level()).unwrap_or(&whole);
         let mut open: Vec<_> = tab.view.selection.nodes.iter().copied().collect();
         while let Some(id) = open.pop() {
             let before = sheet.nodes.get(&id).into_iter().flat_map(|node| node.wires().map(|(_, wire)| wire.node));
@@ -276,7 +293,7 @@ impl App {
     /// Makes an edit of every chosen node.
     fn each(&mut self, name: &str, edit: impl Fn(NodeId, &Node) -> Edit) {
         let tab = self.tab();
-        let nodes = tab.document.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
+        let nodes = tab.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
         let edits = nodes.map(|(id, node)| edit(*id, node)).collect();
         self.step(name, edits);
     }
@@ -284,8 +301,8 @@ impl App {
     /// Gives all that is chosen a colour, or takes it away.
     pub(super) fn colour(&mut self, name: Option<&str>) {
         let colour = name.map(str::to_owned);
-        let Tab { document, view, .. } = self.tab();
-        let sheet = document.sheet();
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
         let nodes = view.selection.nodes.iter().map(|id| Edit::Colour(*id, colour.clone()));
         let frames = view.selection.frames.iter().filter_map(|id| Some((*id, sheet.frames.get(id)?.clone())));
         let frames = frames.map(|(id, frame)| Edit::Frame(id, Frame { colour: colour.clone(), ..frame }));
@@ -341,7 +358,7 @@ impl App {
 
     fn align(&mut self) {
         let tab = self.tab();
-        let nodes = tab.document.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
+        let nodes = tab.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
         let left = nodes.map(|(_, node)| node.at.x).min();
         if let Some(x) = left {
             self.each("align", |id, node| Edit::Move(id, Point { x, ..node.at }));

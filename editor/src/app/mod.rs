@@ -3,6 +3,7 @@
 mod acts;
 mod browser;
 mod files;
+mod levels;
 mod palette;
 mod panels;
 mod recall;
@@ -79,6 +80,8 @@ enum Dialog {
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
     /// What to call a node.
     Rename { node: crate::document::NodeId, title: String },
+    /// What to call the definition of a sub-graph.
+    NameSubgraph { name: String, text: String },
     /// What to write in a frame or note.
     Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
@@ -203,7 +206,10 @@ impl App {
             }
         }
         let backend = &mut *self.backend;
-        self.tabs.iter_mut().for_each(|tab| tab.foresee(backend));
+        for tab in &mut self.tabs {
+            tab.know(backend.registry());
+            tab.foresee(backend);
+        }
     }
 
     fn of(&mut self, ticket: crate::session::Ticket) -> Option<&mut Tab> {
@@ -256,6 +262,7 @@ impl App {
         let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
         let mut blocked = self.palette.is_some() || self.dialog.is_some() || hears;
         if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.escape(ctx);
             self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
             self.palette = None;
             self.dialog = None;
@@ -278,7 +285,9 @@ impl App {
         let tab = &mut tabs[*active];
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
-        let sheet = Arc::clone(tab.document.sheet());
+        let room = ui.available_rect_before_wrap();
+        let (whole, level) = (Arc::clone(tab.document.sheet()), tab.level().map(str::to_owned));
+        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
@@ -290,9 +299,9 @@ impl App {
             };
             let view = View {
                 id: tab.canvas_id(),
-                sheet: &sheet,
-                registry: backend.registry(),
-                status: &tab.status,
+                sheet,
+                registry: tab.registry(&**backend),
+                status: &tab.shown(),
                 refuse: &refuse,
                 habits: keeping.settings.habits,
             };
@@ -306,8 +315,18 @@ impl App {
             actions
         };
         tab.view = state;
+        self.crumbs(ui, room);
         for action in actions {
             self.do_action(ui.ctx(), action);
+        }
+    }
+
+    /// Escape leaves the level in front, if it means nothing else.
+    fn escape(&mut self, ctx: &Context) {
+        let asked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some() || self.page.is_some();
+        let held = ctx.text_edit_focused() || egui::Popup::is_any_open(ctx) || self.tab().view.is_busy();
+        if !asked && !held && self.keeping.closing.is_none() && self.leave_level() {
+            ctx.request_repaint();
         }
     }
 
@@ -316,27 +335,33 @@ impl App {
         match action {
             Action::Step { name, key, edits } => {
                 tab.refusal = None;
-                if let Err(refused) = tab.document.step_joined(name, key, edits) {
+                let level = tab.level().map(str::to_owned);
+                let edits = edits.into_iter().map(|edit| edit.at(level.as_deref()));
+                let done = tab.document.step_joined(name, key, edits);
+                tab.know(self.backend.registry());
+                if let Err(refused) = done {
                     self.say(refused.0);
                 }
             }
             Action::Part => tab.document.part(),
             Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
             Action::Rename(node) => {
-                let title = tab.document.sheet().nodes.get(&node).map(|node| node.label().to_owned());
+                let title = tab.sheet().nodes.get(&node).map(|node| node.label().to_owned());
                 self.dialog = title.map(|title| Dialog::Rename { node, title });
             }
+            Action::Enter(node) => drop(tab.enter(node)),
+            Action::Offer { node, side, end } => self.offer(node, side, &end),
             Action::Draw { drop, from } => self.draw(drop, from),
             Action::Write(frame) => self.write(frame),
             Action::Enlarge(node) => {
                 let texture =
-                    tab.status.of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());
+                    tab.shown().of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());
                 let index = tab.made.iter().position(|made| Some(made.thumb.texture.id()) == texture);
                 self.large = index.map(|index| (index, egui::Vec2::ZERO, 0.0));
             }
             Action::Menu(at) => self.palette = Some(Palette::menu(at)),
             Action::Copied { nodes, frames, by } => {
-                let text = crate::document::copy(tab.document.sheet(), &nodes, &frames);
+                let text = crate::document::copy(tab.document.sheet(), tab.level(), &nodes, &frames);
                 self.paste_text(&text, None, crate::document::Outside::Keep, by);
             }
             Action::Say(text) => self.say(text),
@@ -349,7 +374,11 @@ impl App {
         if edits.is_empty() {
             return false;
         }
-        let done = self.tab_mut().document.step(name, edits);
+        let Self { tabs, active, backend, .. } = self;
+        let tab = &mut tabs[*active];
+        let level = tab.level().map(str::to_owned);
+        let done = tab.document.step(name, edits.into_iter().map(|edit| edit.at(level.as_deref())));
+        tab.know(backend.registry());
         let ok = done.is_ok();
         if let Err(refused) = done {
             self.say(refused.0);

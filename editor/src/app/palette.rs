@@ -1,5 +1,6 @@
 //! The palette: a field to type in, and what it finds: nodes, or commands.
 
+use darkroom_core::graph::Subgraph;
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::Spec;
 use egui::{Align2, Area, Context, Id, Key, Modifiers, Order, Pos2, ScrollArea, TextEdit, Ui, vec2};
@@ -47,7 +48,7 @@ enum Pick {
 }
 
 /// What stands in the menu of a node.
-const NODE_MENU: [Command; 14] = [
+const NODE_MENU: [Command; 19] = [
     Command::RunTo,
     Command::Rename,
     Command::Duplicate,
@@ -59,6 +60,11 @@ const NODE_MENU: [Command; 14] = [
     Command::Pin,
     Command::Colour,
     Command::Frame,
+    Command::MakeSubgraph,
+    Command::EnterSubgraph,
+    Command::Unpack,
+    Command::MakeOwn,
+    Command::NameSubgraph,
     Command::SelectLinked,
     Command::DeleteJoin,
     Command::Delete,
@@ -212,7 +218,8 @@ impl App {
     pub(super) fn palette(&mut self, ctx: &Context) {
         let Some(mut palette) = self.palette.take() else { return };
         let on_nodes = !self.tab().view.selection.is_empty();
-        let found = palette.found(&|command| self.keymap.shown(command, ctx), self.backend.registry(), on_nodes);
+        let found =
+            palette.found(&|command| self.keymap.shown(command, ctx), self.tab().registry(&*self.backend), on_nodes);
         let picked = show(ctx, &mut palette, &found);
         match picked {
             Picked::Nothing => self.palette = Some(palette),
@@ -228,10 +235,10 @@ impl App {
 
     /// Puts a node down, and fastens a loose wire to it.
     fn add(&mut self, kind: &'static str, at: Pos2, loose: Option<&Loose>) {
-        let Some(spec) = self.backend.registry().get(kind).map(|node| node.spec().clone()) else { return };
+        let Some(spec) = self.tab().registry(&*self.backend).get(kind).map(|node| node.spec().clone()) else { return };
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
-        let name = tab.document.sheet().free_name(kind);
+        let name = tab.sheet().free_name(Subgraph::of_kind(kind).unwrap_or(kind));
         // A wire that looks for an output finds it at the right edge.
         let left = matches!(loose, Some(Loose::Input { .. }));
         let at = if left { at - vec2(crate::theme::NODE_WIDTH, 0.0) } else { at };

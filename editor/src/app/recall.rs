@@ -1,10 +1,11 @@
 //! Recall: the seeds and prompts of a picture, brought back into the graph in front.
 
 use darkroom_core::graph::check::RANDOM;
-use darkroom_core::graph::{self, Field, Graph};
+use darkroom_core::graph::{self, Field, Graph, NodeEntry, Subgraph};
 use darkroom_core::literal::Literal;
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::ParamSpec;
+use indexmap::IndexMap;
 
 use super::{App, Made};
 use crate::document::{Edit, Sheet};
@@ -53,16 +54,30 @@ fn edits(sheet: &Sheet, graph: &Graph, registry: &Registry, what: Recall) -> Vec
 
 /// Gives a graph the seeds that were drawn for it, as the picture that it made tells them.
 fn with_drawn(mut graph: Graph, told: &Graph) -> Graph {
-    for (name, entry) in &mut graph.nodes {
-        let Some(told) = told.nodes.get(name).filter(|told| told.kind == entry.kind) else { continue };
-        for (input, field) in &mut entry.fields {
-            let is_drawn = matches!(field, Field::Literal(Literal::Text(text)) if text == RANDOM);
-            if let Some(drawn) = told.fields.get(input).filter(|_| is_drawn) {
-                field.clone_from(drawn);
-            }
+    drawn_among(&mut graph.nodes, &told.nodes);
+    for (name, subgraph) in &mut graph.subgraphs {
+        if let Some(told) = told.subgraphs.get(name) {
+            drawn_among(&mut subgraph.nodes, &told.nodes);
         }
     }
     graph
+}
+
+fn drawn_among(nodes: &mut IndexMap<String, NodeEntry>, told: &IndexMap<String, NodeEntry>) {
+    for (name, entry) in nodes {
+        let Some(told) = told.get(name).filter(|told| told.kind == entry.kind) else { continue };
+        for (input, drawn) in &told.fields {
+            let is_drawn = match entry.fields.get(input) {
+                Some(Field::Literal(Literal::Text(text))) => text == RANDOM,
+                // What the definition of a sub-graph leaves to chance is drawn for each node that stands for it.
+                None => Subgraph::of_kind(&entry.kind).is_some(),
+                Some(_) => false,
+            };
+            if is_drawn {
+                entry.fields.insert(input.clone(), drawn.clone());
+            }
+        }
+    }
 }
 
 impl App {
@@ -78,7 +93,9 @@ impl App {
 
     /// Brings seeds or prompts of a graph back.
     pub(super) fn recall(&mut self, graph: &Graph, what: Recall) {
-        let edits = edits(self.tab().document.sheet(), graph, self.backend.registry(), what);
+        // What is brought back is the whole graph's, whatever level is in front.
+        self.tab_mut().leave_to(0);
+        let edits = edits(self.tab().document.sheet(), graph, self.tab().registry(&*self.backend), what);
         let (name, same) = match what {
             Recall::Seeds => ("recall the seed", "its seed is the one that stands here"),
             Recall::Prompts => ("recall the prompt", "its prompt is the one that stands here"),

@@ -10,6 +10,7 @@ use darkroom_core::observe::How;
 use darkroom_core::plan::{Goal, Wish};
 use egui::{ColorImage, Context, Id, TextureOptions};
 
+use super::levels::Levels;
 use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, Sight, Ticket, Told};
@@ -23,6 +24,8 @@ pub struct Tab {
     pub document: Document,
     /// What is seen of it.
     pub view: ViewState,
+    /// The sub-graphs that are entered, and what is known inside.
+    pub levels: Levels,
     /// What is known of it.
     pub status: Status,
     /// What would happen, when that was last asked.
@@ -99,6 +102,7 @@ impl Tab {
             id,
             document,
             view: ViewState::default(),
+            levels: Levels::default(),
             status: Status::default(),
             outlook: None,
             faults: Vec::new(),
@@ -130,13 +134,17 @@ impl Tab {
 
     /// Gives a sheet that nobody has laid out its places, and shows all of it.
     pub fn lay_out(&mut self, backend: &dyn Backend) {
-        if self.laid || self.view.view.is_none() {
+        if self.view.view.is_none() {
+            return;
+        }
+        self.arrive(backend);
+        if self.laid {
             return;
         }
         self.laid = true;
         if !self.document.sheet().laid_out {
             let places = self.places(backend);
-            self.document.place(places);
+            self.document.place(None, places);
         }
         match self.sight.take() {
             Some(Sight { centre: (x, y), zoom }) => self.view.camera.fly(egui::pos2(x, y), zoom),
@@ -147,24 +155,29 @@ impl Tab {
 
     /// Finds places for all nodes.
     pub fn places(&mut self, backend: &dyn Backend) -> Vec<(NodeId, Point)> {
-        let sheet = Arc::clone(self.document.sheet());
+        let whole = Arc::clone(self.document.sheet());
+        let level = self.level().map(str::to_owned);
+        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
         let ids: Vec<_> = sheet.nodes.keys().copied().collect();
         let sizes: HashMap<_, _> =
             self.with_view(backend, |view, state| ids.iter().map(|id| (*id, state.size(view, *id))).collect());
-        arrange(&sheet, &ids, Point::default(), |id| (sizes[&id].x as u32, sizes[&id].y as u32))
+        arrange(sheet, &ids, Point::default(), |id| (sizes[&id].x as u32, sizes[&id].y as u32))
     }
 
     /// Does something with what is seen.
     pub fn with_view<R>(&mut self, backend: &dyn Backend, act: impl FnOnce(&View<'_>, &mut ViewState) -> R) -> R {
+        let mut state = std::mem::take(&mut self.view);
         let view = View {
             id: self.canvas_id(),
-            sheet: self.document.sheet(),
-            registry: backend.registry(),
-            status: &self.status,
+            sheet: self.sheet(),
+            registry: self.registry(backend),
+            status: &self.shown(),
             refuse: &|_| None,
             habits: crate::habits::Habits::default(),
         };
-        act(&view, &mut self.view)
+        let done = act(&view, &mut state);
+        self.view = state;
+        done
     }
 
     fn ask(&self, wish: Wish) -> Ask {
@@ -202,23 +215,29 @@ impl Tab {
     /// Returns the wish to have what is chosen.
     pub fn wish_to(&self) -> Option<Wish> {
         let id = self.view.selection.nodes.iter().min()?;
-        let node = self.document.sheet().nodes.get(id)?;
-        Some(Wish { goal: Goal::Node(node.name.clone()), fresh: false })
+        let node = self.sheet().nodes.get(id)?;
+        Some(Wish { goal: Goal::Node(format!("{}{}", self.way(), node.name)), fresh: false })
     }
 
     /// Says why a wire may not be drawn: what would be wrong with the graph then, and is not now.
     pub fn refuse(&self, backend: &mut dyn Backend, drop: &Drop) -> Option<String> {
         let mut sheet = (**self.document.sheet()).clone();
         let wire = Wire { node: drop.from, output: drop.output.clone(), bends: Vec::new() };
-        if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire)) {
+        let level = self.level();
+        if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire).at(level)) {
             return Some(refused.0);
         }
-        let name = sheet.nodes.get(&drop.to)?.name.clone();
+        let name = sheet.level(level)?.nodes.get(&drop.to)?.name.clone();
         let ask = Ask { graph: Arc::new(sheet.graph()), ..self.ask(Wish::default()) };
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
             let at_input = located.place.input.as_deref().is_none_or(|input| input == drop.input);
-            at_input && located.place.node.as_ref().is_some_and(|(node, _)| *node == name)
+            let within = located.place.within.as_ref();
+            let node = match level {
+                Some(_) => within.and_then(|within| within.node.as_ref()),
+                None => located.place.node.as_ref().map(|(node, _)| node),
+            };
+            at_input && node == Some(&name) && within.map(|within| within.definition.as_str()) == level
         };
         let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask(Wish::default())));
         let known = known.and_then(Result::err).unwrap_or_default();
@@ -230,8 +249,10 @@ impl Tab {
     }
 
     fn node(&mut self, name: &str) -> Option<&mut NodeStatus> {
-        let id = self.document.sheet().named(name)?;
-        Some(self.status.nodes.entry(id).or_default())
+        match self.document.sheet().named(name) {
+            Some(id) => Some(self.status.nodes.entry(id).or_default()),
+            None => self.node_inside(name),
+        }
     }
 
     /// Takes in what would happen.
@@ -242,6 +263,7 @@ impl Tab {
         for status in self.status.nodes.values_mut() {
             status.faults.clear();
         }
+        self.forget_inside();
         self.faults.clear();
         match outlook {
             Ok(outlook) => {
@@ -262,6 +284,7 @@ impl Tab {
             }
         }
         self.show_failures();
+        self.gather();
     }
 
     /// Shows at the nodes what the last run failed at; once something has changed, that may no longer hold.
@@ -362,6 +385,7 @@ impl Tab {
             }
             Told::Failed(_) => (),
         }
+        self.gather();
     }
 
     /// Shows a picture that a node left in a file.
@@ -382,6 +406,7 @@ impl Tab {
         for status in self.status.nodes.values_mut().filter(|status| waiting(status.state)) {
             status.state = State::Dirty;
         }
+        self.rest_inside();
         if let Err(faults) = ended {
             for located in faults.0 {
                 let node = located.place.node.as_ref().map(|(name, _)| name.clone());
@@ -396,6 +421,7 @@ impl Tab {
             }
         }
         self.show_failures();
+        self.gather();
         // What is cached has changed.
         self.asked = None;
     }

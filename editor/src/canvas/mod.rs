@@ -10,6 +10,7 @@ mod gesture;
 mod hand;
 mod loose;
 mod nodes;
+mod offers;
 mod selection;
 mod shape;
 mod sockets;
@@ -27,7 +28,7 @@ pub use gesture::{Drop, Loose};
 pub use selection::{Choose, Selection};
 pub use shape::{Shape, Shapes, Socket};
 
-use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
+use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Side};
 use crate::fields::is_wheel_kept;
 use crate::habits::Habits;
 use crate::status::Status;
@@ -110,6 +111,17 @@ pub enum Action {
         drop: Drop,
         /// The input that it is taken off.
         from: Option<(NodeId, String)>,
+    },
+    /// Enter the sub-graph that a node stands for.
+    Enter(NodeId),
+    /// Offer a socket outside of the sub-graph that is in front, or take it back.
+    Offer {
+        /// The node.
+        node: NodeId,
+        /// The side that the socket is at.
+        side: Side,
+        /// The input or output.
+        end: String,
     },
     /// Give a node another title.
     Rename(NodeId),

@@ -1,6 +1,6 @@
 //! Nodes, as they are painted and as they feel a hand.
 
-use darkroom_core::graph::Mode;
+use darkroom_core::graph::{Mode, Subgraph};
 use darkroom_core::spec::Spec;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
@@ -11,7 +11,7 @@ use egui::{
 use super::gesture::Grip;
 use super::selection::{Choose, Selection};
 use super::shape::{Row, What};
-use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, sockets};
+use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, offers, sockets};
 use crate::document::{Edit, Field, NodeId, Sheet};
 use crate::fields::{Change, Shown};
 use crate::icons;
@@ -102,6 +102,8 @@ fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen:
     sockets::show(canvas, frame, state, seen, opacity);
     if zoom >= PLAIN {
         tell(canvas, frame, seen, status);
+        offers::door(canvas, frame, seen);
+        offers::rings(canvas, frame, seen);
     }
     if zoom >= PLAIN && !seen.node.collapsed {
         widen(canvas, frame, state, seen);
@@ -157,7 +159,8 @@ fn feel(frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, response:
     }
     let on_head = |at: Pos2| at.y < seen.rect.top() + theme::HEAD;
     if response.double_clicked() && response.interact_pointer_pos().is_some_and(on_head) {
-        frame.actions.push(Action::Rename(seen.id));
+        let is_graph = Subgraph::of_kind(&seen.node.kind).is_some();
+        frame.actions.push(if is_graph { Action::Enter(seen.id) } else { Action::Rename(seen.id) });
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use darkroom_core::node::AnyNode;
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::{Input, Spec};
 use darkroom_core::types::Kind;
@@ -69,7 +70,18 @@ struct Kept {
     node: Arc<Node>,
     picture: Option<(u32, u32)>,
     unfolded: bool,
+    /// What its type meant: that of a sub-graph changes with the definition.
+    known: Option<Arc<dyn AnyNode>>,
     shape: Arc<Shape>,
+}
+
+impl Kept {
+    fn means(&self, known: Option<&Arc<dyn AnyNode>>) -> bool {
+        match (&self.known, known) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (before, now) => before.is_none() && now.is_none(),
+        }
+    }
 }
 
 impl Shapes {
@@ -87,12 +99,14 @@ impl Shapes {
             && Arc::ptr_eq(&kept.node, node)
             && kept.picture == picture
             && kept.unfolded == unfolded
+            && kept.means(registry.get(&node.kind))
         {
             return Arc::clone(&kept.shape);
         }
         let spec = registry.get(&node.kind).map(|node| node.spec());
         let shape = Arc::new(Shape::new(node, spec, picture, unfolded));
-        self.0.insert(id, Kept { node: Arc::clone(node), picture, unfolded, shape: Arc::clone(&shape) });
+        let known = registry.get(&node.kind).cloned();
+        self.0.insert(id, Kept { node: Arc::clone(node), picture, unfolded, known, shape: Arc::clone(&shape) });
         shape
     }
 }

@@ -8,14 +8,18 @@
 
 mod arrange;
 mod clipboard;
+mod definition;
 mod edit;
+mod fold;
 mod layout;
 mod sheet;
 mod steps;
 
 pub use arrange::{Extent, arrange};
 pub use clipboard::{Outside, Pasted, copy, paste};
+pub use definition::{Definition, Side, define_ends};
 pub use edit::{Edit, Refused};
+pub use fold::{Folded, Unfolded, fold, own, unfold};
 pub use layout::Layout;
 pub use sheet::{Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
 pub use steps::{Document, Draft, Opened};

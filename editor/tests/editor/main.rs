@@ -9,4 +9,5 @@ mod killed;
 mod palette;
 mod room;
 mod runs;
+mod subgraphs;
 mod wires;
