@@ -29,6 +29,8 @@ mod set;
 mod shelves;
 mod show;
 mod size;
+#[cfg(feature = "editor")]
+mod templates;
 mod words;
 mod workflow;
 

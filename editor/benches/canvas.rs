@@ -124,6 +124,7 @@ impl Bench {
         let options = Options {
             files: Vec::new(),
             template: grid(count),
+            templates: &[],
             screenshot: None,
             size: None,
             run: false,

@@ -7,6 +7,7 @@ use egui::{Key, Modifiers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
     New,
+    Templates,
     Open,
     Save,
     SaveAs,
@@ -119,6 +120,7 @@ macro_rules! commands {
 commands! {
     File {
         New "New" [CTRL N];
+        Templates "Templates…" [CTRL_SHIFT N];
         Open "Open…" [CTRL O];
         Save "Save" [CTRL S];
         SaveAs "Save as…" [CTRL_SHIFT S];

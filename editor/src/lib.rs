@@ -20,7 +20,7 @@ mod weights;
 
 use darkroom_core::fault::Fault;
 
-pub use app::{App, MakeBackend, Options};
+pub use app::{App, MakeBackend, Options, Template};
 
 /// Opens the window, and returns when it is closed.
 ///

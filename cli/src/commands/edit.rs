@@ -16,10 +16,8 @@ use crate::commands::init;
 use crate::desk::Desk;
 use crate::folders::{Folders, check_writable, full};
 use crate::shelves::with_shelves;
+use crate::templates::TEMPLATES;
 use crate::{compose, job};
-
-/// What is opened where no file is given.
-const TEMPLATE: &str = include_str!("../../../graphs/landscape.ron");
 
 /// Opens the window, and returns when it is closed.
 ///
@@ -47,7 +45,8 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     desk.note("a window is opened");
     let options = Options {
         files: args.files.clone(),
-        template: TEMPLATE,
+        template: TEMPLATES[0].text,
+        templates: TEMPLATES,
         screenshot: args.screenshot.clone(),
         size: args.size,
         run: args.run,

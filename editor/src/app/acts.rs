@@ -18,8 +18,24 @@ use crate::session::Closing;
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Rename, Save, SaveAs};
-    matches!(command, AddNode | Close | Find | MakeSubgraph | NameSubgraph | Open | Palette | Rename | Save | SaveAs)
+    use Command::{
+        AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Rename, Save, SaveAs, Settings, Templates,
+    };
+    matches!(
+        command,
+        AddNode
+            | Close
+            | Find
+            | MakeSubgraph
+            | NameSubgraph
+            | Open
+            | Palette
+            | Rename
+            | Save
+            | SaveAs
+            | Settings
+            | Templates
+    )
 }
 
 impl App {
@@ -31,6 +47,7 @@ impl App {
         }
         match command {
             Command::New => self.take(Document::default(), Vec::new()),
+            Command::Templates => super::panels::templates::open(self, ctx),
             Command::Open => self.browse(Purpose::Open),
             Command::Save => match self.tab().document.path().map(PathBuf::from) {
                 Some(path) => self.save(&path, Over::Ask),

@@ -24,6 +24,7 @@ use crate::keymap::Keymap;
 use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
+pub use panels::templates::Template;
 pub use tab::{Line, Made, Run, Tab, Weight};
 
 /// Makes a backend, once there is a window to be woken.
@@ -35,6 +36,8 @@ pub struct Options {
     pub files: Vec<PathBuf>,
     /// What is opened where no file is given.
     pub template: &'static str,
+    /// Workflows to begin with.
+    pub templates: &'static [Template],
     /// Where to write a picture of the window, and then to close it.
     pub screenshot: Option<PathBuf>,
     /// Width and height of the window in points.
@@ -48,6 +51,7 @@ pub struct Options {
 /// The window.
 pub struct App {
     backend: Box<dyn Backend>,
+    templates: &'static [Template],
     tabs: Vec<Tab>,
     active: usize,
     next: u64,
@@ -86,6 +90,8 @@ enum Dialog {
     Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
+    /// Which workflow to begin with.
+    Templates(Vec<panels::templates::Card>),
     /// Whether to throw changes away.
     Close { tab: DocumentId },
 }
@@ -116,6 +122,7 @@ impl App {
         }
         let mut app = Self {
             backend,
+            templates: options.templates,
             tabs: Vec::new(),
             active: 0,
             next: 0,

@@ -5,6 +5,7 @@
 //! plain boxes, so that a frame costs what is seen and not what is there.
 
 mod camera;
+mod crisp;
 mod frames;
 mod gesture;
 mod hand;
@@ -29,7 +30,7 @@ pub use selection::{Choose, Selection};
 pub use shape::{Shape, Shapes, Socket};
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Side};
-use crate::fields::is_wheel_kept;
+use crate::fields::{Change, is_wheel_kept};
 use crate::habits::Habits;
 use crate::status::Status;
 use crate::theme::{self, Theme};
@@ -136,8 +137,33 @@ pub enum Action {
 }
 
 impl Action {
+    /// Returns the same for the document's own sheet, whatever level is in front.
+    pub fn of_whole(self) -> Self {
+        match self {
+            Self::Step { name, key, edits } => {
+                let edits = edits.into_iter().map(|edit| Edit::Whole(Box::new(edit))).collect();
+                Self::Step { name, key, edits }
+            }
+            other => other,
+        }
+    }
+
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
+    }
+
+    /// Returns what is to be done when a hand changes a field.
+    pub fn of_change(node: NodeId, input: &str, change: Change) -> Vec<Self> {
+        let done = !matches!(change, Change::Toward(_));
+        let step = match change {
+            Change::Set(value) | Change::Toward(value) => Some(Self::Step {
+                name: format!("change `{input}`"),
+                key: Some(format!("{node:?}.{input}")),
+                edits: vec![Edit::Set(node, input.to_owned(), value)],
+            }),
+            Change::Done => None,
+        };
+        step.into_iter().chain(done.then_some(Self::Part)).collect()
     }
 }
 
@@ -293,6 +319,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
     nodes::show(&mut canvas, &mut frame, state, &seen);
     hand::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
     wheel(&canvas, view.habits, state, window);
+    crisp::sharpen(ui.ctx(), layer, transform.scaling);
     set_transform(ui.ctx(), TSTransform::IDENTITY);
     frame.actions
 }

@@ -12,8 +12,8 @@ use super::gesture::Grip;
 use super::selection::{Choose, Selection};
 use super::shape::{Row, What};
 use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, offers, sockets};
-use crate::document::{Edit, Field, NodeId, Sheet};
-use crate::fields::{Change, Shown};
+use crate::document::{Field, NodeId, Sheet};
+use crate::fields::Shown;
 use crate::icons;
 use crate::status::{NodeStatus, State, Thumb};
 use crate::theme;
@@ -358,17 +358,7 @@ fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkro
     let id = field_id(frame.view.id, seen.id, input.name);
     let shown = Shown { id, input, value: seen.node.literal(input.name), wrong };
     let Some(change) = shown.show(canvas, rect) else { return };
-    let done = !matches!(change, Change::Toward(_));
-    if let Change::Set(value) | Change::Toward(value) = change {
-        frame.actions.push(Action::Step {
-            name: format!("change `{}`", input.name),
-            key: Some(format!("{:?}.{}", seen.id, input.name)),
-            edits: vec![Edit::Set(seen.id, input.name.to_owned(), value)],
-        });
-    }
-    if done {
-        frame.actions.push(Action::Part);
-    }
+    frame.actions.extend(Action::of_change(seen.id, input.name, change));
 }
 
 fn picture_of<'v>(frame: &Frame<'_, 'v>, seen: &Seen) -> Option<&'v Thumb> {

@@ -69,10 +69,10 @@ pub fn rings(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen) {
                     let text = name.replace('_', " ");
                     frame.painter.text(at + way * 9.0, align, text, FontId::proportional(12.0), theme.accent);
                 }
-                None if response.hovered() => {
-                    drop(frame.painter.circle_stroke(at, 4.0, Stroke::new(1.4, theme.accent)))
+                None if response.hovered() || hovered => {
+                    let colour = if response.hovered() { theme.accent } else { theme.weak };
+                    frame.painter.circle_stroke(at, 4.0, Stroke::new(1.2, colour));
                 }
-                None if hovered => drop(frame.painter.circle_stroke(at, 3.5, Stroke::new(1.0, theme.weak))),
                 None => (),
             }
             let words = if offered.is_some() { "offered outside; click to take it back" } else { "offer outside" };

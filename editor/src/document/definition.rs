@@ -104,7 +104,12 @@ pub(super) fn free(stem: &str, will_do: impl Fn(&str) -> bool) -> String {
 /// Offers an input or output inside of a definition outside, or takes it back; returns the edit.
 pub fn define_ends(sheet: &Sheet, name: &str, node: NodeId, side: Side, end: &str) -> Option<Edit> {
     let mut definition = Definition::clone(sheet.definitions.get(name)?);
-    let inner = definition.sheet.nodes.get(&node)?.name.clone();
+    let inner = definition.sheet.nodes.get(&node)?;
+    // Where a wire ends nothing can be given from outside.
+    if side == Side::Input && matches!(inner.fields.get(end), Some(Field::Wire(_) | Field::Lost(_))) {
+        return None;
+    }
+    let inner = inner.name.clone();
     match side {
         Side::Input => match definition.input(&inner, end) {
             Some(_) => definition.withdraw(&inner, Some(end)),
@@ -134,6 +139,7 @@ impl Edit {
             | (
                 _,
                 Self::Lock(_)
+                | Self::Whole(_)
                 | Self::Within(..)
                 | Self::Define(..)
                 | Self::Forget(_)

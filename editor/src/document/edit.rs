@@ -53,6 +53,8 @@ pub enum Edit {
     Section(String, Option<String>),
     /// Other contents that inputs must have.
     Lock(IndexMap<String, Content>),
+    /// A change of the document's own sheet, whatever level is in front.
+    Whole(Box<Edit>),
     /// A change of the sheet inside of a definition.
     Within(String, Box<Edit>),
     /// A new definition, or another state of one.
@@ -136,6 +138,7 @@ impl Sheet {
                 None => drop(self.sections.shift_remove(&name)),
             },
             Edit::Lock(lock) => self.lock = lock,
+            Edit::Whole(edit) => self.apply(*edit)?,
             Edit::Within(name, edit) => self.within(&name, *edit)?,
             Edit::Define(name, definition) => self.define(&name, definition)?,
             Edit::Forget(name) => self.forget(&name)?,

@@ -356,7 +356,7 @@ impl Document {
 }
 
 /// Returns the comments at the head of a file, which no edit touches.
-fn preamble(text: &str) -> &str {
+pub fn preamble(text: &str) -> &str {
     let mut end = 0;
     for line in text.split_inclusive('\n') {
         let bare = line.trim();

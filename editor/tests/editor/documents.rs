@@ -340,7 +340,7 @@ fn places_are_written_once_a_person_has_chosen_them() {
     let mut document = opened(FILE);
     let ids: Vec<_> = document.sheet().nodes.keys().copied().collect();
     let places = arrange(document.sheet(), &ids, Point::default(), |_| (200, 100));
-    document.place(places);
+    document.place(None, places);
     assert_eq!(document.text(), FILE);
     let prompt = named(&document, "prompt");
     document.edit(Edit::Move(prompt, Point::new(400, -20))).unwrap();

@@ -316,8 +316,10 @@ fn every_command_that_has_a_key_hears_it() {
 /// All that a command could change.
 fn look(room: &Room) -> String {
     let tab = room.tab();
-    let words: Vec<_> =
-        ["search", "path", "title", "find", "search keys"].into_iter().map(|label| room.sees(label)).collect();
+    let words: Vec<_> = ["search", "path", "title", "find", "search keys", "template ink"]
+        .into_iter()
+        .map(|label| room.sees(label))
+        .collect();
     let zoom = room.harness.ctx.zoom_factor();
     let camera = tab.view.camera;
     format!(

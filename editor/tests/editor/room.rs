@@ -19,13 +19,28 @@ use darkroom_editor::app::Tab;
 use darkroom_editor::document::{Node, NodeId, Sheet};
 use darkroom_editor::session::{Backend, Disk, Local, News};
 use darkroom_editor::theme::Theme;
-use darkroom_editor::{App, Options};
+use darkroom_editor::{App, Options, Template};
 use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::desk::{Desk, Fake, Page};
+use crate::raster::Raster;
+
+/// What this window has to begin with.
+const TEMPLATES: &[Template] = &[
+    Template {
+        name: "ink",
+        text: "// Loud words.\n(darkroom: 1, nodes: {\"loud\": (type: \"shout\", text: \"ink\")})",
+        picture: None,
+    },
+    Template {
+        name: "leaf",
+        text: "(darkroom: 1, nodes: {\"a\": (type: \"grow\"), \"b\": (type: \"grow\", on: (from: \"a\"))})",
+        picture: None,
+    },
+];
 
 /// Ctrl, as a keyboard of Linux says it.
 pub const CTRL: Modifiers = Modifiers { ctrl: true, command: true, ..Modifiers::NONE };
@@ -81,10 +96,21 @@ impl Room {
 
     fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
-        let options =
-            Options { files: Vec::new(), template, screenshot: None, size: None, run: false, disk: Disk::default() };
+        let options = Options {
+            files: Vec::new(),
+            template,
+            templates: TEMPLATES,
+            screenshot: None,
+            size: None,
+            run: false,
+            disk: Disk::default(),
+        };
         let app = App::with_backend(options, backend);
-        let builder = Harness::builder().with_size(vec2(1400.0, 1000.0)).with_step_dt(1.0 / 60.0).with_max_steps(60);
+        let builder = Harness::builder()
+            .with_size(vec2(1400.0, 1000.0))
+            .with_step_dt(1.0 / 60.0)
+            .with_max_steps(60)
+            .renderer(Raster::default());
         let builder = builder.with_context_setup(|ctx| {
             Theme::install(ctx);
             ctx.options_mut(|options| options.zoom_with_keyboard = false);

@@ -53,6 +53,7 @@ fn window(home: &Path, files: &[&str]) -> App {
     let options = Options {
         files: files.iter().map(|file| home.join(file)).collect(),
         template: "(darkroom: 1, nodes: {})",
+        templates: &[],
         screenshot: None,
         size: None,
         run: false,

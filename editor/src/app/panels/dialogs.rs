@@ -2,6 +2,7 @@
 
 use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 
+use super::templates;
 use crate::app::files::Over;
 use crate::app::{App, Dialog, Tab, browser};
 use crate::command::Command;
@@ -12,8 +13,13 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
     let Some(mut dialog) = app.dialog.take() else { return };
     let mut done = None;
     let mut picked = None;
+    let mut template = None;
     let modal = Modal::new(Id::unique(("dialog", std::mem::discriminant(&dialog)))).show(ctx, |ui| {
-        ui.set_width(if matches!(dialog, Dialog::Files(_)) { browser::WIDTH } else { 420.0 });
+        ui.set_width(match dialog {
+            Dialog::Files(_) => browser::WIDTH,
+            Dialog::Templates(_) => templates::WIDTH,
+            _ => 420.0,
+        });
         let enter = ui.input(|input| input.key_pressed(egui::Key::Enter));
         match &mut dialog {
             Dialog::Files(browser) => match browser.show(ui, &app.keeping.settings.recent) {
@@ -67,6 +73,7 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 line(ui, text, "name, type or value", "find");
                 done = buttons(ui, &["Cancel", "Find"]).or(enter.then_some(1));
             }
+            Dialog::Templates(cards) => template = templates::show(ui, cards),
             Dialog::Close { tab, .. } => {
                 let title = app.tabs.iter().find(|each| each.id == *tab).map(Tab::title).unwrap_or_default();
                 ui.heading(format!("{} has changes", title.trim_end_matches(" •")));
@@ -75,6 +82,10 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
             }
         }
     });
+    if let Some(template) = template {
+        templates::begin(app, template);
+        return;
+    }
     if let (Dialog::Files(browser), Some(path)) = (&dialog, &picked) {
         app.with_file(path, browser.purpose);
         return;
@@ -115,7 +126,7 @@ fn buttons(ui: &mut Ui, titles: &[&str]) -> Option<usize> {
 /// Does what an answer asks for.
 pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
     match dialog {
-        Dialog::Files(_) => (),
+        Dialog::Files(_) | Dialog::Templates(_) => (),
         Dialog::Overwrite { tab, path } => {
             app.active = app.index(tab).unwrap_or(app.active);
             app.save(&path, Over::Replace);

@@ -2,13 +2,16 @@
 
 mod bar;
 pub mod dialogs;
+mod empty;
 mod faults;
+mod form;
 mod log;
 mod over;
 mod results;
 pub mod settings;
 mod status;
 mod steps;
+pub mod templates;
 mod tiles;
 
 use egui::{CentralPanel, MenuBar, Panel, Ui};

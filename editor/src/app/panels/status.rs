@@ -20,6 +20,7 @@ pub fn status(app: &mut App, ui: &mut Ui) {
     ui.weak(format!("{} nodes", sheet.nodes.len()));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         panel(app, ui, Pane::Steps, "steps".into());
+        panel(app, ui, Pane::Form, "form".into());
         panel(app, ui, Pane::Results, "results".into());
         ui.separator();
         memory(app, ui);

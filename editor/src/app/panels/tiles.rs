@@ -9,7 +9,7 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{faults, log, results, steps};
+use super::{empty, faults, form, log, results, steps};
 use crate::app::App;
 use crate::theme::Theme;
 
@@ -20,6 +20,8 @@ pub enum Pane {
     Canvas,
     /// Pictures that were made.
     Results,
+    /// Parameters that the workflow offers.
+    Form,
     /// Steps that can be undone.
     Steps,
     /// What is wrong.
@@ -29,7 +31,7 @@ pub enum Pane {
 }
 
 /// The panels at the right, as long as nobody has moved them.
-const RIGHT: [Pane; 2] = [Pane::Results, Pane::Steps];
+const RIGHT: [Pane; 3] = [Pane::Results, Pane::Form, Pane::Steps];
 /// Those below the canvas.
 const BELOW: [Pane; 2] = [Pane::Faults, Pane::Log];
 /// The share of the width that the panels at the right take.
@@ -42,6 +44,7 @@ impl Pane {
         match self {
             Self::Canvas => app.tab().title(),
             Self::Results => "Results".to_owned(),
+            Self::Form => "Form".to_owned(),
             Self::Steps => "Steps".to_owned(),
             Self::Faults => match app.tab().all_faults().count() {
                 0 => "Faults".to_owned(),
@@ -53,8 +56,12 @@ impl Pane {
 
     fn show(self, app: &mut App, ui: &mut Ui) {
         match self {
-            Self::Canvas => app.canvas(ui),
+            Self::Canvas => {
+                app.canvas(ui);
+                empty::show(app, ui);
+            }
             Self::Results => results::show(app, ui),
+            Self::Form => form::show(app, ui),
             Self::Steps => steps::show(app, ui),
             Self::Faults => faults::show(app, ui),
             Self::Log => log::show(app, ui),
@@ -193,7 +200,7 @@ fn pane_of(tiles: &egui_tiles::Tiles<Pane>, id: TileId) -> Option<Pane> {
 impl Behavior<Pane> for Showing<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _: TileId, pane: &mut Pane) -> UiResponse {
         match pane {
-            Pane::Canvas => self.app.canvas(ui),
+            Pane::Canvas => pane.show(self.app, ui),
             pane => {
                 let frame = egui::Frame::new().fill(self.theme.panel).inner_margin(8);
                 frame.show(ui, |ui| {
