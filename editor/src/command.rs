@@ -38,6 +38,13 @@ pub enum Command {
     Frame,
     Note,
     Connect,
+    MakeSubgraph,
+    EnterSubgraph,
+    LeaveSubgraph,
+    Unpack,
+    MakeOwn,
+    NameSubgraph,
+    ForgetUnused,
     Arrange,
     AlignLeft,
     AlignRight,
@@ -176,6 +183,13 @@ commands! {
         Colour "Colour…" [NONE C];
         Frame "Frame" [CTRL G];
         Note "Note" [NONE N];
+        MakeSubgraph "Make a sub-graph" [CTRL_SHIFT E];
+        EnterSubgraph "Enter the sub-graph" [CTRL_ALT E];
+        LeaveSubgraph "Leave the sub-graph";
+        Unpack "Unpack the sub-graph" [CTRL_SHIFT U];
+        MakeOwn "Give it a sub-graph of its own";
+        NameSubgraph "Rename the sub-graph…";
+        ForgetUnused "Forget unused sub-graphs";
         Arrange "Lay out" [CTRL_SHIFT L];
         Connect "Connect what is chosen" [NONE F];
         AlignLeft "Align left" [ALT A];

@@ -225,6 +225,7 @@ impl Tab {
             }
             Told::Failed(_) => (),
         }
+        self.gather();
         None
     }
 
@@ -292,6 +293,7 @@ impl Tab {
             }
         }
         self.show_failures();
+        self.gather();
         // What is cached has changed.
         self.ask_again();
     }
@@ -302,6 +304,7 @@ impl Tab {
         for status in self.status.nodes.values_mut().filter(|status| waiting(status.state)) {
             status.state = State::Dirty;
         }
+        self.rest_inside();
         let past = run.past(ended);
         for made in self.made.iter_mut().filter(|made| made.making == Some(run.ticket)) {
             made.seconds = Some(past.seconds);
