@@ -158,6 +158,11 @@ impl Theme {
         })
     }
 
+    /// Returns the colour of an edge around something of a colour that [`Self::named`] gives.
+    pub fn rim(&self, colour: Color32) -> Color32 {
+        colour.lerp_to_gamma(self.weak, if self.dark { 0.25 } else { 0.5 })
+    }
+
     /// Returns the colour of a share of heat, from 0 for cold to 1 for the hottest.
     pub fn heat(&self, share: f32) -> Color32 {
         let stops = match self.dark {

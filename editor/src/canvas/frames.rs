@@ -55,14 +55,18 @@ fn one_frame(
     let painter = frame.painter.clone();
     let corner = CornerRadius::same(theme::CORNER);
     let inside = each.collapsed.then(|| inside(frame, state, id));
-    painter.rect_filled(rect, corner, if is_note || each.collapsed { theme.head } else { tint.gamma_multiply(0.22) });
+    painter.rect_filled(
+        rect,
+        corner,
+        if is_note || each.collapsed { theme.head } else { tint.gamma_multiply(if theme.dark { 0.22 } else { 0.5 }) },
+    );
     if each.collapsed {
-        painter.rect_filled(rect, corner, tint.gamma_multiply(0.35));
+        painter.rect_filled(rect, corner, tint.gamma_multiply(if theme.dark { 0.35 } else { 0.8 }));
     }
     let stroke = match (&inside, state.selection.frames.contains(&id)) {
         (_, true) => Stroke::new(2.0, theme.accent),
         (Some(inside), _) if inside.faults > 0 => Stroke::new(2.0, theme.error),
-        _ => Stroke::new(1.0, tint.gamma_multiply(0.8)),
+        _ => Stroke::new(1.0, theme.rim(tint)),
     };
     painter.rect_stroke(rect, corner, stroke, StrokeKind::Inside);
     let (head, body) = rect.split_top_bottom_at_y(rect.top() + theme::HEAD);

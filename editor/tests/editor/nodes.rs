@@ -24,7 +24,7 @@ fn framed() -> Room {
             frames: [
                 (title: "Herbs", at: (0, 0), size: (340, 420)),
                 (title: "Plan", text: "stir", at: (20, 400), size: (200, 10)),
-                (title: "Manual", text: "# Steps\n\n- *wash* it\n- read [the tour](https://example.org)\n\n`fix` it", at: (480, 260), size: (260, 200)),
+                (title: "Manual", text: "# Steps\n\n- *wash* it\n- read [the tour](https://example.org)\n\n```\nfix: it\n```", at: (480, 260), size: (260, 200)),
             ],
         ))"##,
     );
@@ -186,6 +186,7 @@ fn a_note_shows_markdown_and_bars_from_afar() {
     let mut room = framed();
     assert!(room.reads("Steps") && !room.reads("# Steps"));
     assert!(room.reads("the tour") && !room.reads("https://"));
+    assert!(room.reads("fix: it") && !room.reads("```"));
     room.look(egui::pos2(250.0, 250.0), 0.35);
     assert!(!room.reads("Steps"));
 }
