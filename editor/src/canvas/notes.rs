@@ -85,7 +85,8 @@ fn blocks(text: &str) -> Vec<Block> {
             lines.push(line);
         }
     }
-    close(&mut lines, fenced && !lines.is_empty());
+    let open = fenced && !lines.is_empty();
+    close(&mut lines, open);
     blocks
 }
 
