@@ -24,21 +24,43 @@ pub enum Command {
     DeleteJoin,
     SelectAll,
     SelectLinked,
+    SelectFed,
     AddNode,
     AddLora,
     Rename,
+    Remark,
     Mute,
     Bypass,
     Collapse,
+    Compact,
     Pin,
     Colour,
     Frame,
     Note,
+    Connect,
+    MakeSubgraph,
+    EnterSubgraph,
+    LeaveSubgraph,
+    Unpack,
+    MakeOwn,
+    NameSubgraph,
+    ForgetUnused,
     Arrange,
-    Align,
+    AlignLeft,
+    AlignRight,
+    AlignTop,
+    AlignBottom,
+    AlignCentre,
+    AlignMiddle,
+    SpreadAcross,
+    SpreadDown,
     FitAll,
     FitSelection,
     ZoomOne,
+    Minimap,
+    Heat,
+    Legend,
+    Wires,
     Find,
     Run,
     RunFront,
@@ -49,6 +71,13 @@ pub enum Command {
     ClearQueue,
     StopAll,
     Palette,
+    ShowResults,
+    ShowForm,
+    ShowRuns,
+    ShowMemory,
+    ShowSteps,
+    ShowFaults,
+    ShowLog,
     Theme,
     Settings,
     Larger,
@@ -101,6 +130,7 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const SHIFT: Modifiers = Modifiers::SHIFT;
 const ALT: Modifiers = Modifiers::ALT;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+const ALT_SHIFT: Modifiers = Modifiers::ALT.plus(Modifiers::SHIFT);
 const CTRL_ALT: Modifiers = Modifiers::COMMAND.plus(Modifiers::ALT);
 
 macro_rules! commands {
@@ -137,31 +167,60 @@ commands! {
         DeleteJoin "Delete and join wires" [CTRL Delete];
         SelectAll "Select all" [CTRL A];
         SelectLinked "Select what feeds it" [NONE L];
+        SelectFed "Select what it feeds" [SHIFT L];
         Find "Find…" [CTRL F];
     }
     Node {
         AddNode "Add node…" [NONE Tab, SHIFT A];
         AddLora "Add LoRA…";
         Rename "Rename" [NONE F2];
+        Remark "Remark…" [SHIFT N];
         Mute "Mute" [NONE M, CTRL M];
         Bypass "Bypass" [CTRL B];
         Collapse "Collapse" [NONE H, ALT C];
+        Compact "Hide what is unused" [CTRL H];
         Pin "Pin" [NONE P];
         Colour "Colour…" [NONE C];
         Frame "Frame" [CTRL G];
         Note "Note" [NONE N];
+        MakeSubgraph "Make a sub-graph" [CTRL_SHIFT E];
+        EnterSubgraph "Enter the sub-graph" [CTRL_ALT E];
+        LeaveSubgraph "Leave the sub-graph";
+        Unpack "Unpack the sub-graph" [CTRL_SHIFT U];
+        MakeOwn "Give it a sub-graph of its own";
+        NameSubgraph "Rename the sub-graph…";
+        ForgetUnused "Forget unused sub-graphs";
         Arrange "Lay out" [CTRL_SHIFT L];
-        Align "Align left" [SHIFT L];
+        Connect "Connect what is chosen" [NONE F];
+        AlignLeft "Align left" [ALT A];
+        AlignRight "Align right" [ALT D];
+        AlignTop "Align top" [ALT W];
+        AlignBottom "Align bottom" [ALT S];
+        AlignCentre "Align centres, one above another" [ALT H];
+        AlignMiddle "Align centres, side by side" [ALT V];
+        SpreadAcross "Spread across" [ALT_SHIFT H];
+        SpreadDown "Spread down" [ALT_SHIFT V];
     }
     View {
         FitAll "Show all" [NONE Home];
         FitSelection "Show what is chosen" [NONE Period];
         ZoomOne "Zoom 100 %" [CTRL Num1];
+        Minimap "Minimap" [ALT M];
+        Heat "Heat: seconds, memory, off" [SHIFT H];
+        Legend "Legend" [SHIFT K];
+        Wires "Wires: curved, straight, square" [SHIFT W];
         Larger "Larger interface" [CTRL Plus, CTRL Equals];
         Smaller "Smaller interface" [CTRL Minus];
         Theme "Dark or light";
         Settings "Settings…" [CTRL Comma];
         Palette "Command palette…" [CTRL K, CTRL_SHIFT P];
+        ShowResults "Panel of results";
+        ShowForm "Panel of the form";
+        ShowRuns "Panel of runs";
+        ShowMemory "Panel of memory";
+        ShowSteps "Panel of steps";
+        ShowFaults "Panel of faults";
+        ShowLog "Panel of the log" [CTRL Backtick];
     }
     Run {
         Run "Run" [CTRL Enter];

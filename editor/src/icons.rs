@@ -49,3 +49,11 @@ pub fn star(painter: &Painter, at: Pos2, colour: Color32, filled: bool) {
     }
     painter.add(Shape::closed_line(points, Stroke::new(1.0, colour)));
 }
+
+/// A speech bubble: somebody remarks something.
+pub fn remark(painter: &Painter, at: Pos2, colour: Color32) {
+    let bubble = Rect::from_center_size(at - vec2(0.0, 1.0), vec2(11.0, 8.0));
+    painter.rect_filled(bubble, CornerRadius::same(2), colour);
+    let tip = [vec2(-3.5, 2.5), vec2(0.5, 2.5), vec2(-3.5, 6.0)].map(|by| at + by);
+    painter.add(Shape::convex_polygon(tip.to_vec(), colour, Stroke::NONE));
+}

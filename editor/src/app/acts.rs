@@ -9,17 +9,39 @@ use egui::Context;
 
 use super::browser::Purpose;
 use super::files::Over;
+use super::lay::Along;
 use super::palette::Palette;
+use super::panels::{Pane, Turn};
 use super::{App, Dialog, Tab};
-use crate::canvas::{Drop, Selection};
+use crate::canvas::{Drop, Selection, Words};
 use crate::command::Command;
 use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, Wire, copy, paste};
+use crate::habits::Habits;
 use crate::session::{Closing, Place};
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddLora, AddNode, Close, Find, Open, Palette, Rename, Save, SaveAs, Settings, Templates};
-    matches!(command, AddLora | AddNode | Close | Find | Open | Palette | Rename | Save | SaveAs | Settings | Templates)
+    use Command::{
+        AddLora, AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Remark, Rename, Save, SaveAs,
+        Settings, Templates,
+    };
+    matches!(
+        command,
+        AddLora
+            | AddNode
+            | Close
+            | Find
+            | MakeSubgraph
+            | NameSubgraph
+            | Open
+            | Palette
+            | Remark
+            | Rename
+            | Save
+            | SaveAs
+            | Settings
+            | Templates
+    )
 }
 
 impl App {
@@ -48,10 +70,11 @@ impl App {
             Command::DeleteJoin => self.delete(true),
             Command::SelectAll => {
                 let tab = self.tab_mut();
-                tab.view.selection.nodes = tab.document.sheet().nodes.keys().copied().collect();
-                tab.view.selection.frames = tab.document.sheet().frames.keys().copied().collect();
+                tab.view.selection.nodes = tab.sheet().nodes.keys().copied().collect();
+                tab.view.selection.frames = tab.sheet().frames.keys().copied().collect();
             }
-            Command::SelectLinked => self.select_linked(),
+            Command::SelectLinked => self.select_before(),
+            Command::SelectFed => self.select_behind(),
             Command::Find => self.dialog = Some(Dialog::Find { text: String::new() }),
             Command::AddLora => self.add_lora_to_chosen(),
             Command::AddNode => {
@@ -59,9 +82,11 @@ impl App {
                 self.palette = Some(Palette::nodes(at, None));
             }
             Command::Rename => self.rename(),
+            Command::Remark => self.remark(),
             Command::Mute => self.mode("mute", Mode::Muted),
             Command::Bypass => self.mode("bypass", Mode::Bypassed),
-            Command::Collapse => self.each("collapse", |id, node| Edit::Collapse(id, !node.collapsed)),
+            Command::Collapse => self.collapse(),
+            Command::Compact => self.compact(),
             Command::Pin => self.each("pin", |id, node| Edit::Pin(id, !node.pinned)),
             Command::Colour => match self.tab().view.selection.is_empty() {
                 true => self.say("choose what is to be coloured first"),
@@ -69,14 +94,43 @@ impl App {
             },
             Command::Frame => self.frame(),
             Command::Note => self.note(),
+            Command::MakeSubgraph => self.make_subgraph(),
+            Command::EnterSubgraph => self.enter_chosen(),
+            Command::LeaveSubgraph => {
+                if !self.leave_level() {
+                    self.say("this is the graph itself");
+                }
+            }
+            Command::Unpack => self.unpack(),
+            Command::MakeOwn => self.make_own(),
+            Command::NameSubgraph => self.name_subgraph(),
+            Command::ForgetUnused => self.forget_unused(),
             Command::Arrange => self.arrange(),
-            Command::Align => self.align(),
+            Command::Connect => self.connect(),
+            Command::AlignLeft
+            | Command::AlignRight
+            | Command::AlignTop
+            | Command::AlignBottom
+            | Command::AlignCentre
+            | Command::AlignMiddle => self.align(command),
+            Command::SpreadAcross => self.spread(Along::Across),
+            Command::SpreadDown => self.spread(Along::Down),
             Command::FitAll => self.fit(false),
             Command::FitSelection => self.fit(true),
             Command::ZoomOne => {
                 let camera = &mut self.tab_mut().view.camera;
                 camera.fly(camera.centre, 1.0);
             }
+            Command::Heat => {
+                let heat = &mut self.tab_mut().view.heat;
+                *heat = heat.next();
+            }
+            Command::Minimap => self.habit(|habits| habits.minimap = !habits.minimap),
+            Command::Wires => {
+                self.habit(|habits| habits.wires = habits.wires.next());
+                self.say(format!("wires run {}", self.keeping.settings.habits.wires.words()));
+            }
+            Command::Legend => self.habit(|habits| habits.legend = !habits.legend),
             Command::Run => self.run(Wish::default(), Place::Back),
             Command::RunFront => self.run(Wish::default(), Place::Front),
             Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }, Place::Back),
@@ -89,6 +143,13 @@ impl App {
             Command::ClearQueue => self.clear_queue(),
             Command::StopAll => self.stop_all(),
             Command::Palette => self.palette = Some(Palette::commands()),
+            Command::ShowResults => self.tiles.ask(Pane::Results, Turn::Toggle),
+            Command::ShowForm => self.tiles.ask(Pane::Form, Turn::Toggle),
+            Command::ShowRuns => self.tiles.ask(Pane::Runs, Turn::Toggle),
+            Command::ShowMemory => self.tiles.ask(Pane::Memory, Turn::Toggle),
+            Command::ShowSteps => self.tiles.ask(Pane::Steps, Turn::Toggle),
+            Command::ShowFaults => self.tiles.ask(Pane::Faults, Turn::Toggle),
+            Command::ShowLog => self.tiles.ask(Pane::Log, Turn::Toggle),
             Command::Theme => self.change_look(ctx),
             Command::Settings => self.page = Some(super::panels::settings::Page::default()),
             Command::Larger => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(2.5)),
@@ -97,51 +158,80 @@ impl App {
         ctx.request_repaint();
     }
 
-    /// Asks what to call what is chosen.
+    fn habit(&mut self, change: impl FnOnce(&mut Habits)) {
+        change(&mut self.keeping.settings.habits);
+    }
+
+    /// Lets what is chosen be called something else, where it stands.
     fn rename(&mut self) {
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
+        let note = |id: &FrameId| sheet.frames.get(id).is_some_and(|frame| !frame.text.is_empty());
+        let words = match (view.selection.nodes.iter().min(), view.selection.frames.iter().min()) {
+            (Some(node), _) => Words::Title(*node),
+            (None, Some(frame)) if note(frame) => Words::Note(*frame),
+            (None, Some(frame)) => Words::Head(*frame),
+            (None, None) => return self.say("choose what is to be renamed first"),
+        };
+        self.write(words);
+    }
+
+    /// Lets something be remarked about the node that is chosen.
+    fn remark(&mut self) {
+        match self.tab().view.selection.nodes.iter().min() {
+            Some(node) => self.write(Words::Remark(*node)),
+            None => self.say("choose the node to be remarked about first"),
+        }
+    }
+
+    fn write(&mut self, words: Words) {
+        let Self { tabs, active, backend, .. } = self;
+        tabs[*active].with_view(&**backend, |view, state| state.write(view, words));
+    }
+
+    /// Shows heads only of what is chosen; or all of it, if that is so already.
+    fn collapse(&mut self) {
+        let (sheet, chosen) = (self.tab().sheet(), &self.tab().view.selection);
+        let nodes = || sheet.nodes.iter().filter(|(id, _)| chosen.nodes.contains(id));
+        let frames = || sheet.frames.iter().filter(|(id, _)| chosen.frames.contains(id));
+        let open = nodes().any(|(_, node)| !node.collapsed) || frames().any(|(_, frame)| !frame.collapsed);
+        let mut edits: Vec<_> = nodes().map(|(id, _)| Edit::Collapse(*id, open)).collect();
+        edits.extend(frames().map(|(id, frame)| Edit::Frame(*id, Frame { collapsed: open, ..frame.clone() })));
+        self.step(if open { "collapse" } else { "open" }, edits);
+    }
+
+    /// Hides what is unused of the nodes that are chosen; or shows it, if that is so already.
+    fn compact(&mut self) {
         let Tab { view, document, .. } = self.tab();
-        let sheet = document.sheet();
-        let node = view.selection.nodes.iter().min().and_then(|id| Some((*id, sheet.nodes.get(id)?)));
-        match (node, view.selection.frames.iter().min()) {
-            (Some((node, entry)), _) => self.dialog = Some(Dialog::Rename { node, title: entry.label().to_owned() }),
-            (None, Some(frame)) => self.write(*frame),
-            (None, None) => self.say("choose what is to be renamed first"),
-        }
+        let mut nodes = document.sheet().nodes.iter().filter(|(id, _)| view.selection.nodes.contains(id));
+        let hide = nodes.any(|(_, node)| !node.compact);
+        let name = if hide { "hide what is unused" } else { "show what is unused" };
+        self.each(name, |id, _| Edit::Compact(id, hide));
     }
 
-    /// Asks what to write in a frame or note.
-    pub(super) fn write(&mut self, id: FrameId) {
-        let frame = self.tab().document.sheet().frames.get(&id);
-        self.dialog =
-            frame.map(|frame| Dialog::Write { frame: id, title: frame.title.clone(), text: frame.text.clone() });
-    }
-
-    /// Writes in a frame or note.
-    pub(super) fn written(&mut self, id: FrameId, title: String, text: String) {
-        if let Some(frame) = self.tab().document.sheet().frames.get(&id).cloned() {
-            let name = if text.is_empty() { "rename a frame" } else { "write a note" };
-            self.step(name, vec![Edit::Frame(id, Frame { title, text, ..frame })]);
-        }
-    }
-
-    /// Draws a wire, or says why it cannot be.
-    pub(super) fn draw(&mut self, drop: Drop, from: Option<(NodeId, String)>) {
+    /// Draws wires, or says why they cannot be.
+    pub(super) fn draw(&mut self, drops: Vec<Drop>, from: Option<(NodeId, String)>) {
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
-        // It may have been let go before anyone could ask.
-        let words = match tab.refusal.take().filter(|(of, _)| *of == drop) {
+        // They may have been let go before anyone could ask.
+        let words = match tab.refusal.take().filter(|(of, _)| *of == drops) {
             Some((_, words)) => words,
-            None => tab.refuse(&mut **backend, &drop),
+            None => tab.refuse(&mut **backend, &drops),
         };
         if let Some(words) = words {
             self.say(words);
             return;
         }
-        let name = if from.is_some() { "move a wire" } else { "draw a wire" };
+        let name = match (&from, drops.len()) {
+            (Some(_), _) => "move a wire".to_owned(),
+            (None, 1) => "draw a wire".to_owned(),
+            (None, count) => format!("move {count} wires"),
+        };
         let mut edits: Vec<_> = from.map(|(node, input)| Edit::Disconnect(node, input)).into_iter().collect();
-        let Drop { from, output, to, input } = drop;
-        edits.push(Edit::Connect(to, input, Wire { node: from, output, bends: Vec::new() }));
-        self.step(name, edits);
+        for Drop { from, output, to, input } in drops {
+            edits.push(Edit::Connect(to, input, Wire { node: from, output, bends: Vec::new() }));
+        }
+        self.step(&name, edits);
     }
 
     /// Where the hand is, or else the middle of the view.
@@ -160,9 +250,9 @@ impl App {
 
     /// What is chosen, as text.
     fn chosen_text(&self) -> Option<String> {
-        let Tab { view, document, .. } = self.tab();
-        let chosen = &view.selection;
-        (!chosen.is_empty()).then(|| copy(document.sheet(), &chosen.nodes, &chosen.frames))
+        let tab = self.tab();
+        let chosen = &tab.view.selection;
+        (!chosen.is_empty()).then(|| copy(tab.document.sheet(), tab.level(), &chosen.nodes, &chosen.frames))
     }
 
     /// Copies, cuts and pastes.
@@ -189,12 +279,17 @@ impl App {
     pub(super) fn paste_text(&mut self, text: &str, corner: Option<Point>, outside: Outside, by: Point) {
         let tab = self.tab_mut();
         let sheet = std::sync::Arc::clone(tab.document.sheet());
-        let pasted = paste(&sheet, text, corner, outside, || tab.document.number());
+        let level = tab.level().map(str::to_owned);
+        let pasted = paste(&sheet, level.as_deref(), text, corner, outside, || tab.document.number());
         let Ok(Pasted { mut edits, nodes, frames }) = pasted else {
             self.say("what is on the clipboard is no part of a workflow");
             return;
         };
         for edit in &mut edits {
+            let edit = match edit {
+                Edit::Within(_, inner) => &mut **inner,
+                other => other,
+            };
             match edit {
                 Edit::Add(_, node) => node.at = node.at.moved(by),
                 Edit::Frame(_, frame) => frame.at = frame.at.moved(by),
@@ -217,7 +312,7 @@ impl App {
 
     fn delete(&mut self, joined: bool) {
         let tab = self.tab();
-        let sheet = tab.document.sheet();
+        let sheet = tab.sheet();
         let chosen = &tab.view.selection;
         let mut edits = Vec::new();
         if joined {
@@ -235,8 +330,8 @@ impl App {
 
     /// The wire that leads around nodes that go: from what fed them, if that is of the kind that is wanted.
     fn around(&self, from: NodeId, gone: &HashSet<NodeId>, to: NodeId, input: &str) -> Option<Edit> {
-        let sheet = self.tab().document.sheet();
-        let spec = |id: NodeId| Some(self.backend.registry().get(&sheet.nodes.get(&id)?.kind)?.spec());
+        let sheet = self.tab().sheet();
+        let spec = |id: NodeId| Some(self.tab().registry(&*self.backend).get(&sheet.nodes.get(&id)?.kind)?.spec());
         let wanted = spec(to)?.input(input)?.1.kind;
         let mut node = from;
         loop {
@@ -254,20 +349,10 @@ impl App {
         }
     }
 
-    fn select_linked(&mut self) {
-        let tab = self.tab_mut();
-        let sheet = tab.document.sheet();
-        let mut open: Vec<_> = tab.view.selection.nodes.iter().copied().collect();
-        while let Some(id) = open.pop() {
-            let before = sheet.nodes.get(&id).into_iter().flat_map(|node| node.wires().map(|(_, wire)| wire.node));
-            open.extend(before.filter(|id| tab.view.selection.nodes.insert(*id)));
-        }
-    }
-
     /// Makes an edit of every chosen node.
     fn each(&mut self, name: &str, edit: impl Fn(NodeId, &Node) -> Edit) {
         let tab = self.tab();
-        let nodes = tab.document.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
+        let nodes = tab.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
         let edits = nodes.map(|(id, node)| edit(*id, node)).collect();
         self.step(name, edits);
     }
@@ -275,8 +360,8 @@ impl App {
     /// Gives all that is chosen a colour, or takes it away.
     pub(super) fn colour(&mut self, name: Option<&str>) {
         let colour = name.map(str::to_owned);
-        let Tab { document, view, .. } = self.tab();
-        let sheet = document.sheet();
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
         let nodes = view.selection.nodes.iter().map(|id| Edit::Colour(*id, colour.clone()));
         let frames = view.selection.frames.iter().filter_map(|id| Some((*id, sheet.frames.get(id)?.clone())));
         let frames = frames.map(|(id, frame)| Edit::Frame(id, Frame { colour: colour.clone(), ..frame }));
@@ -284,8 +369,19 @@ impl App {
         self.step("colour", edits);
     }
 
+    /// Gives nodes another part to take, or their usual one back. If frames are chosen it is all that is inside, alike.
     fn mode(&mut self, name: &str, mode: Mode) {
-        self.each(name, |id, node| Edit::Mode(id, if node.mode == mode { Mode::Active } else { mode }));
+        let Tab { view, document, .. } = self.tab();
+        let sheet = document.sheet();
+        let frames = view.selection.frames.iter().filter_map(|id| sheet.frames.get(id));
+        let inside: HashSet<_> = frames.flat_map(|frame| sheet.inside(frame)).collect();
+        if inside.is_empty() {
+            return self.each(name, |id, node| Edit::Mode(id, if node.mode == mode { Mode::Active } else { mode }));
+        }
+        let all: HashSet<_> = inside.union(&view.selection.nodes).copied().collect();
+        let there = all.iter().all(|id| sheet.nodes.get(id).is_some_and(|node| node.mode == mode));
+        let edits = all.into_iter().map(|id| Edit::Mode(id, if there { Mode::Active } else { mode })).collect();
+        self.step(name, edits);
     }
 
     fn frame(&mut self) {
@@ -316,6 +412,7 @@ impl App {
             at: Point::new(at.x as i32, at.y as i32),
             size: (240, 120),
             colour: Some("amber".to_owned()),
+            ..Frame::default()
         };
         let id = FrameId(self.tab_mut().document.number());
         if self.step("add a note", vec![Edit::Frame(id, frame)]) {
@@ -323,23 +420,7 @@ impl App {
         }
     }
 
-    fn arrange(&mut self) {
-        let Self { tabs, active, backend, .. } = self;
-        let places = tabs[*active].places(&**backend);
-        self.step("lay out", places.into_iter().map(|(id, at)| Edit::Move(id, at)).collect());
-        self.fit(false);
-    }
-
-    fn align(&mut self) {
-        let tab = self.tab();
-        let nodes = tab.document.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
-        let left = nodes.map(|(_, node)| node.at.x).min();
-        if let Some(x) = left {
-            self.each("align", |id, node| Edit::Move(id, Point { x, ..node.at }));
-        }
-    }
-
-    fn fit(&mut self, chosen: bool) {
+    pub(super) fn fit(&mut self, chosen: bool) {
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
         let what = tab.view.selection.clone();

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use darkroom_core::fault::FaultKind;
-use darkroom_core::graph::check::RANDOM;
-use darkroom_core::graph::{Field, Graph};
+use darkroom_core::graph::Graph;
+use darkroom_core::graph::check::{RANDOM, each_seed};
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::Wish;
 use darkroom_core::registry::Registry;
@@ -56,31 +56,22 @@ fn seeded(graph: &Arc<Graph>, registry: &Registry, (seeds, number): (Seeds, u32)
     if seeds == Seeds::Count && number == 0 {
         return Arc::clone(graph);
     }
-    let mut graph = Graph::clone(graph);
-    for (name, entry) in &mut graph.nodes {
-        let Some(known) = registry.get(&entry.kind) else { continue };
-        for input in &known.spec().inputs {
-            let Some(param) = input.param.as_ref().filter(|param| param.seed) else { continue };
-            if counts.contains(&(name.clone(), input.name.to_owned())) {
-                continue;
-            }
-            let stands = match entry.fields.get(input.name) {
-                Some(Field::Link(_)) => continue,
-                Some(Field::Literal(literal)) => Some(literal),
-                None => param.default.as_ref(),
-            };
-            let seed = match (seeds, stands) {
-                (Seeds::Draw, _) => Literal::from(RANDOM),
-                // Seeds are 64 bits wide, and begin anew behind the last one.
-                (Seeds::Count, Some(Literal::Integer(seed))) => {
-                    Literal::Integer((seed + i128::from(number)) & i128::from(u64::MAX))
-                }
-                (Seeds::Count, _) => continue,
-            };
-            entry.fields.insert(input.name.to_owned(), Field::Literal(seed));
+    let mut other = Graph::clone(graph);
+    each_seed(&mut other, registry, |written, default| match (seeds, written.or(default)) {
+        (Seeds::Draw, _) => Some(Literal::from(RANDOM)),
+        // Seeds are 64 bits wide, and begin anew behind the last one.
+        (Seeds::Count, Some(Literal::Integer(seed))) => {
+            Some(Literal::Integer((seed + i128::from(number)) & i128::from(u64::MAX)))
+        }
+        (Seeds::Count, _) => None,
+    });
+    for (node, input) in counts {
+        let stood = graph.nodes.get(node).and_then(|entry| entry.fields.get(input));
+        if let (Some(stood), Some(entry)) = (stood, other.nodes.get_mut(node)) {
+            entry.fields.insert(input.clone(), stood.clone());
         }
     }
-    Arc::new(graph)
+    Arc::new(other)
 }
 
 impl App {

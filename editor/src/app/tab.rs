@@ -1,6 +1,6 @@
 //! A document in the window: what is seen of it, what is known of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use darkroom_core::fault::{Faults, Located};
@@ -9,9 +9,11 @@ use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use egui::Id;
 
+use super::levels::Levels;
 use super::running::{Line, Made, Run};
 use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
+use crate::habits::Habits;
 use crate::session::{Ask, Backend, DocumentId, Fate, Outlook, PastRuns, Sight};
 use crate::status::{NodeStatus, State, Status};
 
@@ -23,6 +25,8 @@ pub struct Tab {
     pub document: Document,
     /// What is seen of it.
     pub view: ViewState,
+    /// The sub-graphs that are entered, and what is known inside.
+    pub levels: Levels,
     /// What is known of it.
     pub status: Status,
     /// What would happen, when that was last asked.
@@ -43,8 +47,10 @@ pub struct Tab {
     pub recovered: bool,
     /// What was seen of its file last time.
     pub sight: Option<Sight>,
-    /// Whether the wire that was last held may be drawn.
-    pub(super) refusal: Option<(Drop, Option<String>)>,
+    /// How its canvas behaves.
+    pub(super) habits: Habits,
+    /// Whether the wires that were last held may be drawn.
+    pub(super) refusal: Option<(Vec<Drop>, Option<String>)>,
     /// The graph that was run last because something changed; none unless it is run whenever something changes.
     pub(super) live: Option<Arc<Graph>>,
     /// The graph as it is, with its revision: runs of one revision share it.
@@ -64,6 +70,7 @@ impl Tab {
             id,
             document,
             view: ViewState::default(),
+            levels: Levels::default(),
             status: Status::default(),
             outlook: None,
             faults: Vec::new(),
@@ -75,6 +82,7 @@ impl Tab {
             log: Vec::new(),
             recovered: false,
             sight: None,
+            habits: Habits::default(),
             refusal: None,
             live: None,
             graph: None,
@@ -99,41 +107,58 @@ impl Tab {
 
     /// Gives a sheet that nobody has laid out its places, and shows all of it.
     pub fn lay_out(&mut self, backend: &dyn Backend) {
-        if self.laid || self.view.view.is_none() {
+        if self.view.view.is_none() {
+            return;
+        }
+        self.arrive(backend);
+        if self.laid {
             return;
         }
         self.laid = true;
         if !self.document.sheet().laid_out {
-            let places = self.places(backend);
-            self.document.place(places);
+            let places = self.places(backend, None);
+            self.document.place(None, places);
         }
         match self.sight.take() {
             Some(Sight { centre: (x, y), zoom }) => self.view.camera.fly(egui::pos2(x, y), zoom),
-            None => self.with_view(backend, |view, state| state.fit(view, None)),
+            None => self.with_view(backend, |view, state| state.fit_first(view)),
         }
         self.view.camera.land();
     }
 
-    /// Finds places for all nodes.
-    pub fn places(&mut self, backend: &dyn Backend) -> Vec<(NodeId, Point)> {
-        let sheet = Arc::clone(self.document.sheet());
-        let ids: Vec<_> = sheet.nodes.keys().copied().collect();
+    /// Finds places for nodes of the level in front along their wires: for some, which begin where they are, or for all.
+    pub fn places(&mut self, backend: &dyn Backend, chosen: Option<&HashSet<NodeId>>) -> Vec<(NodeId, Point)> {
+        let whole = Arc::clone(self.document.sheet());
+        let level = self.level().map(str::to_owned);
+        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
+        let wanted = |id: &&NodeId| chosen.is_none_or(|chosen| chosen.contains(id));
+        let ids: Vec<_> = sheet.nodes.keys().filter(wanted).copied().collect();
         let sizes: HashMap<_, _> =
             self.with_view(backend, |view, state| ids.iter().map(|id| (*id, state.size(view, *id))).collect());
-        arrange(&sheet, &ids, Point::default(), |id| (sizes[&id].x as u32, sizes[&id].y as u32))
+        let least = |of: fn(Point) -> i32| ids.iter().map(|id| of(sheet.nodes[id].at)).min().unwrap_or_default();
+        let origin = match chosen {
+            Some(_) => Point::new(least(|at| at.x), least(|at| at.y)),
+            None => Point::default(),
+        };
+        arrange(sheet, &ids, origin, |id| (sizes[&id].x as u32, sizes[&id].y as u32))
     }
 
     /// Does something with what is seen.
     pub fn with_view<R>(&mut self, backend: &dyn Backend, act: impl FnOnce(&View<'_>, &mut ViewState) -> R) -> R {
+        let mut state = std::mem::take(&mut self.view);
         let view = View {
             id: self.canvas_id(),
-            sheet: self.document.sheet(),
-            registry: backend.registry(),
-            status: &self.status,
+            sheet: self.sheet(),
+            whole: self.document.sheet(),
+            registry: self.registry(backend),
+            status: &self.shown(),
             refuse: &|_| None,
-            habits: crate::habits::Habits::default(),
+            habits: self.habits,
+            hears: false,
         };
-        act(&view, &mut self.view)
+        let done = act(&view, &mut state);
+        self.view = state;
+        done
     }
 
     /// Returns the graph as it is now.
@@ -182,23 +207,36 @@ impl Tab {
     /// Returns the wish to have what is chosen.
     pub fn wish_to(&self) -> Option<Wish> {
         let id = self.view.selection.nodes.iter().min()?;
-        let node = self.document.sheet().nodes.get(id)?;
-        Some(Wish { goal: Goal::Node(node.name.clone()), fresh: false })
+        let node = self.sheet().nodes.get(id)?;
+        Some(Wish { goal: Goal::Node(format!("{}{}", self.way(), node.name)), fresh: false })
     }
 
-    /// Says why a wire may not be drawn: what would be wrong with the graph then, and is not now.
-    pub fn refuse(&self, backend: &mut dyn Backend, drop: &Drop) -> Option<String> {
+    /// Says why wires may not be drawn: what would be wrong with the graph then, and is not now.
+    pub fn refuse(&self, backend: &mut dyn Backend, drops: &[Drop]) -> Option<String> {
         let mut sheet = (**self.document.sheet()).clone();
-        let wire = Wire { node: drop.from, output: drop.output.clone(), bends: Vec::new() };
-        if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire)) {
-            return Some(refused.0);
+        let level = self.level();
+        for drop in drops {
+            let wire = Wire { node: drop.from, output: drop.output.clone(), bends: Vec::new() };
+            if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire).at(level)) {
+                return Some(refused.0);
+            }
         }
-        let name = sheet.nodes.get(&drop.to)?.name.clone();
+        let front = sheet.level(level)?;
+        let ends: Vec<_> =
+            drops.iter().filter_map(|drop| Some((&front.nodes.get(&drop.to)?.name, &drop.input))).collect();
         let ask = self.ask(Arc::new(sheet.graph()), Wish::default());
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
-            let at_input = located.place.input.as_deref().is_none_or(|input| input == drop.input);
-            at_input && located.place.node.as_ref().is_some_and(|(node, _)| *node == name)
+            let within = located.place.within.as_ref();
+            let node = match level {
+                Some(_) => within.and_then(|within| within.node.as_ref()),
+                None => located.place.node.as_ref().map(|(node, _)| node),
+            };
+            let Some(node) = node.filter(|_| within.map(|within| within.definition.as_str()) == level) else {
+                return false;
+            };
+            let at = located.place.input.as_deref();
+            ends.iter().any(|(name, input)| *name == node && at.is_none_or(|at| at == *input))
         };
         let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask_now()));
         let known = known.and_then(Result::err).unwrap_or_default();
@@ -210,8 +248,10 @@ impl Tab {
     }
 
     pub(super) fn node(&mut self, name: &str) -> Option<&mut NodeStatus> {
-        let id = self.document.sheet().named(name)?;
-        Some(self.status.nodes.entry(id).or_default())
+        match self.document.sheet().named(name) {
+            Some(id) => Some(self.status.nodes.entry(id).or_default()),
+            None => self.node_inside(name),
+        }
     }
 
     /// Takes in what would happen.
@@ -222,6 +262,7 @@ impl Tab {
         for status in self.status.nodes.values_mut() {
             status.faults.clear();
         }
+        self.forget_inside();
         self.faults.clear();
         self.answered = Some(revision);
         match outlook {
@@ -243,6 +284,7 @@ impl Tab {
             }
         }
         self.show_failures();
+        self.gather();
     }
 
     /// Returns what a fault says is not here, if it can be fetched.

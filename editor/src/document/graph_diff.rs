@@ -28,20 +28,21 @@ pub enum Change {
     },
     /// It takes part in another way.
     Mode(String, Mode, Mode),
+    /// A sub-graph offers other inputs or outputs.
+    Face(String),
 }
 
 /// Lists what must be done to the first graph to get the second. A node that has another type, or another version of
-/// it, is another node.
+/// it, is another node. Those of a sub-graph are called `graph/node`.
 pub fn diff(before: &Graph, after: &Graph) -> Vec<Change> {
     let mut changes = Vec::new();
     let same = |a: &NodeEntry, b: &NodeEntry| a.kind == b.kind && a.version == b.version;
-    let stays =
-        |name: &String, entry: &NodeEntry, other: &Graph| other.nodes.get(name).is_some_and(|other| same(entry, other));
-    let gone = before.nodes.iter().filter(|(name, entry)| !stays(name, entry, after));
+    let (old, new) = (nodes(before), nodes(after));
+    let gone = old.iter().filter(|(name, entry)| !new.get(*name).is_some_and(|other| same(entry, other)));
     changes.extend(gone.map(|(name, _)| Change::Removed(name.clone())));
-    for (name, entry) in &after.nodes {
-        match before.nodes.get(name).filter(|old| same(old, entry)) {
-            None => changes.push(Change::Added(name.clone(), entry.clone())),
+    for (name, entry) in &new {
+        match old.get(name).filter(|old| same(old, entry)) {
+            None => changes.push(Change::Added(name.clone(), NodeEntry::clone(entry))),
             Some(old) => {
                 if old.mode != entry.mode {
                     changes.push(Change::Mode(name.clone(), old.mode, entry.mode));
@@ -50,7 +51,21 @@ pub fn diff(before: &Graph, after: &Graph) -> Vec<Change> {
             }
         }
     }
+    let face = |graph: &Graph, name: &String| {
+        graph.subgraphs.get(name).map(|subgraph| (subgraph.inputs.clone(), subgraph.outputs.clone()))
+    };
+    let turned =
+        after.subgraphs.keys().filter(|name| face(before, name).is_some_and(|old| Some(old) != face(after, name)));
+    changes.extend(turned.map(|name| Change::Face(name.clone())));
     changes
+}
+
+/// All nodes by their names, those of definitions behind the others.
+fn nodes(graph: &Graph) -> IndexMap<String, &NodeEntry> {
+    let inside = graph.subgraphs.iter().flat_map(|(definition, subgraph)| {
+        subgraph.nodes.iter().map(move |(name, entry)| (format!("{definition}/{name}"), entry))
+    });
+    graph.nodes.iter().map(|(name, entry)| (name.clone(), entry)).chain(inside).collect()
 }
 
 fn inputs(node: &str, old: &IndexMap<String, Field>, new: &IndexMap<String, Field>, changes: &mut Vec<Change>) {
@@ -73,6 +88,7 @@ impl fmt::Display for Change {
             Self::Input { node, input, from, to } => {
                 write!(f, "{node}.{input} {} → {}", words(from.as_ref()), words(to.as_ref()))
             }
+            Self::Face(name) => write!(f, "{name} has other inputs or outputs"),
             Self::Mode(name, from, to) => write!(f, "{name} {} → {}", mode(*from), mode(*to)),
         }
     }
@@ -116,6 +132,7 @@ mod tests {
                 Change::Added(name, entry) => drop(graph.nodes.insert(name.clone(), entry.clone())),
                 Change::Removed(name) => drop(graph.nodes.shift_remove(name)),
                 Change::Mode(name, _, to) => graph.nodes[name].mode = *to,
+                Change::Face(name) => panic!("there is no {name}"),
                 Change::Input { node, input, to: Some(to), .. } => {
                     graph.nodes[node].fields.insert(input.clone(), to.clone());
                 }
@@ -186,5 +203,19 @@ mod tests {
         );
         let words: Vec<_> = diff(&before, &after).iter().map(ToString::to_string).collect();
         assert_eq!(words, ["− c", "a.steps 20 → 30", "a.from from b → from d.x", "b active → muted", "+ d (m)"]);
+    }
+
+    #[test]
+    fn what_changes_inside_of_a_sub_graph_is_told() {
+        let graph = |seed: u32, outputs: &str| {
+            let text = format!(
+                r#"(darkroom: 1, nodes: {{"a": (type: "graph:twice")}}, subgraphs: {{"twice": (
+                    nodes: {{"grow": (type: "grow", seed: {seed})}}, outputs: {{{outputs}}})}})"#
+            );
+            darkroom_core::graph::read(&text).expect("a workflow").graph
+        };
+        let changes = diff(&graph(1, r#""leaf": (from: "grow")"#), &graph(2, r#""other": (from: "grow")"#));
+        let words: Vec<_> = changes.iter().map(ToString::to_string).collect();
+        assert_eq!(words, ["twice/grow.seed 1 → 2", "twice has other inputs or outputs"]);
     }
 }

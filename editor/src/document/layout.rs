@@ -27,6 +27,8 @@ struct Look {
     at: (i32, i32),
     width: Option<u32>,
     collapsed: bool,
+    compact: bool,
+    picture: Option<u32>,
     pinned: bool,
     colour: Option<String>,
     counts: IndexMap<String, Count>,
@@ -39,6 +41,7 @@ struct Box {
     text: String,
     at: (i32, i32),
     size: (u32, u32),
+    collapsed: bool,
     colour: Option<String>,
 }
 
@@ -62,6 +65,8 @@ impl Layout {
             at: pair(node.at),
             width: node.width,
             collapsed: node.collapsed,
+            compact: node.compact,
+            picture: node.picture,
             pinned: node.pinned,
             colour: node.colour.clone(),
             counts: node.counts.clone(),
@@ -76,6 +81,7 @@ impl Layout {
             text: frame.text.clone(),
             at: pair(frame.at),
             size: frame.size,
+            collapsed: frame.collapsed,
             colour: frame.colour.clone(),
         };
         Self { nodes, bends: bends.collect(), frames: sheet.frames.values().map(frame).collect() }
@@ -86,9 +92,9 @@ impl Layout {
         let point = |(x, y)| Point { x, y };
         for (name, look) in self.nodes {
             if let Some(node) = names.get(name.as_str()).and_then(|id| nodes.get_mut(id)) {
-                let Look { at, width, collapsed, pinned, colour, counts } = look;
+                let Look { at, width, collapsed, compact, picture, pinned, colour, counts } = look;
                 (node.at, node.width, node.collapsed, node.pinned) = (point(at), width, collapsed, pinned);
-                (node.colour, node.counts) = (colour, counts);
+                (node.compact, node.picture, node.colour, node.counts) = (compact, picture, colour, counts);
             }
         }
         for (end, bends) in self.bends {
@@ -98,20 +104,24 @@ impl Layout {
                 wire.bends = bends.into_iter().map(point).collect();
             }
         }
-        let frame = |Box { title, text, at, size, colour }| Frame { title, text, at: point(at), size, colour };
+        let frame = |each: Box| {
+            let Box { title, text, at, size, collapsed, colour } = each;
+            Frame { title, text, at: point(at), size, collapsed, colour }
+        };
         self.frames.into_iter().map(frame).collect()
     }
 
-    /// Writes the section: one line for each node, wire and frame, so that a change shows as a line in a diff.
-    pub fn write(&self) -> String {
+    /// Writes the section, which stands so far from the left: one line for each node, wire and frame, so that a change shows
+    /// as a line in a diff.
+    pub fn write(&self, indent: &str) -> String {
         let mut text = String::from("(\n");
         let mut part = |name: &str, open: char, lines: Vec<String>, close: char| {
             if !lines.is_empty() {
                 let lines: String = lines.iter().fold(String::new(), |mut all, line| {
-                    writeln!(all, "            {line},").expect("a text takes whatever is written");
+                    writeln!(all, "{indent}        {line},").expect("a text takes whatever is written");
                     all
                 });
-                write!(text, "        {name}: {open}\n{lines}        {close},\n")
+                write!(text, "{indent}    {name}: {open}\n{lines}{indent}    {close},\n")
                     .expect("a text takes whatever is written");
             }
         };
@@ -120,13 +130,14 @@ impl Layout {
             let at = Some(format!("at: {:?}", look.at));
             let width = look.width.map(|width| format!("width: {width}"));
             let collapsed = look.collapsed.then(|| "collapsed: true".to_owned());
+            let compact = look.compact.then(|| "compact: true".to_owned());
+            let picture = look.picture.map(|height| format!("picture: {height}"));
             let pinned = look.pinned.then(|| "pinned: true".to_owned());
             let count = |(input, count): (&String, &Count)| format!("{}: {}", quote(input), count.word());
             let counts = (!look.counts.is_empty())
                 .then(|| format!("counts: {{{}}}", look.counts.iter().map(count).collect::<Vec<_>>().join(", ")));
-            let all = [at, width, collapsed, pinned, colour(&look.colour), counts];
-            let parts: Vec<_> = all.into_iter().flatten().collect();
-            format!("{}: ({})", quote(name), parts.join(", "))
+            let parts = [at, width, collapsed, compact, picture, pinned, colour(&look.colour), counts];
+            format!("{}: ({})", quote(name), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
         });
         part("nodes", '{', nodes.collect(), '}');
         part("bends", '{', self.bends.iter().map(|(end, bends)| format!("{}: {bends:?}", quote(end))).collect(), '}');
@@ -134,10 +145,12 @@ impl Layout {
             let title = Some(format!("title: {}", quote(&frame.title)));
             let inside = (!frame.text.is_empty()).then(|| format!("text: {}", quote(&frame.text)));
             let place = Some(format!("at: {:?}, size: {:?}", frame.at, frame.size));
-            let parts: Vec<_> = [title, inside, place, colour(&frame.colour)].into_iter().flatten().collect();
+            let collapsed = frame.collapsed.then(|| "collapsed: true".to_owned());
+            let parts: Vec<_> =
+                [title, inside, place, collapsed, colour(&frame.colour)].into_iter().flatten().collect();
             format!("({})", parts.join(", "))
         });
         part("frames", '[', frames.collect(), ']');
-        text + "    )"
+        text + indent + ")"
     }
 }

@@ -168,6 +168,7 @@ impl Shown<'_> {
     fn finish(&self, ui: &Ui, response: &Response, rect: Rect, theme: &Theme) {
         let name = self.input.name.replace('_', " ");
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+        ui.data_mut(|data| data.insert_temp(self.id.with("widget"), response.id));
         if let Some(words) = self.wrong {
             ui.ctx().accesskit_node_builder(response.id, |node| {
                 node.set_invalid(egui::accesskit::Invalid::True);
@@ -233,4 +234,9 @@ pub fn manual(ui: &mut Ui, input: &Input) {
         None if !input.required => ui.weak("may be left out"),
         None => ui.weak("must be given"),
     };
+}
+
+/// Returns the widget of a field that was drawn, by the field's lasting name.
+pub fn widget_of(ctx: &egui::Context, field: Id) -> Option<Id> {
+    ctx.data(|data| data.get_temp(field.with("widget")))
 }

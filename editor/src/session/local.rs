@@ -410,5 +410,6 @@ impl Backend for Local {
 /// Tells whether a seed is left to chance. Only then a graph must be copied to draw it.
 fn leaves_to_chance(graph: &Graph) -> bool {
     let by_chance = |field: &Field| matches!(field, Field::Literal(Literal::Text(word)) if word == RANDOM);
-    graph.nodes.values().any(|node| node.fields.values().any(by_chance))
+    let inside = graph.subgraphs.values().flat_map(|subgraph| subgraph.nodes.values());
+    graph.nodes.values().chain(inside).any(|node| node.fields.values().any(by_chance))
 }

@@ -139,7 +139,7 @@ fn a_picture_is_deleted_only_once_that_is_confirmed_and_lies_in_the_bin_then() {
 #[test]
 fn a_picture_is_copied_as_it_is() {
     let mut room = chosen("fox.png");
-    room.click_on("Copy");
+    room.tap("Copy");
     let size = std::cell::Cell::new(None);
     until(&mut room, "it is on the clipboard", |room| {
         let copied = room.commands().into_iter().find_map(|command| match command {

@@ -36,15 +36,7 @@ fn the_log_is_filtered_by_weight_and_by_words() {
 #[test]
 fn a_report_tells_program_machine_workflow_and_all_lines() {
     let mut room = told();
-    let at = room.spot("Copy report").center();
-    room.move_to(at);
-    room.press();
-    room.frame([egui::Event::PointerButton {
-        pos: at,
-        button: egui::PointerButton::Primary,
-        pressed: false,
-        modifiers: egui::Modifiers::NONE,
-    }]);
+    room.tap("Copy report");
     let copied = room.commands().into_iter().find_map(|command| match command {
         OutputCommand::CopyText(text) => Some(text),
         _ => None,
@@ -59,6 +51,15 @@ fn a_report_tells_program_machine_workflow_and_all_lines() {
     ] {
         assert!(report.contains(words), "{words} is not in\n{report}");
     }
+}
+
+#[test]
+fn a_key_opens_the_log_and_closes_it() {
+    let mut room = Room::new(&text());
+    room.key(CTRL, Key::Backtick);
+    assert!(room.sees("filter the log"));
+    room.key(CTRL, Key::Backtick);
+    assert!(!room.sees("filter the log"));
 }
 
 #[test]

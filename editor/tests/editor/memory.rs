@@ -56,7 +56,7 @@ fn nothing_is_taken_from_a_run_that_uses_it() {
     room.click_on("memory");
     until(&mut room, "it is told", |room| room.sees("free stamp") && room.sees("free red ink"));
     room.key(CTRL, Key::Enter);
-    let begun = |room: &Room| room.tab().running().is_some_and(|run| run.node.as_deref() == Some("slow"));
+    let begun = |room: &Room| room.tab().running().is_some_and(|run| run.nodes.contains(&"slow".to_owned()));
     until(&mut room, "it runs", begun);
     // The list is of before; whoever lets go knows better.
     room.click_on("free all results in memory");

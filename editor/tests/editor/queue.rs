@@ -225,5 +225,6 @@ fn a_run_that_ends_behind_other_windows_calls_for_attention() {
         room.wait(1);
         assert_eq!(call(&room), called);
     }
+    room.wait(2);
     assert!(room.reads("untitled is done, after 12 s"));
 }

@@ -435,6 +435,15 @@ impl Room {
         found.unwrap_or_else(|| panic!("there is no text field `{label}`")).rect()
     }
 
+    /// Clicks what has a name, and lets no frame pass afterwards, so that all that comes of it is seen.
+    pub fn tap(&mut self, label: &str) {
+        let at = self.spot(label).center();
+        self.wait(30);
+        self.move_to(at);
+        self.press();
+        self.button(PointerButton::Primary, false);
+    }
+
     /// Returns a path below the folder of this room.
     pub fn path(&self, name: &str) -> PathBuf {
         self.home.path().join(name)

@@ -47,7 +47,11 @@ pub fn answer(room: &mut Room, outlook: Result<Outlook, Faults>) {
 pub fn until(room: &mut Room, what: &str, holds: impl Fn(&Room) -> bool) {
     let begun = Instant::now();
     while !holds(room) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never came to this: {what}");
+        if begun.elapsed() > Duration::from_secs(20) {
+            let log: Vec<_> = room.tab().log.iter().map(|line| &line.text).collect();
+            let runs: Vec<_> = room.tab().runs.iter().map(|run| (run.ticket, &run.nodes)).collect();
+            panic!("it never came to this: {what}; runs: {runs:?}; log: {log:?}");
+        }
         std::thread::sleep(Duration::from_millis(5));
         room.wait(1);
     }
@@ -153,6 +157,27 @@ fn the_engine_refuses_a_wire_that_its_nodes_refuse() {
     assert!(room.reads("take one colour"));
     room.drag(room.socket("output", "ink", "red"), room.socket("input", "second", "stamp"));
     assert_eq!(room.field("stamp", "second").as_deref(), Some("red"));
+}
+
+#[test]
+fn the_engine_refuses_wires_that_are_moved_together_or_connected() {
+    let mut room = Room::local(&workflow(
+        r#""red": (type: "ink", colour: "red"), "dye": (type: "ink", colour: "red"), "blue": (type: "ink", colour: "blue"), "leaf": (type: "grow"),
+           "stamp": (type: "stamp", ink: (from: "red"), leaf: (from: "leaf"), second: (from: "dye")),
+           "press": (type: "press", text: (from: "stamp.caption"))"#,
+        r#""red": (at: (0, 0)), "dye": (at: (0, 160)), "blue": (at: (0, 320)), "leaf": (at: (0, 480)), "stamp": (at: (400, 0)), "press": (at: (400, 300))"#,
+    ));
+    until(&mut room, "a plan is known", |room| room.tab().outlook.is_some());
+    room.hold(CTRL);
+    room.drag(room.socket("output", "ink", "dye"), room.socket("output", "ink", "blue"));
+    room.hold(NONE);
+    assert_eq!(room.field("stamp", "second").as_deref(), Some("dye"));
+    assert!(room.reads("take one colour"));
+    room.click_with(ALT, room.socket("input", "second", "stamp"));
+    room.click(room.head("blue"));
+    room.click_with(SHIFT, room.head("stamp"));
+    room.key(NONE, Key::F);
+    assert_eq!((room.field("stamp", "second"), room.steps().len()), (None, 1));
 }
 
 #[test]

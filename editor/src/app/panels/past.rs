@@ -87,9 +87,9 @@ fn changes(ui: &mut Ui, title: &str, changes: &[Change]) {
         let colour = match change {
             Change::Added(..) => theme.good,
             Change::Removed(_) => theme.error,
-            Change::Input { .. } | Change::Mode(..) => theme.text,
+            Change::Input { .. } | Change::Mode(..) | Change::Face(_) => theme.text,
         };
-        ui.add(Label::new(RichText::new(change.to_string()).small().color(colour)).wrap());
+        ui.add(Label::new(RichText::new(change.to_string()).monospace().size(11.0).color(colour)).wrap());
     }
     if changes.len() > SHOWN {
         ui.weak(format!("and {} more", changes.len() - SHOWN));

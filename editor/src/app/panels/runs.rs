@@ -137,7 +137,7 @@ fn under_way(ui: &mut Ui, tab: &Tab, run: &Run, asked: &mut Option<Asked>) {
         }
     }
     let since = run.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-    let node = run.node.as_ref().map(|node| format!("{node}, ")).unwrap_or_default();
+    let node = run.nodes.first().map(|node| format!("{node}, ")).unwrap_or_default();
     ui.weak(format!("{node}for {}", lasted(since)));
     ui.add_space(6.0);
 }
