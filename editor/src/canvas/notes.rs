@@ -85,7 +85,9 @@ fn blocks(text: &str) -> Vec<Block> {
             lines.push(line);
         }
     }
-    close(&mut lines, fenced && !lines.is_empty());
+    if !lines.is_empty() {
+        close(&mut lines, fenced);
+    }
     blocks
 }
 
