@@ -12,6 +12,7 @@ use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::node::Node;
 use darkroom_core::registry::Registry;
 use darkroom_core::testing::{Leaf, Loudness};
+use darkroom_editor::canvas::Heat;
 use darkroom_editor::document::{Edit, Point};
 use darkroom_editor::session::{Ask, Backend, Disk, DocumentId, News, Place, Spare, Ticket};
 use darkroom_editor::status::Thumb;
@@ -213,5 +214,28 @@ fn frames(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, frames);
+/// What everything costs that can be shown beside the nodes.
+fn aids(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("canvas with minimap, legend and heat");
+    group.sample_size(30);
+    for (name, zoom) in [("1000 nodes, zoom 1", Some(1.0)), ("1000 nodes, all of them", None)] {
+        let mut bench = Bench::new(1000, 0);
+        let habits = bench.app.habits_mut();
+        (habits.minimap, habits.legend) = (true, true);
+        let tab = bench.app.tab_mut();
+        tab.view.heat = Heat::Seconds;
+        let ids: Vec<_> = tab.document.sheet().nodes.keys().copied().collect();
+        for (index, id) in ids.into_iter().enumerate() {
+            tab.status.nodes.entry(id).or_default().seconds = Some(index as f64 * 0.01);
+        }
+        bench.warm_up();
+        let mut bench = match zoom {
+            Some(zoom) => bench.look(zoom),
+            None => bench,
+        };
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(bench.frame())));
+    }
+}
+
+criterion_group!(benches, frames, aids);
 criterion_main!(benches);

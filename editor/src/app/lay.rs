@@ -64,8 +64,8 @@ impl App {
             return self.say("choose the nodes to be spread first: three or more");
         }
         let (low, size): (fn(&Rect) -> f32, fn(&Rect) -> f32) = match along {
-            Along::Across => (|rect| rect.left(), |rect| rect.width()),
-            Along::Down => (|rect| rect.top(), |rect| rect.height()),
+            Along::Across => (Rect::left, Rect::width),
+            Along::Down => (Rect::top, Rect::height),
         };
         cards.sort_by(|a, b| low(&a.1).total_cmp(&low(&b.1)));
         let (first, last) = (cards[0].1, cards[cards.len() - 1].1);

@@ -63,7 +63,9 @@ fn one_frame(
     if each.collapsed {
         painter.rect_filled(rect, corner, tint.gamma_multiply(if theme.dark { 0.35 } else { 0.8 }));
     }
-    let stroke = match (&inside, state.selection.frames.contains(&id)) {
+    // What is chosen and hidden is to be found.
+    let chosen = state.selection.frames.contains(&id) || inside.as_ref().is_some_and(|inside| inside.chosen);
+    let stroke = match (&inside, chosen) {
         (_, true) => Stroke::new(2.0, theme.accent),
         (Some(inside), _) if inside.faults > 0 => Stroke::new(2.0, theme.error),
         _ => Stroke::new(1.0, theme.rim(tint)),
@@ -75,7 +77,12 @@ fn one_frame(
     let label = format!("{} {}", if is_note { "note" } else { "frame" }, each.title);
     response.widget_info(|| WidgetInfo::labeled(Role::Group, true, label.clone()));
     let chosen = state.selection.frames.contains(&id);
-    canvas.ctx().accesskit_node_builder(response.id, |node| node.set_selected(chosen));
+    canvas.ctx().accesskit_node_builder(response.id, |node| {
+        node.set_selected(chosen);
+        if let Some(inside) = &inside {
+            node.set_description(inside.words(frame).0);
+        }
+    });
     if frame.transform.scaling >= BARE {
         let mut right = head.right() - theme::SIDE;
         if let Some(inside) = &inside {
@@ -102,6 +109,7 @@ struct Inside {
     nodes: usize,
     faults: usize,
     running: bool,
+    chosen: bool,
 }
 
 fn inside(frame: &Frame<'_, '_>, state: &ViewState, id: FrameId) -> Inside {
@@ -110,6 +118,7 @@ fn inside(frame: &Frame<'_, '_>, state: &ViewState, id: FrameId) -> Inside {
         let status = frame.view.status.of(*node);
         inside.nodes += 1;
         inside.faults += status.map_or(0, |status| status.faults.len());
+        inside.chosen |= state.selection.nodes.contains(node);
         inside.running |= status.is_some_and(|status| matches!(status.state, State::Running(_)));
     }
     inside

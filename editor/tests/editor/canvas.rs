@@ -36,6 +36,18 @@ fn the_wheel_zooms_and_the_point_under_the_hand_stays() {
 }
 
 #[test]
+fn the_wheel_moves_the_view_where_that_is_wished() {
+    let mut room = three();
+    room.harness.state_mut().habits_mut().wheel_pans = true;
+    room.move_to(room.on(500.0, 400.0));
+    let before = room.tab().view.camera;
+    room.wheel(-2.0);
+    let after = room.tab().view.camera;
+    assert_eq!((after.zoom, after.centre.x), (before.zoom, before.centre.x));
+    assert!(after.centre.y > before.centre.y + 20.0);
+}
+
+#[test]
 fn the_middle_button_moves_the_view_and_nothing_else() {
     let mut room = three();
     for from in [room.on(500.0, 400.0), room.head("a")] {

@@ -3,6 +3,7 @@
 use darkroom_core::graph::Mode;
 use darkroom_editor::canvas::Heat;
 use egui::{Key, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use crate::room::{CTRL, NONE, Room, SHIFT, workflow};
 
@@ -161,6 +162,23 @@ fn a_collapsed_frame_moves_with_what_is_hidden_inside() {
     assert_eq!((room.place("b"), room.place("c"), room.place("d")), ((40, 144), (40, 324), (480, 40)));
     room.key(NONE, Key::H);
     assert!(room.sees("node b"));
+}
+
+#[test]
+fn a_fault_in_a_collapsed_frame_is_told_at_its_head() {
+    let mut room = framed();
+    let id = room.id("b");
+    let fault = darkroom_core::fault::Located::at_node(darkroom_core::fault::Fault::graph("too dry"), "b", "grow");
+    let status = room.harness.state_mut().tab_mut().status.nodes.entry(id).or_default();
+    status.faults.push(std::sync::Arc::new(fault));
+    room.click_on("collapse Herbs");
+    let head = room.harness.state_mut().tab_mut();
+    head.view.selection = darkroom_editor::canvas::Selection::node(id);
+    room.key(NONE, Key::Period);
+    assert!(room.sees("frame Herbs") && !room.sees("node b"));
+    let middle = room.spot("frame Herbs").center();
+    assert!((middle - room.tab().view.view.expect("it was shown").center()).length() < 40.0);
+    assert_eq!(room.harness.get_by_label("frame Herbs").accesskit_node().data().description(), Some("1 fault"));
 }
 
 #[test]
