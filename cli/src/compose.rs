@@ -11,6 +11,10 @@ use darkroom_core::history::History;
 use darkroom_core::host::Host;
 use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
+#[cfg(feature = "editor")]
+use darkroom_core::spec::FileSort;
+#[cfg(feature = "editor")]
+use darkroom_models::Weights;
 use darkroom_nodes::pictures::parameters::Parameters;
 pub use darkroom_nodes::pictures::picture_file::Making;
 
@@ -30,6 +34,18 @@ pub fn host(files: Files) -> Host {
 /// A fault of the files.
 pub fn pieces(model: &Path) -> Result<Vec<Piece>, Fault> {
     darkroom_nodes::models::pieces(model)
+}
+
+/// Returns the bytes of memory that a model needs at a time, as plans count them.
+///
+/// # Errors
+/// A fault of the files.
+#[cfg(feature = "editor")]
+pub fn needs(model: &Path, sort: FileSort) -> Result<u64, Fault> {
+    match sort {
+        FileSort::Model => darkroom_nodes::models::largest_part(model),
+        _ => Weights::open(model).map(|weights| weights.loaded_bytes()).map_err(|error| Fault::file(error.to_string())),
+    }
 }
 
 /// Returns what a picture says of its making.

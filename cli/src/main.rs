@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::args::{Command, Typed};
 use crate::desk::{Desk, fault_json};
 
+mod about;
 mod args;
 mod commands;
 mod compose;

@@ -55,7 +55,14 @@ pub fn library(folders: &Folders) -> Result<Library, Fault> {
 /// # Errors
 /// A fault of the environment.
 pub fn with_shelves(files: Files, folders: &Folders, workflow: &Path) -> Result<Files, Fault> {
-    let settings = Settings::from_environment().map_err(hub_fault)?;
+    with_hub(files, folders, workflow, Settings::from_environment().map_err(hub_fault)?)
+}
+
+/// The same, with settings of the hub that are known.
+///
+/// # Errors
+/// A fault of a list of folders.
+pub fn with_hub(files: Files, folders: &Folders, workflow: &Path, settings: Settings) -> Result<Files, Fault> {
     let (shelf, cache) = (Shelf::new(&settings), settings.cache.clone());
     let on_hub = OnHub { hub: Hub::new(settings), shelf, cache, workflow: workflow.to_owned() };
     Ok(files.with_finder(on_hub).with_finder(InLibrary(library(folders)?)))

@@ -38,6 +38,11 @@ pub trait Param: Sized + Send + 'static {
         &[]
     }
 
+    /// Returns the words that mean something built in, where the value is free otherwise.
+    fn built_in() -> &'static [Choice] {
+        &[]
+    }
+
     /// Returns the name of what the literal means. For a file that is its content, never its path.
     ///
     /// # Errors
@@ -211,6 +216,10 @@ impl<T: Param> Param for Option<T> {
 
     fn choices() -> &'static [Choice] {
         T::choices()
+    }
+
+    fn built_in() -> &'static [Choice] {
+        T::built_in()
     }
 
     fn name(literal: &Literal, files: &Files) -> Result<Fingerprint, Fault> {

@@ -97,6 +97,14 @@ pub struct ParamSpec {
     pub seed: bool,
     /// Whether it names something outside the graph, and must be known before the run.
     pub outside: bool,
+    /// What the file is that it names, if it names one.
+    pub file: Option<FileSort>,
+    /// Words for what is built in, beside whatever else may be given.
+    pub built_in: &'static [Choice],
+    /// The parameter that makes a size together with this one, as a height with its width.
+    pub pair: Option<&'static str>,
+    /// Sizes to choose from, for this parameter and its pair.
+    pub sizes: &'static [Sizes],
     /// What it takes, for a sentence: "a whole number".
     pub noun: &'static str,
     /// Whether the type reads the literal.
@@ -107,6 +115,38 @@ pub struct ParamSpec {
     pieces: fn(&Literal, &Files) -> Result<Vec<Piece>, Fault>,
     /// The name of the default, where it hangs on no file.
     default_name: Option<Fingerprint>,
+}
+
+/// What a file is that a parameter names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FileSort {
+    /// A picture.
+    Picture,
+    /// A model, or a denoiser alone.
+    Model,
+    /// An autoencoder, or a model that has one.
+    Vae,
+    /// A text encoder.
+    TextEncoder,
+    /// A change to a model.
+    Lora,
+    /// Words learned from pictures.
+    Embedding,
+    /// A network that steers a model.
+    ControlNet,
+    /// A network that enlarges pictures.
+    Upscaler,
+}
+
+/// Sizes that a family of models draws well.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// The word for the family, as the types of wires have it.
+    pub family: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// Widths and heights.
+    pub sizes: &'static [(u32, u32)],
 }
 
 /// One of several words.
@@ -156,6 +196,10 @@ impl Input {
             advanced: false,
             seed: T::SEED,
             outside: T::OUTSIDE,
+            file: None,
+            built_in: T::built_in(),
+            pair: None,
+            sizes: &[],
             noun: T::NOUN,
             parse: |literal, files| T::parse(literal, files).map(drop),
             name: T::name,
@@ -205,6 +249,24 @@ impl Input {
     #[must_use]
     pub fn with_advanced(self) -> Self {
         self.edit(|param| param.advanced = true)
+    }
+
+    /// Says what the file is that the parameter names.
+    #[must_use]
+    pub fn with_file(self, sort: FileSort) -> Self {
+        self.edit(|param| param.file = Some(sort))
+    }
+
+    /// Names the parameter that makes a size together with this one.
+    #[must_use]
+    pub fn with_pair(self, other: &'static str) -> Self {
+        self.edit(|param| param.pair = Some(other))
+    }
+
+    /// Offers sizes for this parameter and its pair.
+    #[must_use]
+    pub fn with_sizes(self, sizes: &'static [Sizes]) -> Self {
+        self.edit(|param| param.sizes = sizes)
     }
 
     fn edit(mut self, change: impl FnOnce(&mut ParamSpec)) -> Self {

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use darkroom_core::context::Context;
@@ -12,7 +13,7 @@ use darkroom_core::node::Node;
 use darkroom_core::registry::Registry;
 use darkroom_core::testing::{Leaf, Loudness};
 use darkroom_editor::document::{Edit, Point};
-use darkroom_editor::session::{Ask, Backend, Disk, News, Ticket};
+use darkroom_editor::session::{Ask, Backend, Disk, DocumentId, News, Place, Spare, Ticket};
 use darkroom_editor::status::Thumb;
 use darkroom_editor::theme::Theme;
 use darkroom_editor::{App, Options};
@@ -72,8 +73,23 @@ impl Backend for Nobody {
 
     fn foresee(&mut self, _: Ask) {}
 
-    fn run(&mut self, _: Ask) -> Ticket {
+    fn run(&mut self, _: Ask, _: Place) -> Ticket {
         Ticket(1)
+    }
+
+    fn hasten(&mut self, _: Ticket) {}
+
+    fn take_stock(&mut self) {}
+
+    fn let_go(&mut self, _: Spare) {}
+    fn models(&mut self, _: DocumentId, _: Option<&Path>) {}
+
+    fn can_pull(&self, _: &str) -> bool {
+        false
+    }
+
+    fn pull(&mut self, _: &str) -> Ticket {
+        Ticket(0)
     }
 
     fn cancel(&mut self, _: Ticket) {}

@@ -24,11 +24,15 @@ pub enum Command {
     DeleteJoin,
     SelectAll,
     SelectLinked,
+    SelectFed,
     AddNode,
+    AddLora,
     Rename,
+    Remark,
     Mute,
     Bypass,
     Collapse,
+    Compact,
     Pin,
     Colour,
     Frame,
@@ -40,16 +44,32 @@ pub enum Command {
     MakeOwn,
     NameSubgraph,
     ForgetUnused,
+    Connect,
     Arrange,
-    Align,
+    AlignLeft,
+    AlignRight,
+    AlignTop,
+    AlignBottom,
+    AlignCentre,
+    AlignMiddle,
+    SpreadAcross,
+    SpreadDown,
     FitAll,
     FitSelection,
     ZoomOne,
+    Minimap,
+    Heat,
+    Legend,
+    Wires,
     Find,
     Run,
-    RunFresh,
+    RunFront,
     RunTo,
+    RunFresh,
+    RunChanged,
     Stop,
+    ClearQueue,
+    StopAll,
     Palette,
     Theme,
     Settings,
@@ -103,6 +123,7 @@ const CTRL: Modifiers = Modifiers::COMMAND;
 const SHIFT: Modifiers = Modifiers::SHIFT;
 const ALT: Modifiers = Modifiers::ALT;
 const CTRL_SHIFT: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+const ALT_SHIFT: Modifiers = Modifiers::ALT.plus(Modifiers::SHIFT);
 const CTRL_ALT: Modifiers = Modifiers::COMMAND.plus(Modifiers::ALT);
 
 macro_rules! commands {
@@ -139,14 +160,18 @@ commands! {
         DeleteJoin "Delete and join wires" [CTRL Delete];
         SelectAll "Select all" [CTRL A];
         SelectLinked "Select what feeds it" [NONE L];
+        SelectFed "Select what it feeds" [SHIFT L];
         Find "Find…" [CTRL F];
     }
     Node {
         AddNode "Add node…" [NONE Tab, SHIFT A];
+        AddLora "Add LoRA…";
         Rename "Rename" [NONE F2];
+        Remark "Remark…" [SHIFT N];
         Mute "Mute" [NONE M, CTRL M];
         Bypass "Bypass" [CTRL B];
         Collapse "Collapse" [NONE H, ALT C];
+        Compact "Hide what is unused" [CTRL H];
         Pin "Pin" [NONE P];
         Colour "Colour…" [NONE C];
         Frame "Frame" [CTRL G];
@@ -159,12 +184,24 @@ commands! {
         NameSubgraph "Rename the sub-graph…";
         ForgetUnused "Forget unused sub-graphs";
         Arrange "Lay out" [CTRL_SHIFT L];
-        Align "Align left" [SHIFT L];
+        Connect "Connect what is chosen" [NONE F];
+        AlignLeft "Align left" [ALT A];
+        AlignRight "Align right" [ALT D];
+        AlignTop "Align top" [ALT W];
+        AlignBottom "Align bottom" [ALT S];
+        AlignCentre "Align centres, one above another" [ALT H];
+        AlignMiddle "Align centres, side by side" [ALT V];
+        SpreadAcross "Spread across" [ALT_SHIFT H];
+        SpreadDown "Spread down" [ALT_SHIFT V];
     }
     View {
         FitAll "Show all" [NONE Home];
         FitSelection "Show what is chosen" [NONE Period];
         ZoomOne "Zoom 100 %" [CTRL Num1];
+        Minimap "Minimap" [ALT M];
+        Heat "Heat: seconds, memory, off" [SHIFT H];
+        Legend "Legend" [SHIFT K];
+        Wires "Wires: curved, straight, square" [SHIFT W];
         Larger "Larger interface" [CTRL Plus, CTRL Equals];
         Smaller "Smaller interface" [CTRL Minus];
         Theme "Dark or light";
@@ -173,9 +210,13 @@ commands! {
     }
     Run {
         Run "Run" [CTRL Enter];
+        RunFront "Run before others" [CTRL_SHIFT Enter];
         RunTo "Run to what is chosen" [SHIFT Enter];
-        RunFresh "Run everything anew" [CTRL_SHIFT Enter];
+        RunFresh "Run everything anew" [ALT Enter];
+        RunChanged "Run whenever it changes";
         Stop "Stop" [CTRL_ALT Enter];
+        ClearQueue "Clear what waits" [CTRL_SHIFT Backspace];
+        StopAll "Stop all, and clear what waits";
     }
 }
 

@@ -210,7 +210,11 @@ impl Keymap {
     pub fn pressed(&self, ctx: &Context) -> Option<Command> {
         const OF_TEXTS: [Key; 8] = [Key::A, Key::C, Key::V, Key::X, Key::Y, Key::Z, Key::Delete, Key::Backspace];
         let typing = ctx.text_edit_focused();
-        let free = |held: Modifiers, key: Key| !typing || (held.command && !OF_TEXTS.contains(&key));
+        // Tab leads on from whatever has the keys.
+        let focused = ctx.memory(|memory| memory.focused().is_some());
+        let free = |held: Modifiers, key: Key| {
+            (!typing || (held.command && !OF_TEXTS.contains(&key))) && !(focused && key == Key::Tab)
+        };
         ctx.input_mut(|input| {
             // As the keys were when one went down, in the order in which they did: a quick hand has let go of Ctrl, and
             // pressed the next one, within the same frame.

@@ -8,6 +8,7 @@ use darkroom_core::types::Type;
 use egui::TextureHandle;
 
 use crate::document::NodeId;
+use crate::session::Pulling;
 
 /// All nodes of a document.
 #[derive(Default, Clone)]
@@ -16,6 +17,10 @@ pub struct Status {
     pub nodes: HashMap<NodeId, NodeStatus>,
     /// Whether they lie inside of a sub-graph, and can offer their sockets outside.
     pub inside: bool,
+    /// What is being fetched, for whichever document.
+    pub pulls: Arc<Vec<Pulling>>,
+    /// Prompts that were run, the last one first.
+    pub prompts: Arc<Vec<String>>,
 }
 
 /// One node.
@@ -39,6 +44,10 @@ pub struct NodeStatus {
     pub offered: HashMap<String, String>,
     /// Outputs that are; without a name it is the only one.
     pub given: HashMap<Option<String>, String>,
+    /// The seeds that the last run took, by input.
+    pub seeds: HashMap<String, u64>,
+    /// Inputs that name something that is not here and could be fetched, with that name.
+    pub lacks: Vec<(String, String)>,
 }
 
 /// A picture on the card.

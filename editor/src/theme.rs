@@ -19,6 +19,8 @@ pub const HEAD: f32 = 30.0;
 pub const ROW: f32 = 25.0;
 /// Height of a text of several lines.
 pub const TEXT_BOX: f32 = 92.0;
+/// Least height of a picture in a node.
+pub const PICTURE_LEAST: f32 = 48.0;
 /// Space at the sides of a node.
 pub const SIDE: f32 = 12.0;
 /// Below the last row.
@@ -154,6 +156,18 @@ impl Theme {
             (Some(hue), true) => Hsva::new(*hue, 0.45, 0.42, 1.0).into(),
             (Some(hue), false) => Hsva::new(*hue, 0.3, 0.9, 1.0).into(),
         })
+    }
+
+    /// Returns the colour of a share of heat, from 0 for cold to 1 for the hottest.
+    pub fn heat(&self, share: f32) -> Color32 {
+        let stops = match self.dark {
+            true => [(0x35, 0x58, 0x70), (0xb0, 0x83, 0x2c), (0xe0, 0x46, 0x36)],
+            false => [(0xbf, 0xdc, 0xee), (0xf5, 0xcb, 0x66), (0xe8, 0x5a, 0x4a)],
+        };
+        let at = share.clamp(0.0, 1.0) * 2.0;
+        let (low, high) = if at < 1.0 { (stops[0], stops[1]) } else { (stops[1], stops[2]) };
+        let part = |low: u8, high: u8| egui::lerp(f32::from(low)..=f32::from(high), at - at.floor().min(1.0)) as u8;
+        Color32::from_rgb(part(low.0, high.0), part(low.1, high.1), part(low.2, high.2))
     }
 
     /// Puts the palette into the styles of a context.

@@ -8,6 +8,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_core::{Choice, Node};
 
 use crate::pictures::mask::Mask;
+use crate::wires::sizes::SIZES;
 
 /// The shape of a mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
@@ -23,10 +24,10 @@ pub enum Shape {
 #[node(id = "draw_mask", version = 1, category = "Mask", lane = "light")]
 pub struct DrawMask {
     /// Width of the mask: that of the picture it is for.
-    #[param(default = 1024, range = 1..=8192, unit = "px")]
+    #[param(default = 1024, range = 1..=8192, unit = "px", pair = "height", sizes = SIZES)]
     width: u32,
     /// Height of the mask.
-    #[param(default = 1024, range = 1..=8192, unit = "px")]
+    #[param(default = 1024, range = 1..=8192, unit = "px", pair = "width")]
     height: u32,
     /// The shape.
     #[param(default = Shape::Rectangle)]

@@ -7,6 +7,7 @@ use darkroom_core::node::{Known, Node};
 use darkroom_core::param::ChoiceParam as _;
 use darkroom_core::types::{Kind, Type};
 
+use crate::wires::sizes::SIZES;
 use crate::wires::{Latent, Space};
 
 /// A blank sheet: the size of the pictures to draw, and how many.
@@ -14,10 +15,10 @@ use crate::wires::{Latent, Space};
 #[node(id = "empty_latent", version = 1, category = "Latent", lane = "light")]
 pub struct EmptyLatent {
     /// Width of the pictures.
-    #[param(default = 1024, range = 8..=8192, multiple_of = 8, unit = "px")]
+    #[param(default = 1024, range = 8..=8192, multiple_of = 8, unit = "px", pair = "height", sizes = SIZES)]
     width: u32,
     /// Height of the pictures.
-    #[param(default = 1024, range = 8..=8192, multiple_of = 8, unit = "px")]
+    #[param(default = 1024, range = 8..=8192, multiple_of = 8, unit = "px", pair = "width")]
     height: u32,
     /// Pictures in the batch.
     #[param(default = 1, range = 1..=64)]

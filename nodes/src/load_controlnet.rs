@@ -4,6 +4,7 @@ use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
+use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 
 use crate::models::controls::{ControlNetHandle, ControlSource};
@@ -15,7 +16,7 @@ use crate::models::controls::{ControlNetHandle, ControlSource};
 pub struct LoadControlNet {
     /// `mini`, which is built in and draws along edges; a folder as diffusers saves it, or a `.safetensors` file of that
     /// layout.
-    #[param]
+    #[param(file = FileSort::ControlNet)]
     source: ControlSource,
 }
 

@@ -4,6 +4,7 @@ use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
+use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 use darkroom_models::prompt::Inversion;
 
@@ -22,7 +23,7 @@ pub struct LoadEmbedding {
     #[input]
     encoder: EncoderHandle,
     /// The file.
-    #[param]
+    #[param(file = FileSort::Embedding)]
     file: InputFile,
     /// The word; the one that diffusers wrote into the file, or the file's name without its ending, if left out.
     #[param(advanced)]

@@ -5,6 +5,7 @@ use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
+use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 
 use crate::models::input_file::InputFile;
@@ -15,7 +16,7 @@ use crate::pictures::picture_file;
 #[node(id = "load_image", version = 1, category = "Image", lane = "io")]
 pub struct LoadImage {
     /// The file, below the workflow's folder, the input folder, or one that was allowed.
-    #[param]
+    #[param(file = FileSort::Picture)]
     file: InputFile,
 }
 

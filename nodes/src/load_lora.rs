@@ -8,6 +8,7 @@ use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Param;
 use darkroom_core::residency::Handle;
+use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::{Node, Outputs};
 use darkroom_models::folder::Component;
@@ -35,7 +36,7 @@ pub struct LoadLora {
     #[input]
     encoder: Option<EncoderHandle>,
     /// The `.safetensors` file.
-    #[param]
+    #[param(file = FileSort::Lora)]
     file: InputFile,
     /// How strongly the denoiser is changed: 0 not at all, 1 as the LoRA was trained, below 0 the other way.
     #[param(default = 1.0, range = -100.0..=100.0)]

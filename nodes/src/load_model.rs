@@ -6,6 +6,7 @@ use darkroom_core::fault::Fault;
 use darkroom_core::fingerprint::Hasher;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Param;
+use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 use darkroom_models::folder::Component;
 
@@ -19,16 +20,16 @@ use crate::wires::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 #[node(id = "load_model", version = 1, category = "Model", lane = "open")]
 pub struct LoadModel {
     /// `mini`, the model that is built in, `mini-refiner`, which goes over its latents, a folder as diffusers saves it, or a .safetensors or .gguf file.
-    #[param(default = ModelSource::Mini)]
+    #[param(default = ModelSource::Mini, file = FileSort::Model)]
     source: ModelSource,
     /// A file whose autoencoder takes the place of the model's own.
-    #[param(advanced)]
+    #[param(advanced, file = FileSort::Vae)]
     vae: Option<InputFile>,
     /// A file of the first text encoder (CLIP-L), for a source without one, or in its place.
-    #[param(advanced)]
+    #[param(advanced, file = FileSort::TextEncoder)]
     text_encoder: Option<InputFile>,
     /// A file of the second text encoder (OpenCLIP bigG), likewise.
-    #[param(advanced)]
+    #[param(advanced, file = FileSort::TextEncoder)]
     text_encoder_2: Option<InputFile>,
 }
 

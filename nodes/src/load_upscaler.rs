@@ -4,6 +4,7 @@ use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
+use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 
 use crate::models::upscalers::{UpscalerHandle, UpscalerSource};
@@ -13,7 +14,7 @@ use crate::models::upscalers::{UpscalerHandle, UpscalerSource};
 #[node(id = "load_upscaler", version = 1, category = "Model", lane = "open")]
 pub struct LoadUpscaler {
     /// `mini`, the upscaler that is built in, or a `.safetensors` file of ESRGAN or Real-ESRGAN.
-    #[param(default = UpscalerSource::Mini)]
+    #[param(default = UpscalerSource::Mini, file = FileSort::Upscaler)]
     source: UpscalerSource,
 }
 

@@ -7,6 +7,8 @@ use darkroom_core::node::Node;
 use darkroom_core::param::Seed;
 use darkroom_core::{Node, Outputs};
 
+use crate::wires::sizes::SIZES;
+
 /// A text.
 #[derive(Node)]
 #[node(id = "text", version = 1, category = "Values", lane = "value")]
@@ -106,10 +108,10 @@ pub struct Extent {
 #[node(id = "size", version = 1, category = "Values", lane = "value")]
 pub struct Size {
     /// The width.
-    #[param(default = 1024, range = 1..=65536, unit = "px")]
+    #[param(default = 1024, range = 1..=65536, unit = "px", pair = "height", sizes = SIZES)]
     width: u32,
     /// The height.
-    #[param(default = 1024, range = 1..=65536, unit = "px")]
+    #[param(default = 1024, range = 1..=65536, unit = "px", pair = "width")]
     height: u32,
 }
 

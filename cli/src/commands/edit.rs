@@ -1,6 +1,9 @@
 //! `darkroom edit`: workflows in a window, on the same engine as `darkroom run`.
 
+mod store;
+
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use darkroom_core::engine::Engine;
@@ -11,6 +14,7 @@ use darkroom_core::residency::Ledger;
 use darkroom_editor::session::{Backend, Disk, Local};
 use darkroom_editor::{MakeBackend, Options};
 
+use self::store::Shelves;
 use crate::args::EditArgs;
 use crate::commands::init;
 use crate::desk::Desk;
@@ -28,11 +32,12 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     let (output, allow, budgets) = (full(&args.out)?, args.allow.clone(), args.budgets.clone());
     check_writable(&output)?;
     let ledger = compose::ledger(budgets.ram);
-    let disk = disk(&folders, &args.allow)?;
+    let disk = disk(&folders, &args.allow, &output)?;
+    let store = Shelves::new(folders.clone(), args.allow.clone())?;
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;
-        let files = Files::new(job::roots(&file, &allow)?, output.clone()).with_memo(folders.digests());
+        let files = Files::new(roots(&file, &allow, &folders)?, output.clone()).with_memo(folders.digests());
         let files = with_shelves(files, &folders, &file)?;
         let history = path.map_or_else(History::in_memory, |path| History::open(&folders.histories(), path));
         Ok(compose::engine(files, job::open_cache(&budgets, &folders)?, Arc::clone(ledger), history))
@@ -40,7 +45,7 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {
         // Where the system gives no random numbers, the engine says so when it is asked to draw.
         let draw = || job::draw().unwrap_or_default();
-        Box::new(Local::new(compose::registry(), ledger, Box::new(open), wake, draw))
+        Box::new(Local::with_store(compose::registry(), ledger, Box::new(open), wake, draw, Box::new(store)))
     });
     desk.note("a window is opened");
     let options = Options {
@@ -56,12 +61,48 @@ pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
 }
 
 /// What the editor is told of the disk: where it may remember things, what pictures carry, what workflows may read.
-fn disk(folders: &Folders, allow: &[PathBuf]) -> Result<Disk, Fault> {
+fn disk(folders: &Folders, allow: &[PathBuf], output: &Path) -> Result<Disk, Fault> {
     // A state folder that cannot be written is told by the window, which works without.
-    let (state, allow) = (folders.state.join("editor"), allow.to_vec());
+    let (state, allow, folders) = (folders.state.join("editor"), allow.to_vec(), folders.clone());
     let roots = move |path: Option<&Path>| {
         // A folder that is no more is told by the engine.
-        job::roots(path.unwrap_or(Path::new("untitled.ron")), &allow).unwrap_or_default()
+        roots(path.unwrap_or(Path::new("untitled.ron")), &allow, &folders).unwrap_or_default()
     };
-    Ok(Disk { state: Some(full(&state)?), workflow_of: Box::new(init::workflow_of), roots: Box::new(roots) })
+    Ok(Disk {
+        state: Some(full(&state)?),
+        output: Some(output.to_owned()),
+        workflow_of: Arc::new(init::workflow_of),
+        show_folder: Box::new(show_folder),
+        roots: Box::new(roots),
+    })
+}
+
+/// Shows a folder in the system's own window for files.
+fn show_folder(folder: &Path) -> Result<(), Fault> {
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(windows) {
+        "explorer"
+    } else {
+        "xdg-open"
+    };
+    let fail = |error: &std::io::Error| {
+        Fault::file(format!("`{}` cannot be shown: {program}: {error}", folder.display()))
+            .hint("copy its path, and open it by hand")
+    };
+    let mut shown = Command::new(program).arg(folder).spawn().map_err(|error| fail(&error))?;
+    // Somebody must hear that it ends.
+    drop(std::thread::spawn(move || shown.wait()));
+    Ok(())
+}
+
+/// Returns the folders that a workflow may read in the window: beside those of a run, the one where the window keeps
+/// pictures that were pasted into a workflow without a file.
+///
+/// # Errors
+/// A fault of an allowed folder that is none.
+fn roots(file: &Path, allow: &[PathBuf], folders: &Folders) -> Result<Vec<PathBuf>, Fault> {
+    let mut roots = job::roots(file, allow)?;
+    roots.push(full(&folders.state.join("editor/input"))?);
+    Ok(roots)
 }

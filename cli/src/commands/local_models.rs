@@ -1,37 +1,22 @@
 //! The part of `darkroom models ls` that lies in the user's own folders: each model with what it is, from its header, and
 //! the hash of its content.
 
-use std::path::Path;
-
 use darkroom_core::fault::Faults;
 use darkroom_core::files::{Content, Files, Piece};
 use darkroom_hub::fault::bytes_for_people;
 use darkroom_hub::library::{Item, Kind};
-use darkroom_models::checkpoint::describe;
-use darkroom_models::folder::{Component, ModelFolder};
-use darkroom_models::weights::Options;
 use serde_json::{Value, json};
 
+use crate::about::About;
 use crate::desk::Desk;
 use crate::folders::Folders;
 use crate::{compose, shelves};
-
-/// What a model is.
-#[derive(Debug)]
-struct About {
-    role: String,
-    /// What it goes with.
-    family: Option<String>,
-    precision: Option<String>,
-    /// Its hash and its files, as a lock has them.
-    content: Content,
-}
 
 /// A model of the user's own.
 pub struct Local {
     item: Item,
     /// What is known of it, or why nothing is.
-    about: Result<About, String>,
+    about: Result<(About, Content), String>,
 }
 
 /// Describes all models of the library. The first time, each is read whole for its hash.
@@ -48,26 +33,13 @@ pub fn local(folders: &Folders, desk: &Desk) -> Result<Vec<Local>, Faults> {
     Ok(all)
 }
 
-fn about(item: &Item, files: &Files) -> Result<About, String> {
-    if item.kind == Kind::Diffusers { of_folder(&item.path, files) } else { of_file(&item.path, files) }
-}
-
-fn of_file(path: &Path, files: &Files) -> Result<About, String> {
-    let found = describe(path).map_err(|error| error.to_string())?;
-    let content = files.content(&Piece::alone(path.to_owned())).map_err(|fault| fault.to_string())?;
-    Ok(About { role: found.role.to_string(), family: found.kin, precision: found.precision, content })
-}
-
-fn of_folder(path: &Path, files: &Files) -> Result<About, String> {
-    let folder = ModelFolder::open(path).map_err(|error| error.to_string())?;
-    let weights = folder.weights(Component::UNet, Options::default()).map_err(|error| error.to_string())?;
-    let content = compose::pieces(path).and_then(|pieces| files.content(&pieces)).map_err(|fault| fault.to_string())?;
-    Ok(About {
-        role: "folder".to_owned(),
-        family: Some(folder.family().to_string()),
-        precision: weights.formats().into_iter().next().map(|(format, _)| format),
-        content,
-    })
+/// Says what a model is, and has its hash and its files, as a lock has them.
+fn about(item: &Item, files: &Files) -> Result<(About, Content), String> {
+    let about = About::of(&item.path)?;
+    let pieces =
+        if item.kind == Kind::Diffusers { compose::pieces(&item.path) } else { Ok(Piece::alone(item.path.clone())) };
+    let content = pieces.and_then(|pieces| files.content(&pieces)).map_err(|fault| fault.to_string())?;
+    Ok((about, content))
 }
 
 impl Local {
@@ -75,11 +47,12 @@ impl Local {
     pub fn line(&self) -> String {
         let name = format!("{}/{}", self.item.kind, self.item.name);
         let size = bytes_for_people(self.item.bytes);
-        let About { role, family, precision, content } = match &self.about {
-            Ok(about) => about,
+        let (about, content) = match &self.about {
+            Ok(known) => known,
             Err(fault) => return format!("{size:>10}  {name}  ({fault})"),
         };
-        let [family, precision] = [family, precision].map(|told| told.as_deref().unwrap_or("unknown"));
+        let [family, precision] = [&about.family, &about.precision].map(|told| told.as_deref().unwrap_or("unknown"));
+        let role = about.role();
         let hash = &content.sha256.to_string()[..10];
         let files = if content.files == 1 { String::new() } else { format!("  {} files", content.files) };
         format!("{size:>10}  {name}  {role}  {family}  {precision}  {hash}{files}")
@@ -92,17 +65,18 @@ impl Local {
 
     /// Returns all that is known, for programs.
     pub fn json(&self) -> Value {
-        let about = self.about.as_ref().ok();
+        let about = self.about.as_ref().ok().map(|(about, _)| about);
+        let content = self.about.as_ref().ok().map(|(_, content)| content);
         json!({
             "name": self.item.name,
             "kind": self.item.kind.to_string(),
             "path": self.item.path.to_string_lossy(),
             "bytes": self.item.bytes,
-            "role": about.map_or(self.item.kind.to_string(), |about| about.role.clone()),
+            "role": about.map_or(self.item.kind.to_string(), About::role),
             "family": about.and_then(|about| about.family.clone()),
             "precision": about.and_then(|about| about.precision.clone()),
-            "sha256": about.map(|about| about.content.sha256.to_string()),
-            "files": about.map(|about| about.content.files),
+            "sha256": content.map(|content| content.sha256.to_string()),
+            "files": content.map(|content| content.files),
             "fault": self.about.as_ref().err(),
         })
     }

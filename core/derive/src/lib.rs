@@ -9,7 +9,7 @@ use syn::{
 };
 
 /// Derives `Sockets` for a node's struct: `#[node(id, version, category, lane, effect)]` on the struct, `#[input]` or
-/// `#[param(default, range, multiple_of, unit, multiline, advanced)]` on every field, or `#[params]` on one whose type
+/// `#[param(default, range, multiple_of, unit, multiline, advanced, file, pair, sizes)]` on every field, or `#[params]` on one whose type
 /// derives `Params`: its parameters stand in its place.
 #[proc_macro_derive(Node, attributes(node, input, param, params))]
 pub fn derive_node(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
@@ -198,7 +198,23 @@ fn param_settings(attr: &Attribute, ty: &Type) -> Result<TokenStream> {
             }
             "multiline" => quote! { .with_multiline() },
             "advanced" => quote! { .with_advanced() },
-            _ => return Err(meta.error("known here: default, range, multiple_of, unit, multiline, advanced")),
+            "file" => {
+                let sort: Expr = meta.value()?.parse()?;
+                quote! { .with_file(#sort) }
+            }
+            "pair" => {
+                let other: LitStr = meta.value()?.parse()?;
+                quote! { .with_pair(#other) }
+            }
+            "sizes" => {
+                let sizes: Expr = meta.value()?.parse()?;
+                quote! { .with_sizes(#sizes) }
+            }
+            _ => {
+                return Err(
+                    meta.error("known here: default, range, multiple_of, unit, multiline, advanced, file, pair, sizes")
+                );
+            }
         });
         Ok(())
     })?;

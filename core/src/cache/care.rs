@@ -78,6 +78,16 @@ impl Disk {
         Ok(cleared)
     }
 
+    /// Removes an entry, unless it is leased; tells whether it is gone.
+    pub fn remove_one(&self, recipe: Fingerprint) -> Result<bool, Fault> {
+        let _lock = self.lock()?;
+        let gone = self.remove(recipe);
+        if gone {
+            self.books().shelf.remove(recipe);
+        }
+        Ok(gone)
+    }
+
     /// Sets a damaged entry aside, and returns where it is kept for a look.
     pub fn quarantine(&self, recipe: Fingerprint) -> Option<PathBuf> {
         self.damaged.fetch_add(1, Ordering::Relaxed);

@@ -35,7 +35,7 @@ pub use lease::Lease;
 use memory::Memory;
 
 /// Where an entry lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
     /// In this process.
@@ -273,6 +273,27 @@ impl Cache {
             cleared = Cleared { entries: shelf.len(), bytes: shelf.bytes(), leased: 0 };
         }
         Ok(cleared)
+    }
+
+    /// Removes one entry from its tier, unless a running job leases it; tells whether it is gone from there.
+    ///
+    /// # Errors
+    /// A fault of the folder: it cannot be locked.
+    pub fn remove(&self, recipe: Fingerprint, tier: Tier) -> Result<bool, Fault> {
+        let gone = match (tier, &self.disk) {
+            (Tier::Memory, _) => {
+                // A large value is dropped with the lock already given back.
+                let kept = self.memory().forget(recipe);
+                drop(kept);
+                true
+            }
+            (Tier::Disk, Some(disk)) => disk.remove_one(recipe)?,
+            (Tier::Disk, None) => true,
+        };
+        if gone && self.find(recipe).is_none() {
+            self.memories.note(&[recipe], Gone::Cleared);
+        }
+        Ok(gone)
     }
 
     fn remember(&self, recipe: Fingerprint, label: &str, values: &[Value], seconds: f64) {

@@ -202,6 +202,22 @@ fn checkpoints_keep_to_their_share() {
     assert!(checkpoints.load(name(29)).is_some() && checkpoints.load(name(0)).is_none());
 }
 
+#[test]
+fn one_entry_is_removed_from_its_tier_and_never_from_under_a_lease() {
+    let home = tempfile::tempdir().expect("a folder");
+    let cache = Cache::in_memory(1 << 20).with_disk(home.path(), 1 << 20).expect("writable");
+    [1, 2].into_iter().for_each(|id| store(&cache, id, 1.0));
+    assert_eq!(cache.remove(name(1), Tier::Memory), Ok(true));
+    assert_eq!((cache.find(name(1)), cache.why_gone(name(1))), (Some(Tier::Disk), Gone::Never));
+    let lease = cache.lease(name(1)).expect("it is there");
+    assert_eq!(cache.remove(name(1), Tier::Disk), Ok(false));
+    assert_eq!(cache.find(name(1)), Some(Tier::Disk));
+    drop(lease);
+    assert_eq!(cache.remove(name(1), Tier::Disk), Ok(true));
+    assert_eq!((cache.find(name(1)), cache.why_gone(name(1))), (None, Gone::Cleared));
+    assert_eq!(cache.find(name(2)), Some(Tier::Memory));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]

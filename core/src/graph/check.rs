@@ -348,20 +348,26 @@ fn acyclic_rest(nodes: &[Option<WiredNode<'_>>], on_cycle: &[bool]) -> Vec<usize
 /// Draws the seeds that a graph leaves to chance and writes them in, so that the run can be repeated. Called once, at
 /// submission. `draw` gives fresh random numbers.
 pub fn draw_seeds(graph: &mut Graph, registry: &Registry, mut draw: impl FnMut() -> u64) {
-    each_seed(graph, registry, |_, literal| {
-        if matches!(literal, Some(Literal::Text(word)) if word == RANDOM) { Some(draw()) } else { None }
+    each_seed(graph, registry, |literal, _| {
+        matches!(literal, Some(Literal::Text(word)) if word == RANDOM).then(|| Literal::from(draw()))
     });
 }
 
 /// Sets every seed that is a literal to one number.
 pub fn set_seeds(graph: &mut Graph, registry: &Registry, seed: u64) {
-    each_seed(graph, registry, |_, _| Some(seed));
+    each_seed(graph, registry, |_, _| Some(Literal::from(seed)));
 }
 
 /// The word that leaves a seed to chance.
 pub const RANDOM: &str = "random";
 
-fn each_seed(graph: &mut Graph, registry: &Registry, mut choose: impl FnMut(&str, Option<&Literal>) -> Option<u64>) {
+/// Gives seeds other values, those inside of sub-graphs too. `choose` is told what is written at one and what its default
+/// is; a seed that a wire brings is nobody's choice here.
+pub fn each_seed(
+    graph: &mut Graph,
+    registry: &Registry,
+    mut choose: impl FnMut(Option<&Literal>, Option<&Literal>) -> Option<Literal>,
+) {
     if graph.subgraphs.is_empty() {
         return seeds_of(&mut graph.nodes, registry, &HashSet::new(), &mut choose);
     }
@@ -378,7 +384,7 @@ fn seeds_of(
     nodes: &mut IndexMap<String, NodeEntry>,
     registry: &Registry,
     except: &HashSet<End>,
-    choose: &mut impl FnMut(&str, Option<&Literal>) -> Option<u64>,
+    choose: &mut impl FnMut(Option<&Literal>, Option<&Literal>) -> Option<Literal>,
 ) {
     for (id, entry) in nodes {
         let Some(node) = registry.get(&entry.kind) else { continue };
@@ -394,8 +400,8 @@ fn seeds_of(
                 // What the definition leaves to chance is drawn for each instance.
                 None => param.default.as_ref().filter(|_| instance),
             };
-            if let Some(seed) = choose(id, literal) {
-                entry.fields.insert(input.name.to_owned(), Field::Literal(Literal::from(seed)));
+            if let Some(seed) = choose(literal, param.default.as_ref()) {
+                entry.fields.insert(input.name.to_owned(), Field::Literal(seed));
             }
         }
     }

@@ -9,27 +9,32 @@ use egui::Context;
 
 use super::browser::Purpose;
 use super::files::Over;
+use super::lay::Along;
 use super::palette::Palette;
 use super::{App, Dialog, Tab};
-use crate::canvas::{Drop, Selection};
+use crate::canvas::{Drop, Selection, Words};
 use crate::command::Command;
 use crate::document::{Document, Edit, Frame, FrameId, Node, NodeId, Outside, Pasted, Point, Wire, copy, paste};
-use crate::session::Closing;
+use crate::habits::Habits;
+use crate::session::{Closing, Place};
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
     use Command::{
-        AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Rename, Save, SaveAs, Settings, Templates,
+        AddLora, AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Remark, Rename, Save, SaveAs,
+        Settings, Templates,
     };
     matches!(
         command,
-        AddNode
+        AddLora
+            | AddNode
             | Close
             | Find
             | MakeSubgraph
             | NameSubgraph
             | Open
             | Palette
+            | Remark
             | Rename
             | Save
             | SaveAs
@@ -67,16 +72,20 @@ impl App {
                 tab.view.selection.nodes = tab.sheet().nodes.keys().copied().collect();
                 tab.view.selection.frames = tab.sheet().frames.keys().copied().collect();
             }
-            Command::SelectLinked => self.select_linked(),
+            Command::SelectLinked => self.select_before(),
+            Command::SelectFed => self.select_behind(),
             Command::Find => self.dialog = Some(Dialog::Find { text: String::new() }),
+            Command::AddLora => self.add_lora_to_chosen(),
             Command::AddNode => {
                 let at = self.hand();
                 self.palette = Some(Palette::nodes(at, None));
             }
             Command::Rename => self.rename(),
+            Command::Remark => self.remark(),
             Command::Mute => self.mode("mute", Mode::Muted),
             Command::Bypass => self.mode("bypass", Mode::Bypassed),
-            Command::Collapse => self.each("collapse", |id, node| Edit::Collapse(id, !node.collapsed)),
+            Command::Collapse => self.collapse(),
+            Command::Compact => self.compact(),
             Command::Pin => self.each("pin", |id, node| Edit::Pin(id, !node.pinned)),
             Command::Colour => match self.tab().view.selection.is_empty() {
                 true => self.say("choose what is to be coloured first"),
@@ -96,23 +105,42 @@ impl App {
             Command::NameSubgraph => self.name_subgraph(),
             Command::ForgetUnused => self.forget_unused(),
             Command::Arrange => self.arrange(),
-            Command::Align => self.align(),
+            Command::Connect => self.connect(),
+            Command::AlignLeft
+            | Command::AlignRight
+            | Command::AlignTop
+            | Command::AlignBottom
+            | Command::AlignCentre
+            | Command::AlignMiddle => self.align(command),
+            Command::SpreadAcross => self.spread(Along::Across),
+            Command::SpreadDown => self.spread(Along::Down),
             Command::FitAll => self.fit(false),
             Command::FitSelection => self.fit(true),
             Command::ZoomOne => {
                 let camera = &mut self.tab_mut().view.camera;
                 camera.fly(camera.centre, 1.0);
             }
-            Command::Run => self.run(Wish::default()),
-            Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }),
+            Command::Heat => {
+                let heat = &mut self.tab_mut().view.heat;
+                *heat = heat.next();
+            }
+            Command::Minimap => self.habit(|habits| habits.minimap = !habits.minimap),
+            Command::Wires => {
+                self.habit(|habits| habits.wires = habits.wires.next());
+                self.say(format!("wires run {}", self.keeping.settings.habits.wires.words()));
+            }
+            Command::Legend => self.habit(|habits| habits.legend = !habits.legend),
+            Command::Run => self.run(Wish::default(), Place::Back),
+            Command::RunFront => self.run(Wish::default(), Place::Front),
+            Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }, Place::Back),
             Command::RunTo => match self.tab().wish_to() {
-                Some(wish) => self.run(wish),
+                Some(wish) => self.run(wish, Place::Back),
                 None => self.say("choose the node to run to first"),
             },
-            Command::Stop => {
-                let tickets: Vec<_> = self.tab().runs.iter().map(|run| run.ticket).collect();
-                tickets.into_iter().for_each(|ticket| self.backend.cancel(ticket));
-            }
+            Command::RunChanged => self.turn_live(),
+            Command::Stop => self.stop(),
+            Command::ClearQueue => self.clear_queue(),
+            Command::StopAll => self.stop_all(),
             Command::Palette => self.palette = Some(Palette::commands()),
             Command::Theme => self.change_look(ctx),
             Command::Settings => self.page = Some(super::panels::settings::Page::default()),
@@ -122,51 +150,83 @@ impl App {
         ctx.request_repaint();
     }
 
-    /// Asks what to call what is chosen.
+    fn habit(&mut self, change: impl FnOnce(&mut Habits)) {
+        change(&mut self.keeping.settings.habits);
+    }
+
+    /// Lets what is chosen be called something else, where it stands.
     fn rename(&mut self) {
         let Tab { view, .. } = self.tab();
         let sheet = self.tab().sheet();
-        let node = view.selection.nodes.iter().min().and_then(|id| Some((*id, sheet.nodes.get(id)?)));
-        match (node, view.selection.frames.iter().min()) {
-            (Some((node, entry)), _) => self.dialog = Some(Dialog::Rename { node, title: entry.label().to_owned() }),
-            (None, Some(frame)) => self.write(*frame),
-            (None, None) => self.say("choose what is to be renamed first"),
+        let note = |id: &FrameId| sheet.frames.get(id).is_some_and(|frame| !frame.text.is_empty());
+        let words = match (view.selection.nodes.iter().min(), view.selection.frames.iter().min()) {
+            (Some(node), _) => Words::Title(*node),
+            (None, Some(frame)) if note(frame) => Words::Note(*frame),
+            (None, Some(frame)) => Words::Head(*frame),
+            (None, None) => return self.say("choose what is to be renamed first"),
+        };
+        self.write(words);
+    }
+
+    /// Lets something be remarked about the node that is chosen.
+    fn remark(&mut self) {
+        match self.tab().view.selection.nodes.iter().min() {
+            Some(node) => self.write(Words::Remark(*node)),
+            None => self.say("choose the node to be remarked about first"),
         }
     }
 
-    /// Asks what to write in a frame or note.
-    pub(super) fn write(&mut self, id: FrameId) {
-        let frame = self.tab().sheet().frames.get(&id);
-        self.dialog =
-            frame.map(|frame| Dialog::Write { frame: id, title: frame.title.clone(), text: frame.text.clone() });
+    fn write(&mut self, words: Words) {
+        let Self { tabs, active, backend, .. } = self;
+        tabs[*active].with_view(&**backend, |view, state| state.write(view, words));
     }
 
-    /// Writes in a frame or note.
-    pub(super) fn written(&mut self, id: FrameId, title: String, text: String) {
-        if let Some(frame) = self.tab().sheet().frames.get(&id).cloned() {
-            let name = if text.is_empty() { "rename a frame" } else { "write a note" };
-            self.step(name, vec![Edit::Frame(id, Frame { title, text, ..frame })]);
-        }
+    /// Shows heads only of what is chosen; or all of it, if that is so already.
+    fn collapse(&mut self) {
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
+        let chosen = &view.selection;
+        let nodes = || sheet.nodes.iter().filter(|(id, _)| chosen.nodes.contains(id));
+        let frames = || sheet.frames.iter().filter(|(id, _)| chosen.frames.contains(id));
+        let open = nodes().any(|(_, node)| !node.collapsed) || frames().any(|(_, frame)| !frame.collapsed);
+        let mut edits: Vec<_> = nodes().map(|(id, _)| Edit::Collapse(*id, open)).collect();
+        edits.extend(frames().map(|(id, frame)| Edit::Frame(*id, Frame { collapsed: open, ..frame.clone() })));
+        self.step(if open { "collapse" } else { "open" }, edits);
     }
 
-    /// Draws a wire, or says why it cannot be.
-    pub(super) fn draw(&mut self, drop: Drop, from: Option<(NodeId, String)>) {
+    /// Hides what is unused of the nodes that are chosen; or shows it, if that is so already.
+    fn compact(&mut self) {
+        let tab = self.tab();
+        let Tab { view, .. } = tab;
+        let mut nodes = tab.sheet().nodes.iter().filter(|(id, _)| view.selection.nodes.contains(id));
+        let hide = nodes.any(|(_, node)| !node.compact);
+        let name = if hide { "hide what is unused" } else { "show what is unused" };
+        self.each(name, |id, _| Edit::Compact(id, hide));
+    }
+
+    /// Draws wires, or says why they cannot be.
+    pub(super) fn draw(&mut self, drops: Vec<Drop>, from: Option<(NodeId, String)>) {
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
-        // It may have been let go before anyone could ask.
-        let words = match tab.refusal.take().filter(|(of, _)| *of == drop) {
+        // They may have been let go before anyone could ask.
+        let words = match tab.refusal.take().filter(|(of, _)| *of == drops) {
             Some((_, words)) => words,
-            None => tab.refuse(&mut **backend, &drop),
+            None => tab.refuse(&mut **backend, &drops),
         };
         if let Some(words) = words {
             self.say(words);
             return;
         }
-        let name = if from.is_some() { "move a wire" } else { "draw a wire" };
+        let name = match (&from, drops.len()) {
+            (Some(_), _) => "move a wire".to_owned(),
+            (None, 1) => "draw a wire".to_owned(),
+            (None, count) => format!("move {count} wires"),
+        };
         let mut edits: Vec<_> = from.map(|(node, input)| Edit::Disconnect(node, input)).into_iter().collect();
-        let Drop { from, output, to, input } = drop;
-        edits.push(Edit::Connect(to, input, Wire { node: from, output, bends: Vec::new() }));
-        self.step(name, edits);
+        for Drop { from, output, to, input } in drops {
+            edits.push(Edit::Connect(to, input, Wire { node: from, output, bends: Vec::new() }));
+        }
+        self.step(&name, edits);
     }
 
     /// Where the hand is, or else the middle of the view.
@@ -181,18 +241,6 @@ impl App {
             Some(name) => format!("{word}: {name}"),
             None => format!("nothing to {word}"),
         });
-    }
-
-    pub(super) fn run(&mut self, wish: Wish) {
-        let tab = &mut self.tabs[self.active];
-        if let Some(located) =
-            tab.faults.iter().find(|located| located.fault.kind == darkroom_core::fault::FaultKind::Graph)
-        {
-            let text = format!("this cannot run yet: {}", located.fault.message);
-            self.say(text);
-            return;
-        }
-        tab.run(&mut *self.backend, wish);
     }
 
     /// What is chosen, as text.
@@ -296,17 +344,6 @@ impl App {
         }
     }
 
-    fn select_linked(&mut self) {
-        let tab = self.tab_mut();
-        let whole = std::sync::Arc::clone(tab.document.sheet());
-        let sheet = whole.level(tab.level()).unwrap_or(&whole);
-        let mut open: Vec<_> = tab.view.selection.nodes.iter().copied().collect();
-        while let Some(id) = open.pop() {
-            let before = sheet.nodes.get(&id).into_iter().flat_map(|node| node.wires().map(|(_, wire)| wire.node));
-            open.extend(before.filter(|id| tab.view.selection.nodes.insert(*id)));
-        }
-    }
-
     /// Makes an edit of every chosen node.
     fn each(&mut self, name: &str, edit: impl Fn(NodeId, &Node) -> Edit) {
         let tab = self.tab();
@@ -327,8 +364,19 @@ impl App {
         self.step("colour", edits);
     }
 
+    /// Gives nodes another part to take, or their usual one back. If frames are chosen it is all that is inside, alike.
     fn mode(&mut self, name: &str, mode: Mode) {
-        self.each(name, |id, node| Edit::Mode(id, if node.mode == mode { Mode::Active } else { mode }));
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
+        let frames = view.selection.frames.iter().filter_map(|id| sheet.frames.get(id));
+        let inside: HashSet<_> = frames.flat_map(|frame| sheet.inside(frame)).collect();
+        if inside.is_empty() {
+            return self.each(name, |id, node| Edit::Mode(id, if node.mode == mode { Mode::Active } else { mode }));
+        }
+        let all: HashSet<_> = inside.union(&view.selection.nodes).copied().collect();
+        let there = all.iter().all(|id| sheet.nodes.get(id).is_some_and(|node| node.mode == mode));
+        let edits = all.into_iter().map(|id| Edit::Mode(id, if there { Mode::Active } else { mode })).collect();
+        self.step(name, edits);
     }
 
     fn frame(&mut self) {
@@ -359,6 +407,7 @@ impl App {
             at: Point::new(at.x as i32, at.y as i32),
             size: (240, 120),
             colour: Some("amber".to_owned()),
+            ..Frame::default()
         };
         let id = FrameId(self.tab_mut().document.number());
         if self.step("add a note", vec![Edit::Frame(id, frame)]) {
@@ -366,23 +415,7 @@ impl App {
         }
     }
 
-    fn arrange(&mut self) {
-        let Self { tabs, active, backend, .. } = self;
-        let places = tabs[*active].places(&**backend);
-        self.step("lay out", places.into_iter().map(|(id, at)| Edit::Move(id, at)).collect());
-        self.fit(false);
-    }
-
-    fn align(&mut self) {
-        let tab = self.tab();
-        let nodes = tab.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
-        let left = nodes.map(|(_, node)| node.at.x).min();
-        if let Some(x) = left {
-            self.each("align", |id, node| Edit::Move(id, Point { x, ..node.at }));
-        }
-    }
-
-    fn fit(&mut self, chosen: bool) {
+    pub(super) fn fit(&mut self, chosen: bool) {
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
         let what = tab.view.selection.clone();

@@ -5,12 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
+use darkroom_core::spec::FileSort;
 use egui::text::{CCursor, CCursorRange};
 use egui::{
     Button, Id, Key, Modifiers, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2,
 };
 
-use crate::session::{Folder, Sort};
+use super::files::noun;
+use crate::document::NodeId;
+use crate::session::{Folder, Sort, is_model_folder, sort_of};
 use crate::theme::Theme;
 
 /// The browser, open.
@@ -29,6 +32,15 @@ pub enum Purpose {
     Open,
     /// To be written.
     Save,
+    /// To be named in a field of a node.
+    Field {
+        /// The node.
+        node: NodeId,
+        /// The field.
+        input: &'static str,
+        /// What the file is to be.
+        sort: FileSort,
+    },
 }
 
 /// What came of a frame.
@@ -57,6 +69,16 @@ impl Browser {
         Self { purpose: Purpose::Open, folder: Folder::open(folder, wanted), stepped: true }
     }
 
+    /// Looks for a file for a field.
+    pub fn for_field(folder: &Path, node: NodeId, input: &'static str, sort: FileSort) -> Self {
+        let wanted = match sort {
+            FileSort::Picture => |sort: Sort| sort == Sort::Picture,
+            _ => |sort: Sort| sort == Sort::Model,
+        };
+        let purpose = Purpose::Field { node, input, sort };
+        Self { purpose, folder: Folder::open(folder, wanted), stepped: true }
+    }
+
     /// Looks for a place to save a workflow, under a name to begin with.
     pub fn save(folder: &Path, name: &str) -> Self {
         let mut folder = Folder::open(folder, |sort| sort == Sort::Workflow);
@@ -68,8 +90,11 @@ impl Browser {
     /// Shows it; `recent` are files whose folders are near at hand.
     pub fn show(&mut self, ui: &mut Ui, recent: &[PathBuf]) -> Picked {
         let (title, verb) = match self.purpose {
-            Purpose::Open => ("Open a workflow, a picture or a model", "Open"),
-            Purpose::Save => ("Save as", "Save"),
+            Purpose::Open => ("Open a workflow, a picture or a model".to_owned(), "Open"),
+            Purpose::Save => ("Save as".to_owned(), "Save"),
+            Purpose::Field { input, sort, .. } => {
+                (format!("Choose {} for `{}`", noun(sort), input.replace('_', " ")), "Choose")
+            }
         };
         ui.heading(title);
         ui.add_space(4.0);
@@ -107,7 +132,11 @@ impl Browser {
     /// Goes into what is meant, if it is a folder, or else picks it.
     fn pick(&mut self) -> Picked {
         let Some(path) = self.folder.picked() else { return Picked::Nothing };
-        let is_model = self.purpose == Purpose::Open && path.join("model_index.json").is_file();
+        let is_model = match self.purpose {
+            Purpose::Open => sort_of(&path) == Sort::Model,
+            Purpose::Save | Purpose::Field { sort: FileSort::Picture, .. } => false,
+            Purpose::Field { .. } => is_model_folder(&path),
+        };
         if path.is_dir() && !is_model {
             self.folder.go(&path);
             return Picked::Nothing;
@@ -253,7 +282,7 @@ impl Browser {
 
     fn field(&mut self, ui: &mut Ui) {
         let hint = match self.purpose {
-            Purpose::Open => "part of a name, or a path",
+            Purpose::Open | Purpose::Field { .. } => "part of a name, or a path",
             Purpose::Save => "a name, or a path",
         };
         let mut text = self.folder.typed.clone();

@@ -2,17 +2,29 @@
 
 mod acts;
 mod browser;
+mod facts;
 mod files;
+mod gallery;
+mod lay;
 mod levels;
+mod models;
 mod palette;
 mod panels;
+mod prompts;
+mod queue;
 mod recall;
+mod running;
+mod seeds;
+mod shelf;
+mod stack;
 mod tab;
+mod times;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use darkroom_core::fault::Fault;
+use darkroom_core::fault::{Fault, FaultKind, Faults};
 use darkroom_core::plan::Wish;
 use eframe::CreationContext;
 use egui::{Context, Ui};
@@ -20,12 +32,15 @@ use egui::{Context, Ui};
 use crate::canvas::{self, Action, Drop, View};
 use crate::command::Command;
 use crate::document::{Document, Edit};
+use crate::fields;
+use crate::habits::Habits;
 use crate::keymap::Keymap;
-use crate::session::{Backend, Disk, DocumentId, News, Sort, sort_of};
+use crate::session::{Backend, Disk, DocumentId, News, PastRuns, Place, Sort, Ticket, Told, sort_of};
 use crate::theme::Theme;
 use palette::Palette;
 pub use panels::templates::Template;
-pub use tab::{Line, Made, Run, Tab, Weight};
+pub use running::{Line, Made, Origin, Run, Weight};
+pub use tab::Tab;
 
 /// Makes a backend, once there is a window to be woken.
 pub type MakeBackend = Box<dyn FnOnce(Box<dyn Fn() + Send + Sync>) -> Box<dyn Backend>>;
@@ -59,14 +74,25 @@ pub struct App {
     dialog: Option<Dialog>,
     /// Sentences for the person, with the time until which they are shown.
     notices: Vec<(String, f64)>,
+    /// How runs are asked for.
+    queue: queue::Queue,
+    /// Pictures that were read.
+    shelf: shelf::Shelf,
+    /// Which pictures are shown.
+    gallery: gallery::Gallery,
+    /// What sits in memory and on disk, when that was last asked.
+    stock: panels::Stock,
+    /// Which lines of the log are shown.
+    sieve: panels::Sieve,
     tiles: panels::Tiles,
     keymap: Keymap,
     /// The window of settings, while it is open.
     page: Option<panels::settings::Page>,
     /// A picture that is looked at large.
-    large: Option<(usize, egui::Vec2, f32)>,
+    large: Option<gallery::Large>,
     screenshot: Option<Shot>,
     keeping: files::Keeping,
+    models: models::Models,
     /// What the window is closed with, for whoever opened it.
     ended: Ended,
 }
@@ -82,18 +108,16 @@ enum Dialog {
     Overwrite { tab: DocumentId, path: PathBuf },
     /// What to do with a picture; the workflow that made it, or why there is none.
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
-    /// What to call a node.
-    Rename { node: crate::document::NodeId, title: String },
     /// What to call the definition of a sub-graph.
     NameSubgraph { name: String, text: String },
-    /// What to write in a frame or note.
-    Write { frame: crate::document::FrameId, title: String, text: String },
     /// What to search for.
     Find { text: String },
     /// Which workflow to begin with.
     Templates(Vec<panels::templates::Card>),
     /// Whether to throw changes away.
     Close { tab: DocumentId },
+    /// Whether to move pictures to the bin.
+    Delete { paths: Vec<PathBuf> },
 }
 
 /// A picture of the window that is wanted.
@@ -129,12 +153,18 @@ impl App {
             palette: None,
             dialog: None,
             notices: Vec::new(),
+            queue: queue::Queue::default(),
+            shelf: shelf::Shelf::default(),
+            gallery: gallery::Gallery::default(),
+            stock: panels::Stock::default(),
+            sieve: panels::Sieve::default(),
             tiles: panels::Tiles::default(),
             keymap: Keymap::default(),
             page: None,
             large: None,
             screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
             keeping: files::Keeping::new(options.disk),
+            models: models::Models::default(),
             ended: Ended::default(),
         };
         app.recollect();
@@ -149,7 +179,7 @@ impl App {
         }
         app.arrive();
         if options.run {
-            app.tabs[app.active].run(&mut *app.backend, Wish::default());
+            app.run(Wish::default(), Place::Back);
         }
         app
     }
@@ -170,10 +200,19 @@ impl App {
         &mut self.tabs[self.active]
     }
 
+    /// Returns how the canvas behaves, to be changed.
+    pub fn habits_mut(&mut self) -> &mut Habits {
+        &mut self.keeping.settings.habits
+    }
+
     fn take(&mut self, document: Document, warnings: Vec<String>) {
         self.next += 1;
         let mut tab = Tab::new(DocumentId(self.next), document);
+        tab.status.prompts = Arc::new(self.keeping.settings.prompts.clone());
         tab.sight = tab.document.path().and_then(|path| self.keeping.settings.sight(path));
+        if let (Some(state), Some(path)) = (&self.keeping.disk.state, tab.document.path()) {
+            tab.past = PastRuns::open(&state.join("runs"), path);
+        }
         self.tabs.push(tab);
         self.active = self.tabs.len() - 1;
         warnings.into_iter().for_each(|warning| self.say(warning));
@@ -190,26 +229,23 @@ impl App {
                 News::Foreseen { document, revision, outlook } => {
                     if let Some(tab) = self.tabs.iter_mut().find(|tab| tab.id == document) {
                         tab.foreseen(revision, outlook);
+                        tab.find_lacks(&*self.backend);
                     }
                 }
                 News::Run { ticket, told } => {
-                    if let Some(tab) = self.of(ticket) {
-                        tab.told(ctx, ticket, told);
+                    let anew = matches!(told, Told::Wrote { anew: true, .. });
+                    let Self { tabs, backend, .. } = self;
+                    let tab = tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket));
+                    let left = tab.and_then(|tab| tab.told(ctx, backend.registry(), ticket, told));
+                    if let Some(path) = left {
+                        self.left(ctx, &path, anew);
                     }
                 }
-                News::Ended { ticket, ended } => {
-                    let failed =
-                        ended.as_ref().err().and_then(|faults| faults.0.first()).map(|located| located.fault.clone());
-                    if let Some(tab) = self.of(ticket) {
-                        tab.ended(ticket, ended);
-                    }
-                    if let Some(fault) = failed {
-                        if fault.kind != darkroom_core::fault::FaultKind::Cancelled {
-                            self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
-                        }
-                        self.say(fault.message);
-                    }
-                }
+                News::Ended { ticket, ended } => self.ended(ctx, ticket, ended),
+                News::Models { document, models } => self.models_listed(document, models),
+                News::Pulling(pulling) => self.pulling(pulling),
+                News::Pulled { ticket, ended } => self.pulled(ticket, ended),
+                News::Stock(holdings) => self.stock.take(holdings),
             }
         }
         let backend = &mut *self.backend;
@@ -217,9 +253,48 @@ impl App {
             tab.know(backend.registry());
             tab.foresee(backend);
         }
+        self.run_changed();
+        self.read_pictures(ctx);
+        self.entitle(ctx);
     }
 
-    fn of(&mut self, ticket: crate::session::Ticket) -> Option<&mut Tab> {
+    /// Lets a picture that a run left be read.
+    fn left(&mut self, ctx: &Context, path: &std::path::Path, anew: bool) {
+        self.shelf.begin(ctx, &self.keeping.disk.workflow_of);
+        if anew {
+            self.shelf.forget(path);
+        }
+        if let Some(folder) = self.keeping.disk.output.as_ref().filter(|_| anew) {
+            self.shelf.look_again(folder);
+        }
+        if let Some(thumb) = self.shelf.picture(path, shelf::Size::Card) {
+            self.tabs.iter_mut().for_each(|tab| tab.came(path, &Ok(thumb.clone())));
+        }
+    }
+
+    fn ended(&mut self, ctx: &Context, ticket: Ticket, ended: Result<(f64, u64), Faults>) {
+        let first = ended.as_ref().err().and_then(|faults| faults.0.first()).map(|located| located.fault.clone());
+        let seconds = ended.as_ref().map_or(0.0, |(seconds, _)| *seconds);
+        let Some(tab) = self.of(ticket) else { return };
+        let title = tab.title();
+        let began = tab.runs.iter().any(|run| run.ticket == ticket && run.began.is_some());
+        tab.ended(ticket, ended);
+        self.stock.ask_again();
+        match first {
+            None => self.call(ctx, &title, Ok(seconds)),
+            Some(fault) if began => {
+                if fault.kind != FaultKind::Cancelled {
+                    self.tiles.ask(panels::Pane::Faults, panels::Turn::Show);
+                }
+                self.call(ctx, &title, Err(fault.message.clone()));
+                self.say(fault.message);
+            }
+            // A run that never began was taken out on request.
+            Some(_) => (),
+        }
+    }
+
+    fn of(&mut self, ticket: Ticket) -> Option<&mut Tab> {
         self.tabs.iter_mut().find(|tab| tab.runs.iter().any(|run| run.ticket == ticket))
     }
 
@@ -232,15 +307,15 @@ impl App {
         self.palette(&ctx);
         panels::settings(self, &ctx);
         panels::dialogs(self, &ctx);
-        panels::notices(self, &ctx);
         panels::large(self, &ctx);
+        panels::notices(self, &ctx);
         self.remember(&ctx);
     }
 
     fn keys(&mut self, ctx: &Context) {
         // egui hands the clipboard over as events of their own.
-        let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some();
-        let mut clipboard = None;
+        let typing = ctx.text_edit_focused() || self.palette.is_some() || self.dialog.is_some() || self.large.is_some();
+        let (mut clipboard, mut picture) = (None, None);
         ctx.input(|input| {
             for event in &input.events {
                 match event {
@@ -251,10 +326,14 @@ impl App {
                         let command = if wired { Command::PasteWired } else { Command::Paste };
                         clipboard = Some((command, text.clone()));
                     }
+                    egui::Event::PasteImage(image) if !typing => picture = Some(Arc::clone(image)),
                     _ => (),
                 }
             }
         });
+        if let Some(picture) = picture {
+            self.paste_picture(&picture);
+        }
         if let Some((command, text)) = clipboard {
             // Another command may have been given the key for it.
             match (command, self.keymap.of_stroke(egui::Modifiers::COMMAND, egui::Key::X)) {
@@ -264,22 +343,29 @@ impl App {
             }
         }
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
-        self.keeping.arrivals.extend(dropped.iter().map(|file| file.path().to_owned()));
+        let mut dropped: VecDeque<_> = dropped.iter().map(|file| file.path().to_owned()).collect();
+        let field = fields::under_pointer(ctx).filter(|_| self.dialog.is_none() && self.palette.is_none());
+        if let Some((field, file)) = field.and_then(|field| Some((field, dropped.pop_front()?))) {
+            fields::give(ctx, field, &file);
+        }
+        self.keeping.arrivals.extend(dropped);
         self.arrive();
         let hears = self.page.as_ref().is_some_and(|page| page.hears.is_some());
-        let mut blocked = self.palette.is_some() || self.dialog.is_some() || hears;
+        // A picture that is looked at large has keys of its own.
+        let mut blocked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some() || hears;
         if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
             self.escape(ctx);
             self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
-            self.palette = None;
-            self.dialog = None;
+            let asked = self.palette.take().is_some() | self.dialog.take().is_some();
             self.keeping.closing = None;
-            self.large = None;
+            if !asked {
+                self.large = None;
+            }
         }
         // What is pressed after a command that asks something is meant for the question.
         while !blocked && let Some(command) = self.keymap.pressed(ctx) {
             self.act(ctx, command);
-            blocked = self.palette.is_some() || self.dialog.is_some();
+            blocked = self.palette.is_some() || self.dialog.is_some() || self.tab().view.is_writing();
         }
         if ctx.input(|input| input.viewport().close_requested()) {
             self.close_window(ctx);
@@ -288,35 +374,38 @@ impl App {
     }
 
     fn canvas(&mut self, ui: &mut Ui) {
+        let hears = self.palette.is_none() && self.dialog.is_none() && self.large.is_none() && self.page.is_none();
         let Self { tabs, active, backend, keeping, .. } = self;
+        let habits = keeping.settings.habits;
         let tab = &mut tabs[*active];
+        tab.habits = habits;
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
         let room = ui.available_rect_before_wrap();
-        let (whole, level) = (Arc::clone(tab.document.sheet()), tab.level().map(str::to_owned));
-        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
+        let sheet = std::sync::Arc::clone(tab.sheet());
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
-            let asked = std::cell::RefCell::new(None::<Drop>);
+            let asked = std::cell::RefCell::new(None::<Vec<Drop>>);
             let known = tab.refusal.clone();
-            let refuse = |drop: &Drop| {
-                asked.replace(Some(drop.clone()));
-                known.as_ref().filter(|(of, _)| of == drop).and_then(|(_, words)| words.clone())
+            let refuse = |drops: &[Drop]| {
+                asked.replace(Some(drops.to_vec()));
+                known.as_ref().filter(|(of, _)| of == drops).and_then(|(_, words)| words.clone())
             };
             let view = View {
                 id: tab.canvas_id(),
-                sheet,
+                sheet: &sheet,
                 registry: tab.registry(&**backend),
                 status: &tab.shown(),
                 refuse: &refuse,
-                habits: keeping.settings.habits,
+                habits,
+                hears,
             };
             let actions = canvas::show(ui, &view, &mut state);
             let asked = asked.into_inner();
-            if let Some(drop) = asked.filter(|drop| tab.refusal.as_ref().is_none_or(|(of, _)| of != drop)) {
-                let words = tab.refuse(&mut **backend, &drop);
-                tab.refusal = Some((drop, words));
+            if let Some(drops) = asked.filter(|drops| tab.refusal.as_ref().is_none_or(|(of, _)| of != drops)) {
+                let words = tab.refuse(&mut **backend, &drops);
+                tab.refusal = Some((drops, words));
                 ui.ctx().request_repaint();
             }
             actions
@@ -342,8 +431,7 @@ impl App {
         match action {
             Action::Step { name, key, edits } => {
                 tab.refusal = None;
-                let level = tab.level().map(str::to_owned);
-                let edits = edits.into_iter().map(|edit| edit.at(level.as_deref()));
+                let edits: Vec<_> = edits.into_iter().map(|edit| tab.housed(edit)).collect();
                 let done = tab.document.step_joined(name, key, edits);
                 tab.know(self.backend.registry());
                 if let Err(refused) = done {
@@ -352,25 +440,25 @@ impl App {
             }
             Action::Part => tab.document.part(),
             Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
-            Action::Rename(node) => {
-                let title = tab.sheet().nodes.get(&node).map(|node| node.label().to_owned());
-                self.dialog = title.map(|title| Dialog::Rename { node, title });
-            }
             Action::Enter(node) => drop(tab.enter(node)),
             Action::Offer { node, side, end } => self.offer(node, side, &end),
-            Action::Draw { drop, from } => self.draw(drop, from),
-            Action::Write(frame) => self.write(frame),
+            Action::Draw { drops, from } => self.draw(drops, from),
             Action::Enlarge(node) => {
-                let texture =
-                    tab.shown().of(node).and_then(|status| status.picture.as_ref()).map(|thumb| thumb.texture.id());
-                let index = tab.made.iter().position(|made| Some(made.thumb.texture.id()) == texture);
-                self.large = index.map(|index| (index, egui::Vec2::ZERO, 0.0));
+                let name = tab.sheet().nodes.get(&node).map(|node| format!("{}{}", tab.way(), node.name));
+                let is_it = |made: &&Made| {
+                    name.as_ref().is_some_and(|name| {
+                        made.node.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    })
+                };
+                let made = tab.made.iter().rev().find(is_it);
+                self.large = made.map(|made| gallery::Large::new(made.path.clone()));
             }
             Action::Menu(at) => self.palette = Some(Palette::menu(at)),
             Action::Copied { nodes, frames, by } => {
                 let text = crate::document::copy(tab.document.sheet(), tab.level(), &nodes, &frames);
                 self.paste_text(&text, None, crate::document::Outside::Keep, by);
             }
+            Action::Field { node, input, request } => self.field_asks(node, input, request),
             Action::Say(text) => self.say(text),
         }
         ctx.request_repaint();
@@ -383,8 +471,8 @@ impl App {
         }
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
-        let level = tab.level().map(str::to_owned);
-        let done = tab.document.step(name, edits.into_iter().map(|edit| edit.at(level.as_deref())));
+        let edits: Vec<_> = edits.into_iter().map(|edit| tab.housed(edit)).collect();
+        let done = tab.document.step(name, edits);
         tab.know(backend.registry());
         let ok = done.is_ok();
         if let Err(refused) = done {
@@ -394,7 +482,8 @@ impl App {
     }
 
     fn shoot(&mut self, ctx: &Context) {
-        let busy = self.tabs.iter().any(|tab| !tab.runs.is_empty() || (tab.outlook.is_none() && tab.faults.is_empty()));
+        let waits = |tab: &Tab| !tab.runs.is_empty() || (tab.outlook.is_none() && tab.faults.is_empty());
+        let busy = self.shelf.is_busy() || self.tabs.iter().any(waits);
         let Some(shot) = &mut self.screenshot else { return };
         let image = shot.image.lock().expect("no thread panics while it holds this").take();
         if let Some(picture) = image {

@@ -1,13 +1,10 @@
-//! Recall: the seeds and prompts of a picture, brought back into the graph in front.
+//! Recall: the seeds, prompts and other values of a picture, brought back into the graph in front.
 
-use darkroom_core::graph::check::RANDOM;
-use darkroom_core::graph::{self, Field, Graph, NodeEntry, Subgraph};
-use darkroom_core::literal::Literal;
+use darkroom_core::graph::{Field, Graph};
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::ParamSpec;
-use indexmap::IndexMap;
 
-use super::{App, Made};
+use super::App;
 use crate::document::{Edit, Sheet};
 
 /// What is brought back.
@@ -17,6 +14,8 @@ pub enum Recall {
     Seeds,
     /// Texts of several lines: prompts.
     Prompts,
+    /// All values.
+    All,
 }
 
 impl Recall {
@@ -24,6 +23,7 @@ impl Recall {
         match self {
             Self::Seeds => param.seed,
             Self::Prompts => param.multiline,
+            Self::All => true,
         }
     }
 }
@@ -52,46 +52,8 @@ fn edits(sheet: &Sheet, graph: &Graph, registry: &Registry, what: Recall) -> Vec
     edits
 }
 
-/// Gives a graph the seeds that were drawn for it, as the picture that it made tells them.
-fn with_drawn(mut graph: Graph, told: &Graph) -> Graph {
-    drawn_among(&mut graph.nodes, &told.nodes);
-    for (name, subgraph) in &mut graph.subgraphs {
-        if let Some(told) = told.subgraphs.get(name) {
-            drawn_among(&mut subgraph.nodes, &told.nodes);
-        }
-    }
-    graph
-}
-
-fn drawn_among(nodes: &mut IndexMap<String, NodeEntry>, told: &IndexMap<String, NodeEntry>) {
-    for (name, entry) in nodes {
-        let Some(told) = told.get(name).filter(|told| told.kind == entry.kind) else { continue };
-        for (input, drawn) in &told.fields {
-            let is_drawn = match entry.fields.get(input) {
-                Some(Field::Literal(Literal::Text(text))) => text == RANDOM,
-                // What the definition of a sub-graph leaves to chance is drawn for each node that stands for it.
-                None => Subgraph::of_kind(&entry.kind).is_some(),
-                Some(_) => false,
-            };
-            if is_drawn {
-                entry.fields.insert(input.clone(), drawn.clone());
-            }
-        }
-    }
-}
-
 impl App {
-    /// Returns the graph that made a picture, with the seeds it was made with.
-    pub(super) fn graph_of(&self, made: &Made) -> Graph {
-        let graph = Graph::clone(&made.graph);
-        let told = (self.keeping.disk.workflow_of)(&made.path).ok();
-        match told.and_then(|(text, _)| graph::read(&text).ok()) {
-            Some(told) => with_drawn(graph, &told.graph),
-            None => graph,
-        }
-    }
-
-    /// Brings seeds or prompts of a graph back.
+    /// Brings values of a graph back.
     pub(super) fn recall(&mut self, graph: &Graph, what: Recall) {
         // What is brought back is the whole graph's, whatever level is in front.
         self.tab_mut().leave_to(0);
@@ -99,6 +61,7 @@ impl App {
         let (name, same) = match what {
             Recall::Seeds => ("recall the seed", "its seed is the one that stands here"),
             Recall::Prompts => ("recall the prompt", "its prompt is the one that stands here"),
+            Recall::All => ("recall all values", "its values are those that stand here"),
         };
         if !self.step(name, edits) {
             self.say(same);
@@ -113,6 +76,7 @@ mod tests {
     use darkroom_core::Node;
     use darkroom_core::context::Context;
     use darkroom_core::fault::Fault;
+    use darkroom_core::literal::Literal;
     use darkroom_core::node::{Known, Node};
     use darkroom_core::param::Seed;
     use darkroom_core::types::{Kind, Type};
@@ -150,14 +114,6 @@ mod tests {
     }
 
     #[test]
-    fn a_drawn_seed_is_told_by_the_picture() {
-        let run = sheet(r#""a": (type: "say", text: "x", seed: "random"), "b": (type: "say", seed: 4)"#).graph();
-        let told = sheet(r#""a": (type: "say", text: "y", seed: 71), "b": (type: "say", seed: 5)"#).graph();
-        let made = sheet(r#""a": (type: "say", text: "x", seed: 71), "b": (type: "say", seed: 4)"#).graph();
-        assert_eq!(with_drawn(run, &told), made);
-    }
-
-    #[test]
     fn seeds_and_prompts_come_back_one_without_the_other_and_wires_stay() {
         let registry = Registry::new().with::<Say>();
         let now = sheet(r#""a": (type: "say", text: "new", seed: 2), "b": (type: "say", text: (from: "a"), seed: 3)"#);
@@ -169,6 +125,8 @@ mod tests {
             [set("a", "seed", None), set("b", "seed", Some(Literal::Integer(9)))]
         );
         let old = Some(Literal::Text("old".to_owned()));
-        assert_eq!(edits(&now, &then, &registry, Recall::Prompts), [set("a", "text", old)]);
+        assert_eq!(edits(&now, &then, &registry, Recall::Prompts), [set("a", "text", old.clone())]);
+        let all = [set("a", "text", old), set("a", "seed", None), set("b", "seed", Some(Literal::Integer(9)))];
+        assert_eq!(edits(&now, &then, &registry, Recall::All), all);
     }
 }

@@ -7,6 +7,8 @@ use egui::{Pos2, Rect, Vec2, pos2, vec2};
 pub const ZOOM: (f32, f32) = (0.05, 3.0);
 /// Seconds that a flight takes.
 const FLIGHT: f32 = 0.16;
+/// From this zoom on texts are read with ease.
+const READABLE: f32 = 0.8;
 /// Space around what is brought into view, in points of the window.
 const MARGIN: f32 = 48.0;
 
@@ -61,9 +63,28 @@ impl Camera {
         self.fly(what.center(), zoom);
     }
 
+    /// Flies to where all of a rectangle is seen; or, where nobody could read it so small and it is not much too large, to
+    /// its beginning.
+    pub fn fit_first(&mut self, what: Rect, view: Rect) {
+        let room = (view.size() - Vec2::splat(2.0 * MARGIN)).max(vec2(64.0, 64.0));
+        let whole = (room / what.size().max(vec2(1.0, 1.0))).min_elem();
+        if !(READABLE * 0.5..READABLE).contains(&whole) {
+            return self.fit(what, view);
+        }
+        let seen = room / READABLE;
+        let middle = |low: f32, size: f32, seen: f32| low + size.min(seen) / 2.0;
+        let centre = pos2(middle(what.left(), what.width(), seen.x), middle(what.top(), what.height(), seen.y));
+        self.fly(centre, READABLE);
+    }
+
     /// Flies to a place.
     pub fn fly(&mut self, centre: Pos2, zoom: f32) {
         self.flight = Some(Flight { from: (self.centre, self.zoom), to: (centre, zoom), share: 0.0 });
+    }
+
+    /// Tells whether it is under way.
+    pub fn flies(&self) -> bool {
+        self.flight.is_some()
     }
 
     /// Is there at once.

@@ -5,13 +5,15 @@ use std::collections::HashSet;
 
 use darkroom_core::registry::Registry;
 use darkroom_core::types::Kind;
-use egui::{Pos2, Rect, Vec2, pos2, vec2};
+use egui::{Pos2, Vec2, pos2, vec2};
 
 use super::camera::snapped;
+use super::frames::holds;
 use super::selection::{Choose, Selection};
+use super::shake::Shake;
 use super::shape::Socket;
 use super::wires::Course;
-use crate::document::{FrameId, NodeId, Point, Sheet};
+use crate::document::{FrameId, Node, NodeId, Point, Sheet};
 use crate::theme;
 
 /// A wire that is held at one end.
@@ -27,6 +29,17 @@ pub enum Loose {
         kind: Kind,
         /// The input that it was taken off.
         from: Option<(NodeId, String)>,
+    },
+    /// All wires of an output, held where they begin; they look for another output.
+    Bundle {
+        /// The node.
+        node: NodeId,
+        /// The output's name, where the node has several.
+        output: Option<String>,
+        /// What the inputs at their ends take.
+        kinds: Vec<Kind>,
+        /// Where they end.
+        ends: Vec<(NodeId, String)>,
     },
     /// It ends at an input, and looks for an output.
     Input {
@@ -53,17 +66,21 @@ pub struct Drop {
 }
 
 impl Loose {
-    /// Returns the wire that it becomes at a socket; none if the socket is of the wrong side.
-    pub fn at(&self, node: NodeId, socket: &str, is_input: bool, several: bool) -> Option<Drop> {
+    /// Returns the wires that it becomes at a socket; none if the socket is of the wrong side.
+    pub fn at(&self, node: NodeId, socket: &str, is_input: bool, several: bool) -> Vec<Drop> {
+        let output = several.then(|| socket.to_owned());
         match self {
             Self::Output { node: from, output, .. } if is_input => {
-                Some(Drop { from: *from, output: output.clone(), to: node, input: socket.to_owned() })
+                vec![Drop { from: *from, output: output.clone(), to: node, input: socket.to_owned() }]
             }
             Self::Input { node: to, input, .. } if !is_input => {
-                let output = several.then(|| socket.to_owned());
-                Some(Drop { from: node, output, to: *to, input: input.clone() })
+                vec![Drop { from: node, output, to: *to, input: input.clone() }]
             }
-            _ => None,
+            Self::Bundle { ends, .. } if !is_input => {
+                let end = |(to, input): &(NodeId, String)| (*to, input.clone());
+                ends.iter().map(end).map(|(to, input)| Drop { from: node, output: output.clone(), to, input }).collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -72,13 +89,19 @@ impl Loose {
         match self {
             Self::Output { kind: given, .. } => is_input && kind.accepts(*given),
             Self::Input { kind: wanted, .. } => !is_input && wanted.accepts(kind),
+            Self::Bundle { kinds, .. } => !is_input && kinds.iter().all(|wanted| wanted.accepts(kind)),
         }
     }
 
     pub(super) fn node(&self) -> NodeId {
         match self {
-            Self::Output { node, .. } | Self::Input { node, .. } => *node,
+            Self::Output { node, .. } | Self::Input { node, .. } | Self::Bundle { node, .. } => *node,
         }
+    }
+
+    /// Tells whether it looks for an input.
+    pub(super) fn wants_input(&self) -> bool {
+        matches!(self, Self::Output { .. })
     }
 }
 
@@ -93,6 +116,8 @@ pub enum Grip {
     Wire(Loose),
     /// The right edge of a node of this width.
     Width(NodeId, f32),
+    /// The lower edge of a node's picture of this height.
+    Picture(NodeId, f32),
     /// The corner of a frame of this size.
     Size(FrameId, Vec2),
 }
@@ -113,15 +138,23 @@ pub enum Gesture {
         how: Choose,
     },
     /// Moves nodes and frames, once the hand has gone further than it trembles.
-    Move { from: Pos2, by: Vec2, went: bool, nodes: HashSet<NodeId>, frames: HashSet<FrameId>, copy: bool },
+    Move {
+        from: Pos2,
+        by: Vec2,
+        went: bool,
+        nodes: HashSet<NodeId>,
+        frames: HashSet<FrameId>,
+        copy: bool,
+        shake: Shake,
+    },
     /// Draws a wire.
     Wire {
         loose: Loose,
         from: Pos2,
         /// Nodes that would wait for themselves.
         blocked: HashSet<NodeId>,
-        /// The socket that it would be fastened to.
-        target: Option<(Drop, Pos2)>,
+        /// What it would become, and the socket that it would be fastened to.
+        target: Option<(Vec<Drop>, Pos2)>,
     },
     /// Cuts wires.
     Cut { trail: Vec<Pos2> },
@@ -129,6 +162,8 @@ pub enum Gesture {
     Bend { node: NodeId, input: String, index: usize, at: Pos2 },
     /// Makes a node wider.
     Width { node: NodeId, from: f32, by: f32, start: Pos2 },
+    /// Makes a node's picture higher.
+    Picture { node: NodeId, from: f32, by: f32, start: Pos2 },
     /// Makes a frame larger.
     Size { frame: FrameId, from: Vec2, by: Vec2, start: Pos2 },
 }
@@ -147,17 +182,19 @@ impl Grip {
                 for frame in selection.frames.iter().filter_map(|id| sheet.frames.get(id)) {
                     frames.extend(sheet.frames.iter().filter(|(_, each)| holds(frame, each)).map(|(id, _)| *id));
                 }
-                Gesture::Move { from: at, by: Vec2::ZERO, went: false, nodes, frames, copy }
+                Gesture::Move { from: at, by: Vec2::ZERO, went: false, nodes, frames, copy, shake: Shake::default() }
             }
             Self::Wire(loose) => {
                 let against = |id: &&NodeId| match &loose {
                     Loose::Output { node, .. } => sheet.reaches(**id, *node),
                     Loose::Input { node, .. } => sheet.reaches(*node, **id),
+                    Loose::Bundle { ends, .. } => ends.iter().any(|(end, _)| sheet.reaches(*end, **id)),
                 };
                 let blocked = sheet.nodes.keys().filter(against).copied().collect();
                 Gesture::Wire { loose, from: at, blocked, target: None }
             }
             Self::Width(node, from) => Gesture::Width { node, from, by: 0.0, start: at },
+            Self::Picture(node, from) => Gesture::Picture { node, from, by: 0.0, start: at },
             Self::Size(frame, from) => Gesture::Size { frame, from, by: Vec2::ZERO, start: at },
         }
     }
@@ -171,7 +208,21 @@ impl Gesture {
 
     /// Tells whether fields stay what they are during it. A wire needs the sockets beside them.
     pub fn leaves_fields(&self) -> bool {
-        matches!(self, Self::Pan | Self::Move { .. } | Self::Box { .. } | Self::Width { .. } | Self::Wire { .. })
+        !matches!(self, Self::Cut { .. } | Self::Bend { .. } | Self::Size { .. })
+    }
+
+    /// Tells whether a node is where the hand has it, and not where it was.
+    pub fn holds(&self, id: NodeId) -> bool {
+        match self {
+            Self::Move { nodes, copy: false, .. } => nodes.contains(&id),
+            Self::Width { node, .. } | Self::Picture { node, .. } => *node == id,
+            _ => false,
+        }
+    }
+
+    /// Tells whether a point of the wire at an input is in the hand.
+    pub fn bends_wire(&self, to: NodeId, name: &str) -> bool {
+        matches!(self, Self::Bend { node, input, .. } if *node == to && input == name)
     }
 
     /// Returns how far a node has been moved.
@@ -190,10 +241,15 @@ impl Gesture {
         }
     }
 
-    /// Returns the width of a node whose edge is in the hand.
-    pub fn width(&self, id: NodeId) -> Option<u32> {
+    /// Returns a node whose edge is in the hand, as it would be.
+    pub fn reshaped(&self, id: NodeId, of: &Node) -> Option<Node> {
         match self {
-            Self::Width { node, from, by, .. } if *node == id && by.abs() > 1.0 => Some(widened(*from, *by)),
+            Self::Width { node, from, by, .. } if *node == id && by.abs() > 1.0 => {
+                Some(Node { width: Some(widened(*from, *by)), ..of.clone() })
+            }
+            Self::Picture { node, from, by, .. } if *node == id && by.abs() > 1.0 => {
+                Some(Node { picture: Some(heightened(*from, *by)), ..of.clone() })
+            }
             _ => None,
         }
     }
@@ -222,7 +278,20 @@ impl Gesture {
     pub fn carries(&self, to: NodeId, input: &str) -> bool {
         match self {
             Self::Wire { loose: Loose::Output { from: Some((node, name)), .. }, .. } => *node == to && name == input,
+            Self::Wire { loose: Loose::Bundle { ends, .. }, .. } => {
+                ends.iter().any(|(node, name)| *node == to && name == input)
+            }
             _ => false,
+        }
+    }
+
+    /// Returns the node that was shaken loose of its wires.
+    pub fn shaken(&self) -> Option<NodeId> {
+        match self {
+            Self::Move { nodes, shake, copy: false, .. } if shake.is_loose() && nodes.len() == 1 => {
+                nodes.iter().next().copied()
+            }
+            _ => None,
         }
     }
 
@@ -263,15 +332,6 @@ impl Gesture {
 /// A hand that holds still goes no further than this, in points of the window.
 pub(super) const TREMBLE: f32 = 6.0;
 
-/// Tells whether a frame lies in another one, and goes where that goes.
-fn holds(frame: &crate::document::Frame, other: &crate::document::Frame) -> bool {
-    let rect = |each: &crate::document::Frame| {
-        let min = pos2(each.at.x as f32, each.at.y as f32);
-        Rect::from_min_size(min, vec2(each.size.0 as f32, each.size.1 as f32))
-    };
-    rect(frame).contains_rect(rect(other))
-}
-
 pub(super) fn point_of(at: Pos2) -> Point {
     Point::new(at.x.round() as i32, at.y.round() as i32)
 }
@@ -279,4 +339,9 @@ pub(super) fn point_of(at: Pos2) -> Point {
 /// The width of a node whose edge was pulled so far.
 pub(super) fn widened(from: f32, by: f32) -> u32 {
     snapped(pos2(from + by, 0.0), theme::GRID).x.clamp(theme::NODE_LEAST, 1600.0) as u32
+}
+
+/// The height of a picture whose edge was pulled so far.
+pub(super) fn heightened(from: f32, by: f32) -> u32 {
+    snapped(pos2(0.0, from + by), theme::GRID).y.clamp(theme::PICTURE_LEAST, 1600.0) as u32
 }

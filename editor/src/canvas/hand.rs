@@ -7,10 +7,13 @@ use egui::{
 };
 
 use super::camera::snapped;
-use super::gesture::{Gesture, TREMBLE, point_of, widened};
+use super::frames::rect_of;
+use super::gesture::{Gesture, TREMBLE, heightened, point_of, widened};
+use super::guides::Lines;
 use super::selection::{Choose, Selection};
-use super::{Action, Frame, Seen, ViewState, loose, sockets};
-use crate::document::{Edit, FrameId, NodeId, Point, Wire};
+use super::strands::Hovered;
+use super::{Action, Frame, Seen, ViewState, ground, loose, sockets};
+use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Wire};
 use crate::theme;
 
 /// Begins, follows and ends gestures.
@@ -20,7 +23,7 @@ pub fn follow(
     state: &mut ViewState,
     back: &Response,
     seen: &[Seen],
-    hovered: Option<(NodeId, String, usize)>,
+    hovered: Option<Hovered>,
 ) {
     if state.gesture.is_idle() {
         begin(canvas, frame, state, back, hovered);
@@ -45,15 +48,9 @@ pub fn follow(
     }
 }
 
-fn begin(
-    canvas: &mut Ui,
-    frame: &mut Frame<'_, '_>,
-    state: &mut ViewState,
-    back: &Response,
-    hovered: Option<(NodeId, String, usize)>,
-) {
+fn begin(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, back: &Response, hovered: Option<Hovered>) {
     let (keys, space) = canvas.input(|input| (input.modifiers, input.key_down(Key::Space)));
-    let over = state.view.is_some_and(|view| super::over(canvas, view).is_some());
+    let over = state.view.is_some_and(|view| ground::over(canvas, view).is_some());
     let pressed = |button| canvas.input(|input| input.pointer.button_pressed(button));
     let free = !canvas.ctx().text_edit_focused();
     if over && (pressed(PointerButton::Middle) || (space && free && pressed(PointerButton::Primary))) {
@@ -81,7 +78,7 @@ fn clicks(
     frame: &mut Frame<'_, '_>,
     state: &mut ViewState,
     back: &Response,
-    hovered: Option<(NodeId, String, usize)>,
+    hovered: Option<Hovered>,
     at: Pos2,
 ) {
     let alt = canvas.input(|input| input.modifiers.alt);
@@ -139,7 +136,9 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
     let keys = canvas.input(|input| input.modifiers);
     let theme = frame.theme;
     let painter = frame.painter.clone();
-    let snap = frame.view.habits.snap && !keys.alt;
+    let habits = frame.view.habits;
+    let snap = habits.grid > 0 && !keys.alt;
+    let lines = Lines::of(frame, seen, &state.gesture);
     match &mut state.gesture {
         Gesture::Idle => (),
         Gesture::Pan => {
@@ -153,33 +152,37 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
             let stroke = Stroke::new(1.0 / frame.transform.scaling, theme.accent);
             painter.rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Middle);
             let nodes = seen.iter().filter(|seen| seen.rect.intersects(rect)).map(|seen| seen.id);
-            let inside = |each: &crate::document::Frame| {
-                let min = pos2(each.at.x as f32, each.at.y as f32);
-                rect.contains_rect(Rect::from_min_size(min, vec2(each.size.0 as f32, each.size.1 as f32)))
-            };
-            let frames = frame.view.sheet.frames.iter().filter(|(_, each)| inside(each)).map(|(id, _)| *id);
+            let net = &state.net;
+            let inside =
+                |id: &FrameId, each: &crate::document::Frame| !net.is_buried(*id) && rect.contains_rect(rect_of(each));
+            let frames = frame.view.sheet.frames.iter().filter(|(id, each)| inside(id, each)).map(|(id, _)| *id);
             let met = Selection { nodes: nodes.collect(), frames: frames.collect() };
             let mut selection = base.clone();
             selection.choose(&met, *how);
             state.selection = selection;
         }
-        Gesture::Move { from, by, went, nodes, frames, copy } => {
+        Gesture::Move { from, by, went, nodes, frames, copy, shake } => {
             canvas.ctx().set_cursor_icon(CursorIcon::Move);
             let wanted = at - *from;
             *went |= wanted.length() * frame.transform.scaling > TREMBLE;
             if !*went {
                 return;
             }
+            shake.feel(frame.transform * at, canvas.input(|input| input.time));
             // All move by the same amount, so that the first one lies on the grid.
             let first = nodes.iter().min().and_then(|id| frame.view.sheet.nodes.get(id));
             *by = match first.filter(|_| snap) {
                 Some(first) => {
                     let start = pos2(first.at.x as f32, first.at.y as f32);
-                    snapped(start + wanted, theme::GRID) - start
+                    habits.snapped(start + wanted) - start
                 }
-                None if snap => snapped(wanted.to_pos2(), theme::GRID).to_vec2(),
+                None if snap => habits.snapped(wanted.to_pos2()).to_vec2(),
                 None => vec2(wanted.x.round(), wanted.y.round()),
             };
+            if let Some(lines) = lines.filter(|_| !keys.alt) {
+                *by = lines.drawn(wanted, *by, frame.transform.scaling);
+                lines.show(frame, *by);
+            }
             if *copy {
                 ghosts(frame, seen, nodes, frames, *by);
             }
@@ -190,10 +193,14 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
             }
             painter.line(trail.clone(), Stroke::new(1.5 / frame.transform.scaling, theme.error));
         }
-        Gesture::Bend { at: place, .. } => *place = if snap { snapped(at, theme::GRID) } else { at },
+        Gesture::Bend { at: place, .. } => *place = if snap { habits.snapped(at) } else { at },
         Gesture::Width { by, start, .. } => {
             canvas.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
             *by = at.x - start.x;
+        }
+        Gesture::Picture { by, start, .. } => {
+            canvas.ctx().set_cursor_icon(CursorIcon::ResizeVertical);
+            *by = at.y - start.y;
         }
         Gesture::Size { by, start, .. } => {
             canvas.ctx().set_cursor_icon(CursorIcon::ResizeNwSe);
@@ -206,9 +213,7 @@ fn go_on(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[
 /// Shows where the copies would lie that the hand holds.
 fn ghosts(frame: &Frame<'_, '_>, seen: &[Seen], nodes: &HashSet<NodeId>, frames: &HashSet<FrameId>, by: Vec2) {
     let stroke = Stroke::new(1.5 / frame.transform.scaling, frame.theme.accent);
-    let framed = frame.view.sheet.frames.iter().filter(|(id, _)| frames.contains(id)).map(|(_, each)| {
-        Rect::from_min_size(pos2(each.at.x as f32, each.at.y as f32), vec2(each.size.0 as f32, each.size.1 as f32))
-    });
+    let framed = frame.view.sheet.frames.iter().filter(|(id, _)| frames.contains(id)).map(|(_, each)| rect_of(each));
     let rects = seen.iter().filter(|seen| nodes.contains(&seen.id)).map(|seen| seen.rect).chain(framed);
     for rect in rects {
         frame.painter.rect_stroke(rect.translate(by), CornerRadius::same(theme::CORNER), stroke, StrokeKind::Outside);
@@ -218,6 +223,7 @@ fn ghosts(frame: &Frame<'_, '_>, seen: &[Seen], nodes: &HashSet<NodeId>, frames:
 fn end(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Seen], gesture: Gesture, at: Pos2) {
     match gesture {
         Gesture::Idle | Gesture::Pan | Gesture::Box { .. } => (),
+        Gesture::Move { .. } if gesture.shaken().is_some() => shaken(frame, &gesture),
         Gesture::Move { by, nodes, frames, copy, .. } if by != Vec2::ZERO => {
             moved(canvas, frame, state, seen, by, (nodes, frames), copy);
         }
@@ -248,7 +254,10 @@ fn end(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Se
             let edit = Edit::Width(node, Some(widened(from, by)));
             frame.actions.push(Action::step("widen a node", vec![edit]));
         }
-        Gesture::Width { .. } => (),
+        Gesture::Picture { node, from, by, .. } if by.abs() > 1.0 => {
+            let edit = Edit::Picture(node, Some(heightened(from, by)));
+            frame.actions.push(Action::step("resize a picture", vec![edit]));
+        }
         Gesture::Size { frame: id, from, by, .. } if by.length() > 1.0 => {
             if let Some(each) = frame.view.sheet.frames.get(&id) {
                 let size = snapped((from + by).max(vec2(64.0, 48.0)).to_pos2(), theme::GRID);
@@ -256,11 +265,11 @@ fn end(canvas: &Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &[Se
                 frame.actions.push(Action::step("resize a frame", vec![Edit::Frame(id, each)]));
             }
         }
-        Gesture::Size { .. } => (),
+        Gesture::Width { .. } | Gesture::Picture { .. } | Gesture::Size { .. } => (),
     }
 }
 
-fn counted(verb: &str, count: usize, noun: &str) -> String {
+pub fn counted(verb: &str, count: usize, noun: &str) -> String {
     if count == 1 { format!("{verb} a {noun}") } else { format!("{verb} {count} {noun}s") }
 }
 
@@ -280,22 +289,7 @@ fn moved(
         frame.actions.push(Action::Copied { nodes, frames, by });
         return;
     }
-    let sheet = frame.view.sheet;
-    let mut edits: Vec<_> = sheet
-        .nodes
-        .iter()
-        .filter(|(id, _)| nodes.contains(id))
-        .map(|(id, node)| Edit::Move(*id, node.at.moved(by)))
-        .collect();
-    for (id, each) in sheet.frames.iter().filter(|(id, _)| frames.contains(id)) {
-        edits.push(Edit::Frame(*id, crate::document::Frame { at: each.at.moved(by), ..each.clone() }));
-    }
-    // Wires that lie among what is moved go with it.
-    for (node, input, wire) in sheet.wires() {
-        if !wire.bends.is_empty() && nodes.contains(&node) && nodes.contains(&wire.node) {
-            edits.push(Edit::Bend(node, input.to_owned(), wire.bends.iter().map(|bend| bend.moved(by)).collect()));
-        }
-    }
+    let mut edits = carried(frame.view.sheet, &nodes, &frames, by);
     let mut name = counted("move", nodes.len(), "node");
     if nodes.is_empty() {
         "move a frame".clone_into(&mut name);
@@ -310,6 +304,32 @@ fn moved(
     frame.actions.push(Action::step(name, edits));
 }
 
+/// A node that was shaken loose leaves its wires, and lies where it was let go.
+fn shaken(frame: &mut Frame<'_, '_>, gesture: &Gesture) {
+    let (Some(id), sheet) = (gesture.shaken(), frame.view.sheet) else { return };
+    let ends = sheet.wires().filter(|(to, _, wire)| *to == id || wire.node == id);
+    let mut edits: Vec<_> = ends.map(|(to, input, _)| Edit::Disconnect(to, input.to_owned())).collect();
+    let by = gesture.moved(id);
+    let by = Point::new(by.x.round() as i32, by.y.round() as i32);
+    edits.extend(sheet.nodes.get(&id).map(|node| Edit::Move(id, node.at.moved(by))));
+    frame.actions.push(Action::step("shake a node loose", edits));
+}
+
+/// The edits that move nodes and frames, and with them the wires that lie among them.
+pub fn carried(sheet: &Sheet, nodes: &HashSet<NodeId>, frames: &HashSet<FrameId>, by: Point) -> Vec<Edit> {
+    let all = sheet.nodes.iter().filter(|(id, _)| nodes.contains(*id));
+    let mut edits: Vec<_> = all.map(|(id, node)| Edit::Move(*id, node.at.moved(by))).collect();
+    for (id, each) in sheet.frames.iter().filter(|(id, _)| frames.contains(*id)) {
+        edits.push(Edit::Frame(*id, crate::document::Frame { at: each.at.moved(by), ..each.clone() }));
+    }
+    for (node, input, wire) in sheet.wires() {
+        if !wire.bends.is_empty() && nodes.contains(&node) && nodes.contains(&wire.node) {
+            edits.push(Edit::Bend(node, input.to_owned(), wire.bends.iter().map(|bend| bend.moved(by)).collect()));
+        }
+    }
+    edits
+}
+
 /// A node without wires that is put down on a wire goes in between, if it takes and gives what the wire carries.
 fn insert(frame: &Frame<'_, '_>, state: &mut ViewState, seen: &[Seen], id: NodeId) -> Option<Vec<Edit>> {
     let sheet = frame.view.sheet;
@@ -322,7 +342,7 @@ fn insert(frame: &Frame<'_, '_>, state: &mut ViewState, seen: &[Seen], id: NodeI
         if course.distance(rect.center()).0 > rect.height() / 2.0 || !course.bounds().intersects(rect) {
             continue;
         }
-        let given = sockets::kind_of(frame, wire.node, wire.output.as_deref());
+        let given = sockets::kind_of(frame.view, wire.node, wire.output.as_deref());
         let reader = sheet.nodes.get(&to).and_then(|node| frame.view.registry.get(&node.kind));
         let Some((_, wanted)) = reader.and_then(|reader| reader.spec().input(input)) else { continue };
         let enter = spec.inputs.iter().find(|own| own.param.is_none() && own.kind.accepts(given));

@@ -8,34 +8,56 @@ mod camera;
 mod crisp;
 mod frames;
 mod gesture;
+mod ground;
+mod guides;
 mod hand;
+mod heat;
+mod legend;
 mod loose;
+mod minimap;
+mod net;
 mod nodes;
+mod notes;
 mod offers;
+mod pictures;
+mod rows;
 mod selection;
+mod shake;
 mod shape;
 mod sockets;
+mod strands;
+mod voice;
+mod walk;
 mod wires;
+mod writing;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use darkroom_core::registry::Registry;
 use egui::emath::TSTransform;
-use egui::{Context, Id, LayerId, Painter, Pos2, Rect, Response, Sense, Ui, UiBuilder, Vec2, pos2, vec2};
+use egui::{Id, LayerId, Painter, Pos2, Rect, Sense, Ui, UiBuilder, Vec2, pos2};
 
 pub use camera::{Camera, snapped};
+pub use frames::rect_of;
 pub use gesture::{Drop, Loose};
+pub use heat::Heat;
 pub use selection::{Choose, Selection};
-pub use shape::{Shape, Shapes, Socket};
+pub use shape::{Shape, Socket};
+pub use voice::undo_transform;
+pub use wires::Style;
+pub use writing::Words;
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Side};
-use crate::fields::{Change, is_wheel_kept};
+use crate::fields::Request;
 use crate::habits::Habits;
 use crate::status::Status;
-use crate::theme::{self, Theme};
+use crate::theme::Theme;
 use gesture::Gesture;
-use wires::Course;
+use net::Net;
+use shape::Shapes;
+use walk::Walk;
+use writing::Writing;
 
 /// Below this zoom fields are not drawn, only their values' places.
 const PLAIN: f32 = 0.45;
@@ -48,15 +70,17 @@ pub struct View<'a> {
     /// The lasting name of the document in the window.
     pub id: Id,
     /// What is drawn.
-    pub sheet: &'a Sheet,
+    pub sheet: &'a Arc<Sheet>,
     /// The nodes there are.
     pub registry: &'a Registry,
     /// What is known of them.
     pub status: &'a Status,
-    /// Says why a wire may not be drawn, beyond the kinds of its ends.
-    pub refuse: &'a dyn Fn(&Drop) -> Option<String>,
+    /// Says why wires may not be drawn, beyond the kinds of their ends.
+    pub refuse: &'a dyn Fn(&[Drop]) -> Option<String>,
     /// How it behaves.
     pub habits: Habits,
+    /// Whether keys that nobody has taken are meant for it.
+    pub hears: bool,
 }
 
 /// What the canvas remembers between frames.
@@ -72,8 +96,14 @@ pub struct ViewState {
     pub pointer: Option<Pos2>,
     /// Where the canvas was last, in the window.
     pub view: Option<Rect>,
+    /// What nodes are tinted by.
+    pub heat: Heat,
     shapes: Shapes,
+    net: Net,
     gesture: Gesture,
+    writing: Option<Writing>,
+    walk: Walk,
+    markdown: notes::Markdown,
 }
 
 /// What the hand wants done.
@@ -106,11 +136,11 @@ pub enum Action {
         /// How far.
         by: Point,
     },
-    /// Draw a wire, if nothing speaks against it.
+    /// Draw wires, if nothing speaks against them.
     Draw {
-        /// The wire.
-        drop: Drop,
-        /// The input that it is taken off.
+        /// The wires.
+        drops: Vec<Drop>,
+        /// The input that the wire is taken off.
         from: Option<(NodeId, String)>,
     },
     /// Enter the sub-graph that a node stands for.
@@ -124,46 +154,26 @@ pub enum Action {
         /// The input or output.
         end: String,
     },
-    /// Give a node another title.
-    Rename(NodeId),
-    /// Write in a frame or note.
-    Write(FrameId),
     /// Show what a node made, large.
     Enlarge(NodeId),
     /// Show the menu of what is chosen.
     Menu(Pos2),
+    /// Do what a field asks for.
+    Field {
+        /// Whose field.
+        node: NodeId,
+        /// Which.
+        input: &'static str,
+        /// What it asks for.
+        request: Request,
+    },
     /// Say something to the person.
     Say(String),
 }
 
 impl Action {
-    /// Returns the same for the document's own sheet, whatever level is in front.
-    pub fn of_whole(self) -> Self {
-        match self {
-            Self::Step { name, key, edits } => {
-                let edits = edits.into_iter().map(|edit| Edit::Whole(Box::new(edit))).collect();
-                Self::Step { name, key, edits }
-            }
-            other => other,
-        }
-    }
-
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
-    }
-
-    /// Returns what is to be done when a hand changes a field.
-    pub fn of_change(node: NodeId, input: &str, change: Change) -> Vec<Self> {
-        let done = !matches!(change, Change::Toward(_));
-        let step = match change {
-            Change::Set(value) | Change::Toward(value) => Some(Self::Step {
-                name: format!("change `{input}`"),
-                key: Some(format!("{node:?}.{input}")),
-                edits: vec![Edit::Set(node, input.to_owned(), value)],
-            }),
-            Change::Done => None,
-        };
-        step.into_iter().chain(done.then_some(Self::Part)).collect()
     }
 }
 
@@ -185,6 +195,7 @@ struct Frame<'a, 'v> {
     window: Rect,
     /// Where the pointer is, on the canvas, if it is over it.
     pointer: Option<Pos2>,
+    heat: Option<heat::Scale>,
     actions: Vec<Action>,
 }
 
@@ -196,36 +207,26 @@ impl ViewState {
 
     /// Returns the size of a node.
     pub fn size(&mut self, view: &View<'_>, id: NodeId) -> Vec2 {
+        self.look_through(view);
         view.sheet.nodes.get(&id).map_or(Vec2::ZERO, |node| self.shape(view, id, node).size)
-    }
-
-    /// Returns the shape of a node, whose edge may be in the hand.
-    fn shape(&mut self, view: &View<'_>, id: NodeId, node: &Arc<crate::document::Node>) -> Arc<Shape> {
-        let (status, unfolded) = (view.status.of(id), self.unfolded.contains(&id));
-        match self.gesture.width(id) {
-            Some(width) => {
-                let wider = crate::document::Node { width: Some(width), ..(**node).clone() };
-                self.shapes.of(id, &Arc::new(wider), view.registry, status, unfolded)
-            }
-            None => self.shapes.of(id, node, view.registry, status, unfolded),
-        }
     }
 
     /// Returns a rectangle that holds some nodes and frames, or all of them.
     pub fn bounds(&mut self, view: &View<'_>, what: Option<&Selection>) -> Option<Rect> {
+        self.look_through(view);
         let mut bounds = Rect::NOTHING;
-        for (id, node) in &view.sheet.nodes {
-            if what.is_none_or(|what| what.nodes.contains(id)) {
-                let size = self.size(view, *id);
-                bounds = bounds.union(Rect::from_min_size(pos2(node.at.x as f32, node.at.y as f32), size));
-            }
+        let frames = &view.sheet.frames;
+        for (id, node) in view.sheet.nodes.iter().filter(|(id, _)| what.is_none_or(|what| what.nodes.contains(id))) {
+            bounds = bounds.union(match self.net.folded(*id).and_then(|frame| frames.get(&frame)) {
+                Some(frame) => rect_of(frame),
+                None => self.shape(view, *id, node).rect(pos2(node.at.x as f32, node.at.y as f32)),
+            });
         }
-        for (id, frame) in &view.sheet.frames {
-            if what.is_none_or(|what| what.frames.contains(id)) {
-                let size = vec2(frame.size.0 as f32, frame.size.1 as f32);
-                bounds = bounds.union(Rect::from_min_size(pos2(frame.at.x as f32, frame.at.y as f32), size));
-            }
-        }
+        let asked = |id: &FrameId| match what {
+            Some(what) => what.frames.contains(id),
+            None => !self.net.is_buried(*id),
+        };
+        bounds = frames.iter().filter(|(id, _)| asked(id)).fold(bounds, |all, (_, frame)| all.union(rect_of(frame)));
         bounds.is_positive().then_some(bounds)
     }
 
@@ -233,6 +234,13 @@ impl ViewState {
     pub fn fit(&mut self, view: &View<'_>, what: Option<&Selection>) {
         if let (Some(bounds), Some(window)) = (self.bounds(view, what), self.view) {
             self.camera.fit(bounds, window);
+        }
+    }
+
+    /// Flies to where a first look falls: to everything, or to the beginning of what could not be read then.
+    pub fn fit_first(&mut self, view: &View<'_>) {
+        if let (Some(bounds), Some(window)) = (self.bounds(view, None), self.view) {
+            self.camera.fit_first(bounds, window);
         }
     }
 
@@ -244,34 +252,6 @@ impl ViewState {
     /// Tells whether the hand is doing something.
     pub fn is_busy(&self) -> bool {
         !matches!(self.gesture, Gesture::Idle)
-    }
-
-    fn seen(&mut self, view: &View<'_>, window: Rect) -> Vec<Seen> {
-        let mut seen = Vec::new();
-        for (id, node) in &view.sheet.nodes {
-            let at = self.place(*id, node.at);
-            // Cheap first: a node that is far away needs no shape.
-            if at.x > window.right() || at.y > window.bottom() {
-                continue;
-            }
-            let shape = self.shape(view, *id, node);
-            let rect = shape.rect(at);
-            if rect.expand(REST).intersects(window) {
-                seen.push(Seen { id: *id, node: Arc::clone(node), shape, rect });
-            }
-        }
-        // What is chosen lies on top.
-        seen.sort_by_key(|seen| self.selection.nodes.contains(&seen.id));
-        seen
-    }
-
-    /// Returns where a wire lies.
-    fn course(&mut self, view: &View<'_>, to: NodeId, input: &str, wire: &crate::document::Wire) -> Option<Course> {
-        let (from_node, to_node) = (view.sheet.nodes.get(&wire.node)?, view.sheet.nodes.get(&to)?);
-        let (from_shape, to_shape) = (self.shape(view, wire.node, from_node), self.shape(view, to, to_node));
-        let from = self.place(wire.node, from_node.at) + from_shape.output(wire.output.as_deref());
-        let end = self.place(to, to_node.at) + to_shape.input(input);
-        Some(Course::new(from, &self.gesture.bends(to, input, &wire.bends), end))
     }
 }
 
@@ -287,18 +267,20 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
         ui.ctx().request_repaint();
     }
     state.selection.keep(view.sheet);
+    state.look_through(view);
 
     let layer = LayerId::new(ui.layer_id().order, view.id.with("canvas"));
     ui.ctx().set_sublayer(ui.layer_id(), layer);
     let transform = state.camera.transform(window);
     let seen_rect = transform.inverse() * window;
-    let builder = UiBuilder::new().id_salt(view.id).layer_id(layer).max_rect(seen_rect).sense(Sense::click_and_drag());
+    let builder =
+        UiBuilder::new().id_salt(view.id).layer_id(layer).max_rect(seen_rect).sense(Sense::DRAG | Sense::CLICK);
     let mut canvas = ui.new_child(builder);
     canvas.set_clip_rect(transform.inverse() * window.intersect(ui.clip_rect()));
     canvas.ctx().set_transform_layer(layer, transform);
-    announce(&canvas, transform);
+    voice::announce(&canvas, view, state, transform);
 
-    let back = canvas.interact(seen_rect, view.id.with("back"), Sense::click_and_drag());
+    let back = canvas.interact(seen_rect, view.id.with("back"), Sense::DRAG | Sense::CLICK);
     let pointer = canvas.input(|input| input.pointer.latest_pos()).map(|at| transform.inverse() * at);
     state.pointer = pointer.filter(|at| seen_rect.contains(*at)).or(state.pointer);
     let mut frame = Frame {
@@ -308,160 +290,26 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
         transform,
         window: seen_rect,
         pointer,
+        heat: heat::Scale::of(view, state.heat),
         actions: Vec::new(),
     };
     frame.painter.rect_filled(seen_rect, 0.0, frame.theme.canvas);
-    grid(&frame);
+    ground::grid(&frame);
 
     let seen = state.seen(view, seen_rect);
     frames::show(&mut canvas, &mut frame, state);
-    let hovered = frame.wires(state, &back);
+    let hovered = strands::show(&frame, state, &back);
     nodes::show(&mut canvas, &mut frame, state, &seen);
+    writing::show(&mut canvas, &mut frame, state);
+    walk::follow(&canvas, &mut frame, state);
     hand::follow(&mut canvas, &mut frame, state, &back, &seen, hovered);
-    wheel(&canvas, view.habits, state, window);
+    ground::wheel(&canvas, view.habits, state, window);
+    if state.is_stale() {
+        ui.ctx().request_repaint();
+    }
     crisp::sharpen(ui.ctx(), layer, transform.scaling);
-    set_transform(ui.ctx(), TSTransform::IDENTITY);
+    voice::set_transform(ui.ctx(), TSTransform::IDENTITY);
+    legend::show(ui, &frame, window);
+    minimap::show(ui, &frame, state, window);
     frame.actions
-}
-
-/// Tells those who hear the screen where the layer lies: egui knows places in a layer only (`Response` writes bounds
-/// in the layer's own measure).
-fn announce(canvas: &Ui, transform: TSTransform) {
-    set_transform(canvas.ctx(), transform);
-    let (scale, by) = (f64::from(transform.scaling), transform.translation);
-    canvas.ctx().accesskit_node_builder(canvas.unique_id(), |node| {
-        node.set_role(egui::accesskit::Role::GenericContainer);
-        node.set_label("canvas");
-        let affine = egui::accesskit::Affine::new([scale, 0.0, 0.0, scale, f64::from(by.x), f64::from(by.y)]);
-        node.set_transform(affine);
-    });
-}
-
-fn transform_id() -> Id {
-    Id::unique("darkroom canvas transform")
-}
-
-fn set_transform(ctx: &Context, transform: TSTransform) {
-    ctx.data_mut(|data| data.insert_temp(transform_id(), transform));
-}
-
-/// Tells those who hear the screen that a popup of something on the canvas lies on no canvas: egui hangs it below the
-/// widget that opened it.
-pub fn undo_transform(popup: &Ui) {
-    let transform = popup.ctx().data(|data| data.get_temp::<TSTransform>(transform_id())).unwrap_or_default();
-    if transform == TSTransform::IDENTITY {
-        return;
-    }
-    let inverse = transform.inverse();
-    let (scale, by) = (f64::from(inverse.scaling), inverse.translation);
-    popup.ctx().accesskit_node_builder(popup.unique_id(), |node| {
-        node.set_transform(egui::accesskit::Affine::new([scale, 0.0, 0.0, scale, f64::from(by.x), f64::from(by.y)]));
-    });
-}
-
-fn grid(frame: &Frame<'_, '_>) {
-    let zoom = frame.transform.scaling;
-    let mut step = theme::GRID * 4.0;
-    while step * zoom < 22.0 {
-        step *= 4.0;
-    }
-    let first = pos2((frame.window.left() / step).floor() * step, (frame.window.top() / step).floor() * step);
-    let (columns, rows) = ((frame.window.width() / step) as usize + 2, (frame.window.height() / step) as usize + 2);
-    let half = 0.8 / zoom;
-    let mut mesh = egui::Mesh::default();
-    for row in 0..rows {
-        for column in 0..columns {
-            let at = first + vec2(column as f32, row as f32) * step;
-            mesh.add_colored_rect(Rect::from_center_size(at, Vec2::splat(2.0 * half)), frame.theme.grid);
-        }
-    }
-    frame.painter.add(mesh);
-}
-
-/// Returns where the pointer is in the window, if nothing lies between it and the canvas.
-fn over(canvas: &Ui, window: Rect) -> Option<Pos2> {
-    let at = canvas.input(|input| input.pointer.latest_pos()).filter(|at| window.contains(*at))?;
-    // The canvas is no area of egui's own, so that above it there is none, or one at the back.
-    let above = canvas.ctx().layer_id_at(at).is_some_and(|layer| layer.order != egui::Order::Background);
-    (!above).then_some(at)
-}
-
-/// Moves and zooms by wheel and touchpad.
-fn wheel(canvas: &Ui, habits: Habits, state: &mut ViewState, window: Rect) {
-    let Some(at) = over(canvas, window).filter(|_| !is_wheel_kept(canvas.ctx())) else { return };
-    let (scroll, pinch, keys) = canvas.input(|input| (input.smooth_scroll_delta, input.zoom_delta(), input.modifiers));
-    if pinch != 1.0 {
-        state.camera.zoom_at(at, window, pinch);
-    } else if scroll != Vec2::ZERO {
-        if habits.wheel_pans || keys.shift {
-            state.camera.pan(scroll);
-        } else {
-            state.camera.zoom_at(at, window, (scroll.y * 0.0028).exp());
-        }
-    } else {
-        return;
-    }
-    canvas.ctx().request_repaint();
-}
-
-impl Frame<'_, '_> {
-    /// Paints the wires, and returns the one that the pointer is over: its end, and the piece of it.
-    fn wires(&self, state: &mut ViewState, back: &Response) -> Option<(NodeId, String, usize)> {
-        let sheet = self.view.sheet;
-        let near = 7.0 / self.transform.scaling.max(0.2);
-        let pointer = self.pointer.filter(|_| back.hovered() && !state.is_busy());
-        let mut hovered: Option<(f32, NodeId, String, usize)> = None;
-        let mut drawn = Vec::new();
-        for (to, input, wire) in sheet.wires() {
-            if state.gesture.carries(to, input) {
-                continue;
-            }
-            let Some(course) = state.course(self.view, to, input, wire) else { continue };
-            let bounds = course.bounds().expand(near);
-            if !bounds.intersects(self.window) {
-                continue;
-            }
-            if let Some(at) = pointer.filter(|at| bounds.contains(*at)) {
-                let (distance, piece) = course.distance(at);
-                if distance < near && hovered.as_ref().is_none_or(|(least, ..)| distance < *least) {
-                    hovered = Some((distance, to, input.to_owned(), piece));
-                }
-            }
-            drawn.push((to, input, wire, course));
-        }
-        let width = 2.0_f32.max(1.2 / self.transform.scaling);
-        let mut far = (self.transform.scaling < BARE).then(egui::Mesh::default);
-        for (to, input, wire, course) in &drawn {
-            let is_hovered = hovered.as_ref().is_some_and(|(_, node, name, _)| node == to && name == input);
-            let chosen = state.selection.nodes.contains(to) || state.selection.nodes.contains(&wire.node);
-            let muted = [*to, wire.node].iter().any(|id| nodes::is_muted(sheet, *id));
-            let mut colour = self.wire_colour(wire);
-            if muted || state.gesture.dims() {
-                colour = colour.gamma_multiply(0.3);
-            }
-            if state.gesture.cuts(course) {
-                colour = self.theme.error;
-            }
-            let width = if is_hovered || chosen { width * 1.7 } else { width };
-            if let Some(far) = &mut far {
-                course.paint_far(far, colour, width);
-                continue;
-            }
-            if self.transform.scaling > PLAIN {
-                course.paint(&self.painter, self.theme.canvas, width + 2.5);
-            }
-            course.paint(&self.painter, colour, width);
-            for bend in &state.gesture.bends(*to, input, &wire.bends) {
-                self.painter.circle_filled(pos2(bend.x as f32, bend.y as f32), width * 1.6 + 1.0, colour);
-            }
-        }
-        if let Some(far) = far {
-            self.painter.add(far);
-        }
-        hovered.map(|(_, node, input, piece)| (node, input, piece))
-    }
-
-    fn wire_colour(&self, wire: &crate::document::Wire) -> egui::Color32 {
-        self.theme.kind(sockets::kind_of(self, wire.node, wire.output.as_deref()))
-    }
 }

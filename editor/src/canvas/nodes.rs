@@ -4,18 +4,17 @@ use darkroom_core::graph::{Mode, Subgraph};
 use darkroom_core::spec::Spec;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
-    Align2, Color32, CornerRadius, CursorIcon, FontId, Id, Mesh, Painter, PointerButton, Pos2, Rect, Response, Role,
-    Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, CornerRadius, CursorIcon, FontId, Mesh, Painter, PointerButton, Pos2, Rect, Response, Role, Sense,
+    Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::gesture::Grip;
 use super::selection::{Choose, Selection};
-use super::shape::{Row, What};
-use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, offers, sockets};
-use crate::document::{Field, NodeId, Sheet};
-use crate::fields::Shown;
+use super::shape::What;
+use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, Words, heat, offers, pictures, rows, sockets};
+use crate::document::{NodeId, Sheet};
 use crate::icons;
-use crate::status::{NodeStatus, State, Thumb};
+use crate::status::{NodeStatus, State};
 use crate::theme;
 
 /// Tells whether a node takes no part.
@@ -44,16 +43,17 @@ fn boxes(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen
         if let Some(edge) = edge(frame, state, each, frame.view.status.of(each.id)) {
             mesh.add_colored_rect(each.rect.expand(border), edge.gamma_multiply(opacity));
         }
-        mesh.add_colored_rect(each.rect, frame.theme.body.gamma_multiply(opacity));
+        let tint = heat::tint(frame, each.id, frame.theme.body);
+        mesh.add_colored_rect(each.rect, tint.gamma_multiply(opacity));
         let top = Rect::from_min_size(each.rect.min, vec2(each.rect.width(), theme::HEAD));
         mesh.add_colored_rect(top, head_colour(frame, each).gamma_multiply(opacity));
     }
     frame.painter.add(mesh);
     for each in seen {
         let shown = each.shape.rows.iter().find(|row| row.what == What::Picture);
-        if let (Some(row), Some(thumb)) = (shown, picture_of(frame, each)) {
+        if let (Some(row), Some(thumb)) = (shown, pictures::picture_of(frame, each)) {
             let rect = row.rect.translate(each.rect.min.to_vec2()).shrink2(vec2(theme::SIDE, 0.0));
-            paint_picture(frame, thumb, rect);
+            pictures::paint(frame, thumb, rect);
         }
     }
 }
@@ -61,8 +61,11 @@ fn boxes(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen
 /// Feels the hand at a node.
 fn touch(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
     let id = frame.view.id.with(("node", seen.id));
-    let response = canvas.interact(seen.rect, id, Sense::click_and_drag());
+    // Arrows lead from node to node, and Tab through the fields of one.
+    let response = canvas.interact(seen.rect, id, Sense::CLICK | Sense::DRAG);
     response.widget_info(|| WidgetInfo::labeled(Role::Group, true, format!("node {}", seen.node.label())));
+    let chosen = state.selection.nodes.contains(&seen.id);
+    canvas.ctx().accesskit_node_builder(id, |node| node.set_selected(chosen));
     if let Some(located) = frame.view.status.of(seen.id).and_then(|status| status.faults.first()) {
         let words = &located.fault.message;
         canvas.ctx().accesskit_node_builder(id, |node| node.set_description(words.as_str()));
@@ -96,11 +99,12 @@ fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen:
     for row in &seen.shape.rows {
         let rect = row.rect.translate(seen.rect.min.to_vec2());
         if rect.intersects(frame.window) {
-            show_row(canvas, frame, state, seen, spec, row, rect, opacity);
+            rows::show(canvas, frame, state, seen, spec, row, rect, opacity);
         }
     }
     sockets::show(canvas, frame, state, seen, opacity);
     if zoom >= PLAIN {
+        heat::say(frame, seen, status);
         tell(canvas, frame, seen, status);
         offers::door(canvas, frame, seen);
         offers::rings(canvas, frame, seen);
@@ -110,21 +114,29 @@ fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen:
     }
 }
 
-/// Says, over the head of a node, what would happen to it and why, and what it takes.
+/// Says, over the head of a node, what its author remarks, what would happen to it and why, and what it takes.
 fn tell(canvas: &Ui, frame: &Frame<'_, '_>, seen: &Seen, status: Option<&NodeStatus>) {
-    let Some(status) = status.filter(|status| status.state != State::Unknown) else { return };
+    let status = status.filter(|status| status.state != State::Unknown);
+    if status.is_none() && seen.node.note.is_none() {
+        return;
+    }
     let head = Rect::from_min_size(seen.rect.min, vec2(seen.rect.width(), theme::HEAD));
     let response = canvas.interact(head, frame.view.id.with(("head", seen.id)), Sense::hover());
     response.on_hover_ui(|ui| {
         super::undo_transform(ui);
+        ui.set_max_width(320.0);
         ui.strong(format!("{} ({})", seen.node.name, seen.node.kind));
+        if let Some(note) = &seen.node.note {
+            ui.label(note);
+        }
+        let Some(status) = status else { return };
         let why = if status.why.is_empty() { String::new() } else { format!(": {}", status.why) };
         ui.label(format!("{}{why}", status.state.word()));
         if let Some(seconds) = status.seconds {
             ui.weak(format!("{} when it last ran", words_of_seconds(seconds)));
         }
         if status.bytes > 0 {
-            ui.weak(format!("{:.1} MiB while it runs", status.bytes as f64 / f64::from(1 << 20)));
+            ui.weak(format!("{} while it runs", words_of_bytes(status.bytes)));
         }
     });
 }
@@ -159,8 +171,10 @@ fn feel(frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, response:
     }
     let on_head = |at: Pos2| at.y < seen.rect.top() + theme::HEAD;
     if response.double_clicked() && response.interact_pointer_pos().is_some_and(on_head) {
-        let is_graph = Subgraph::of_kind(&seen.node.kind).is_some();
-        frame.actions.push(if is_graph { Action::Enter(seen.id) } else { Action::Rename(seen.id) });
+        match Subgraph::of_kind(&seen.node.kind) {
+            Some(_) => frame.actions.push(Action::Enter(seen.id)),
+            None => state.write(frame.view, Words::Title(seen.id)),
+        }
     }
 }
 
@@ -180,13 +194,13 @@ fn body(
 ) {
     let theme = &frame.theme;
     let corner = CornerRadius::same(theme::CORNER);
-    let head = head_colour(frame, seen);
+    let head = heat::tint(frame, seen.id, head_colour(frame, seen));
     let zoom = frame.transform.scaling;
     if zoom >= PLAIN {
         let shadow = seen.rect.translate(vec2(0.0, 3.0)).expand(1.5);
         painter.rect_filled(shadow, CornerRadius::same(theme::CORNER + 2), theme.shadow.gamma_multiply(opacity));
     }
-    painter.rect_filled(seen.rect, corner, theme.body.gamma_multiply(opacity));
+    painter.rect_filled(seen.rect, corner, heat::tint(frame, seen.id, theme.body).gamma_multiply(opacity));
     let top = Rect::from_min_size(seen.rect.min, vec2(seen.rect.width(), theme::HEAD));
     let round = if seen.node.collapsed { 8 } else { 0 };
     let corners = CornerRadius { nw: theme::CORNER, ne: theme::CORNER, sw: round, se: round };
@@ -227,14 +241,23 @@ fn head(
             right = rect.left() - 6.0;
         }
     }
-    let title = match (seen.node.title.as_deref(), spec) {
-        (Some(title), _) => title.to_owned(),
-        (None, Some(spec)) => spec.title.to_owned(),
-        (None, None) => format!("{} ?", seen.node.kind),
-    };
+    if seen.node.note.is_some() && frame.transform.scaling >= PLAIN {
+        icons::remark(painter, pos2(right - 5.0, middle), theme.weak.gamma_multiply(opacity));
+        right -= 17.0;
+    }
+    let title = title_of(&seen.node, spec);
     let left = seen.rect.left() + theme::SIDE;
     let colour = if spec.is_none() { theme.warning } else { theme.text };
     line(painter, pos2(left, middle), right - left, &title, 13.5, colour.gamma_multiply(opacity));
+}
+
+/// What stands at the head of a node.
+pub fn title_of(node: &crate::document::Node, spec: Option<&Spec>) -> String {
+    match (node.title.as_deref(), spec) {
+        (Some(title), _) => title.to_owned(),
+        (None, Some(spec)) => spec.title.to_owned(),
+        (None, None) => format!("{} ?", node.kind),
+    }
 }
 
 /// What is said of a node at the right of its head: a dot, and a few words.
@@ -263,6 +286,15 @@ pub fn words_of_seconds(seconds: f64) -> String {
     }
 }
 
+/// Writes bytes as a person says them.
+pub fn words_of_bytes(bytes: u64) -> String {
+    match bytes as f64 / f64::from(1 << 20) {
+        mebibytes if mebibytes >= 1024.0 => format!("{:.1} GiB", mebibytes / 1024.0),
+        mebibytes if mebibytes >= 10.0 => format!("{mebibytes:.0} MiB"),
+        mebibytes => format!("{mebibytes:.1} MiB"),
+    }
+}
+
 /// Paints one line of text, cut where there is no more room.
 pub fn line(painter: &Painter, at: Pos2, room: f32, text: &str, size: f32, colour: Color32) -> Rect {
     let format = TextFormat { font_id: FontId::proportional(size), color: colour, ..TextFormat::default() };
@@ -275,126 +307,6 @@ pub fn line(painter: &Painter, at: Pos2, room: f32, text: &str, size: f32, colou
     let rect = Rect::from_min_size(corner, galley.size());
     painter.galley(corner, galley, colour);
     rect
-}
-
-#[expect(clippy::too_many_arguments, reason = "a row knows all of its surroundings")]
-fn show_row(
-    canvas: &mut Ui,
-    frame: &mut Frame<'_, '_>,
-    state: &mut ViewState,
-    seen: &Seen,
-    spec: Option<&Spec>,
-    row: &Row,
-    rect: Rect,
-    opacity: f32,
-) {
-    let inner = rect.shrink2(vec2(theme::SIDE, 0.0));
-    let painter = frame.painter.clone();
-    let middle = rect.top() + theme::ROW / 2.0;
-    let (text, weak) = (frame.theme.text.gamma_multiply(opacity), frame.theme.weak.gamma_multiply(opacity));
-    let half = inner.width() / 2.0 - 4.0;
-    match (&row.what, spec) {
-        (What::Sockets(input, output), Some(spec)) => {
-            if let Some(input) = input.map(|index| &spec.inputs[index]) {
-                let wired = seen.node.fields.contains_key(input.name);
-                let lacks = input.required && !wired;
-                let colour = if lacks && frame.view.status.of(seen.id).is_some() { frame.theme.warning } else { text };
-                line(&painter, pos2(inner.left(), middle), half, &input.name.replace('_', " "), 12.5, colour);
-            }
-            if let Some((index, output)) = output.map(|index| (index, &spec.outputs[index])) {
-                let told = frame.view.status.of(seen.id).and_then(|status| status.types.get(index));
-                let name = told.filter(|told| told.width.is_some()).map_or(output.name.replace('_', " "), |told| {
-                    format!("{}×{}", told.width.unwrap_or(0), told.height.unwrap_or(0))
-                });
-                let galley = painter.layout_no_wrap(name, FontId::proportional(12.5), weak);
-                painter.galley(pos2(inner.right() - galley.size().x, middle - galley.size().y / 2.0), galley, weak);
-            }
-        }
-        (What::Param(index), Some(spec)) => {
-            let input = &spec.inputs[*index];
-            let wired = matches!(seen.node.fields.get(input.name), Some(Field::Wire(_) | Field::Lost(_)));
-            if wired || frame.transform.scaling < PLAIN {
-                line(&painter, pos2(inner.left(), middle), inner.width(), &input.name.replace('_', " "), 12.5, text);
-            } else if state.gesture.is_idle() || state.gesture.leaves_fields() {
-                field(canvas, frame, seen, input, inner);
-            } else {
-                line(&painter, pos2(inner.left(), middle), inner.width(), &input.name.replace('_', " "), 12.5, weak);
-            }
-        }
-        (What::Fold(count), _) => {
-            let unfolded = state.unfolded.contains(&seen.id);
-            let words = if unfolded { "fewer".to_owned() } else { format!("{count} more") };
-            let response = canvas.interact(inner, frame.view.id.with(("fold", seen.id)), Sense::click());
-            let label = format!("{words} of {}", seen.node.label());
-            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, label.clone()));
-            let colour = if response.hovered() { text } else { weak };
-            icons::fold(&painter, pos2(inner.left() + 4.0, middle), colour, unfolded);
-            line(&painter, pos2(inner.left() + 14.0, middle), inner.width() - 14.0, &words, 12.0, colour);
-            if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {
-                match unfolded {
-                    true => state.unfolded.remove(&seen.id),
-                    false => state.unfolded.insert(seen.id),
-                };
-            }
-        }
-        (What::Picture, _) => picture(canvas, frame, state, seen, inner),
-        (What::Unknown(name), _) => {
-            let value = match seen.node.fields.get(name) {
-                Some(Field::Literal(literal)) => literal.to_string(),
-                Some(Field::Lost(link)) => format!("from {link}, which is not there"),
-                _ => String::new(),
-            };
-            line(&painter, pos2(inner.left(), middle), half, name, 12.5, text);
-            line(&painter, pos2(inner.center().x + 4.0, middle), half, &value, 12.0, frame.theme.warning);
-        }
-        _ => (),
-    }
-}
-
-fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, input: &darkroom_core::spec::Input, rect: Rect) {
-    let faults = frame.view.status.of(seen.id).map(|status| &status.faults[..]).unwrap_or_default();
-    let wrong = faults.iter().find(|located| located.place.input.as_deref() == Some(input.name));
-    let wrong = wrong.map(|located| located.fault.message.as_str());
-    let id = field_id(frame.view.id, seen.id, input.name);
-    let shown = Shown { id, input, value: seen.node.literal(input.name), wrong };
-    let Some(change) = shown.show(canvas, rect) else { return };
-    frame.actions.extend(Action::of_change(seen.id, input.name, change));
-}
-
-fn picture_of<'v>(frame: &Frame<'_, 'v>, seen: &Seen) -> Option<&'v Thumb> {
-    frame.view.status.of(seen.id).and_then(|status| status.picture.as_ref())
-}
-
-/// Paints a picture as large as its row allows; returns where it lies.
-fn paint_picture(frame: &Frame<'_, '_>, thumb: &Thumb, row: Rect) -> Rect {
-    let size = vec2(thumb.size.0 as f32, thumb.size.1 as f32);
-    let room = row.size() - vec2(0.0, theme::FOOT);
-    let fit = (room / size).min_elem();
-    let place = Rect::from_center_size(row.center_top() + vec2(0.0, room.y / 2.0), size * fit);
-    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    frame.painter.image(thumb.texture.id(), place, whole, Color32::WHITE);
-    place
-}
-
-fn picture(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, rect: Rect) {
-    let Some(thumb) = picture_of(frame, seen) else {
-        let room = rect.with_max_y(rect.bottom() - theme::FOOT);
-        frame.painter.rect_filled(room, CornerRadius::same(5), frame.theme.field);
-        let font = FontId::proportional(12.0);
-        frame.painter.text(room.center(), Align2::CENTER_CENTER, "no picture yet", font, frame.theme.weak);
-        return;
-    };
-    let place = paint_picture(frame, thumb, rect);
-    let response = canvas.interact(place, frame.view.id.with(("picture", seen.id)), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("picture of {}", seen.node.label())));
-    let response = response.on_hover_text(format!("{} × {}, double click to see it large", thumb.size.0, thumb.size.1));
-    if response.clicked() {
-        let keys = response.ctx.input(|input| input.modifiers);
-        state.selection.choose(&Selection::node(seen.id), Choose::by(keys));
-    }
-    if response.double_clicked() {
-        frame.actions.push(Action::Enlarge(seen.id));
-    }
 }
 
 fn widen(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen) {
@@ -410,9 +322,4 @@ fn widen(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen
     if response.hovered() || response.dragged() {
         canvas.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
     }
-}
-
-/// Returns the lasting name of a node's field, for who wants to give it the focus.
-pub fn field_id(document: Id, node: NodeId, input: &str) -> Id {
-    document.with((node, input))
 }

@@ -9,8 +9,8 @@ use egui::{
 
 use super::gesture::{Grip, Loose};
 use super::shape::Socket;
-use super::{Action, Frame, PLAIN, Seen, ViewState};
-use crate::document::{Edit, Field, NodeId};
+use super::{Action, Frame, PLAIN, Seen, View, ViewState};
+use crate::document::{Edit, Field, NodeId, Wire};
 use crate::fields::manual;
 use crate::theme;
 
@@ -20,10 +20,7 @@ pub fn show(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, s
     let zoom = frame.transform.scaling;
     let sides = [(&seen.shape.inputs, true), (&seen.shape.outputs, false)];
     for (sockets, is_input) in sides {
-        for (index, socket) in sockets.iter().enumerate() {
-            if seen.node.collapsed && is_input && index > 0 {
-                break;
-            }
+        for socket in sockets.iter().filter(|socket| !socket.hidden) {
             let at = seen.rect.min + socket.at;
             let wired = is_input && matches!(seen.node.fields.get(&socket.name), Some(Field::Wire(_) | Field::Lost(_)));
             let is_param = is_input
@@ -33,7 +30,7 @@ pub fn show(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, s
             let response = canvas.interact(
                 Rect::from_center_size(at, vec2(22.0, theme::ROW - 2.0)),
                 frame.view.id.with((seen.id, is_input, &socket.name)),
-                Sense::drag(),
+                Sense::DRAG,
             );
             let hovered = response.hovered() || lit;
             let faint = is_param && !wired && !hovered;
@@ -57,7 +54,8 @@ pub fn show(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, s
     }
 }
 
-/// Takes a wire into the hand: a new one, or the one that ends here. With Alt the wire goes.
+/// Takes a wire into the hand: a new one, or the one that ends here; with Ctrl, all that begin here. With Alt the wire
+/// goes.
 fn grab(
     frame: &mut Frame<'_, '_>,
     state: &mut ViewState,
@@ -69,37 +67,48 @@ fn grab(
     if !response.drag_started_by(PointerButton::Primary) || state.is_busy() {
         return;
     }
-    let sheet = frame.view.sheet;
+    let keys = response.ctx.input(|input| input.modifiers);
     let wire = seen.node.wire(&socket.name).filter(|_| is_input);
     let loose = match (is_input, wire) {
-        (true, Some(wire)) => {
-            if response.ctx.input(|input| input.modifiers.alt) {
-                let edit = Edit::Disconnect(seen.id, socket.name.clone());
-                frame.actions.push(Action::step("remove a wire", vec![edit]));
-                return;
-            }
-            let kind = kind_of(frame, wire.node, wire.output.as_deref());
-            Loose::Output {
-                node: wire.node,
-                output: wire.output.clone(),
-                kind,
-                from: Some((seen.id, socket.name.clone())),
-            }
+        (true, Some(_)) if keys.alt => {
+            let edit = Edit::Disconnect(seen.id, socket.name.clone());
+            frame.actions.push(Action::step("remove a wire", vec![edit]));
+            return;
         }
+        (true, Some(wire)) => Loose::Output {
+            node: wire.node,
+            output: wire.output.clone(),
+            kind: kind_of(frame.view, wire.node, wire.output.as_deref()),
+            from: Some((seen.id, socket.name.clone())),
+        },
         (true, None) => Loose::Input { node: seen.id, input: socket.name.clone(), kind: socket.kind },
         (false, _) => {
             let several = seen.shape.outputs.len() > 1;
             let output = several.then(|| socket.name.clone());
-            Loose::Output { node: seen.id, output, kind: socket.kind, from: None }
+            let bundle = keys.command.then(|| bundle(frame.view, seen.id, output.as_deref())).flatten();
+            bundle.unwrap_or(Loose::Output { node: seen.id, output, kind: socket.kind, from: None })
         }
     };
-    state.gesture = Grip::Wire(loose).take(sheet, &state.selection, seen.rect.min + socket.at);
+    state.gesture = Grip::Wire(loose).take(frame.view.sheet, &state.selection, seen.rect.min + socket.at);
+}
+
+/// All wires that begin at an output; none if there are none.
+fn bundle(view: &View<'_>, node: NodeId, output: Option<&str>) -> Option<Loose> {
+    let begins = |wire: &Wire| wire.node == node && (output.is_none() || wire.output.as_deref() == output);
+    let wires = || view.sheet.wires().filter(|(_, _, wire)| begins(wire));
+    let kinds = wires().map(|(to, input, _)| {
+        let spec = view.sheet.nodes.get(&to).and_then(|node| view.registry.get(&node.kind)).map(|node| node.spec());
+        spec.and_then(|spec| spec.input(input)).map_or(Kind::ANY, |(_, input)| input.kind)
+    });
+    let kinds: Vec<_> = kinds.collect();
+    let ends = wires().map(|(to, input, _)| (to, input.to_owned())).collect();
+    (!kinds.is_empty()).then(|| Loose::Bundle { node, output: output.map(str::to_owned), kinds, ends })
 }
 
 /// Returns what an output gives; without a name it is the only one.
-pub fn kind_of(frame: &Frame<'_, '_>, node: NodeId, output: Option<&str>) -> Kind {
-    let found = frame.view.sheet.nodes.get(&node).and_then(|node| {
-        let outputs = &frame.view.registry.get(&node.kind)?.spec().outputs;
+pub fn kind_of(view: &View<'_>, node: NodeId, output: Option<&str>) -> Kind {
+    let found = view.sheet.nodes.get(&node).and_then(|node| {
+        let outputs = &view.registry.get(&node.kind)?.spec().outputs;
         match output {
             Some(name) => outputs.iter().find(|output| output.name == name),
             None => outputs.first(),
@@ -136,7 +145,7 @@ fn explain(
 }
 
 /// A socket: round for pictures and latents, square for models, a lozenge for plain values.
-fn mark(painter: &Painter, at: Pos2, kind: Kind, colour: Color32, large: bool, zoom: f32) {
+pub fn mark(painter: &Painter, at: Pos2, kind: Kind, colour: Color32, large: bool, zoom: f32) {
     let radius = if large { theme::SOCKET * 1.45 } else { theme::SOCKET };
     if zoom < PLAIN {
         painter.circle_filled(at, radius, colour);

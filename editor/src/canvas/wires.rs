@@ -3,44 +3,96 @@
 use egui::epaint::CubicBezierShape;
 use egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 
+use serde::{Deserialize, Serialize};
+
 use crate::document::Point;
 
 /// A wire as it lies: its two ends, and the points in between that it passes through.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course(Vec<Pos2>);
+pub struct Course {
+    points: Vec<Pos2>,
+    style: Style,
+}
+
+/// How wires run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Style {
+    /// In curves.
+    #[default]
+    Curved,
+    /// Straight from end to end.
+    Straight,
+    /// Along the axes, with round corners.
+    Square,
+}
+
+impl Style {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Curved, Self::Straight, Self::Square];
+
+    /// Returns what comes after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Curved => Self::Straight,
+            Self::Straight => Self::Square,
+            Self::Square => Self::Curved,
+        }
+    }
+
+    /// Returns the word that a person reads.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Curved => "in curves",
+            Self::Straight => "straight",
+            Self::Square => "along the axes",
+        }
+    }
+}
+
+/// A cubic curve.
+type Piece = [Pos2; 4];
 
 /// Points of a curve at which it is looked at, for each piece.
 const LOOKS: usize = 16;
+/// A wire along the axes leaves and arrives so far, and turns in so round a corner.
+const STUB: f32 = 18.0;
+const ROUND: f32 = 7.0;
 
 impl Course {
     /// Lays a wire.
-    pub fn new(from: Pos2, bends: &[Point], to: Pos2) -> Self {
+    pub fn new(from: Pos2, bends: &[Point], to: Pos2, style: Style) -> Self {
         let middle = bends.iter().map(|bend| pos2(bend.x as f32, bend.y as f32));
-        Self(std::iter::once(from).chain(middle).chain([to]).collect())
+        Self { points: std::iter::once(from).chain(middle).chain([to]).collect(), style }
     }
 
-    /// The four points of each piece of the curve. A wire leaves and arrives level, the further the more boldly.
-    fn pieces(&self) -> impl Iterator<Item = [Pos2; 4]> + '_ {
-        self.0.windows(2).map(|ends| {
+    /// The curves that it consists of, each with the number of the bend that ends it.
+    fn pieces(&self) -> impl Iterator<Item = (usize, Piece)> + '_ {
+        self.points.windows(2).enumerate().flat_map(|(index, ends)| {
             let [from, to] = [ends[0], ends[1]];
-            let across = to.x - from.x;
-            let reach = match across >= 0.0 {
-                true => (across * 0.5).max(24.0_f32.min((to - from).length() * 0.5)),
-                false => (-across * 0.35 + (to.y - from.y).abs() * 0.25).clamp(32.0, 220.0),
+            let (one, several) = match self.style {
+                Style::Curved => (Some(curved(from, to)), Vec::new()),
+                Style::Straight => (Some(straight(from, to)), Vec::new()),
+                Style::Square => (None, square(from, to)),
             };
-            [from, from + vec2(reach, 0.0), to - vec2(reach, 0.0), to]
+            one.into_iter().chain(several).map(move |piece| (index, piece))
         })
     }
 
     /// Returns a rectangle that holds all of it.
     pub fn bounds(&self) -> Rect {
-        self.pieces().flatten().fold(Rect::NOTHING, |rect, point| rect.union(Rect::from_min_max(point, point)))
+        let points = self.pieces().flat_map(|(_, piece)| piece);
+        points.fold(Rect::NOTHING, |rect, point| rect.union(Rect::from_min_max(point, point)))
+    }
+
+    /// Returns where it ends.
+    pub fn end(&self) -> Pos2 {
+        self.points.last().copied().unwrap_or_default()
     }
 
     fn points(&self) -> impl Iterator<Item = (usize, Pos2)> + '_ {
-        self.pieces().enumerate().flat_map(|(index, [a, b, c, d])| {
-            (0..=LOOKS).map(move |look| (index, along([a, b, c, d], look as f32 / LOOKS as f32)))
-        })
+        self.pieces()
+            .flat_map(|(index, piece)| (0..=LOOKS).map(move |look| (index, along(piece, look as f32 / LOOKS as f32))))
     }
 
     /// Returns how far a point is from it, and the number of the piece that is nearest.
@@ -60,10 +112,10 @@ impl Course {
     /// Paints it from afar: a few straight lines with soft edges, into a mesh that many wires share.
     pub fn paint_far(&self, mesh: &mut Mesh, colour: Color32, width: f32) {
         const STEPS: usize = 6;
-        for [a, b, c, d] in self.pieces() {
+        for (_, piece) in self.pieces() {
             let mut last = None;
             for step in 0..=STEPS {
-                let at = along([a, b, c, d], step as f32 / STEPS as f32);
+                let at = along(piece, step as f32 / STEPS as f32);
                 if let Some(last) = last {
                     soft_line(mesh, last, at, colour, width);
                 }
@@ -74,7 +126,7 @@ impl Course {
 
     /// Paints it.
     pub fn paint(&self, painter: &Painter, colour: Color32, width: f32) {
-        for points in self.pieces() {
+        for (_, points) in self.pieces() {
             painter.add(Shape::CubicBezier(CubicBezierShape::from_points_stroke(
                 points,
                 false,
@@ -83,6 +135,45 @@ impl Course {
             )));
         }
     }
+}
+
+/// A curve that leaves and arrives level, the further the more boldly.
+fn curved(from: Pos2, to: Pos2) -> Piece {
+    let across = to.x - from.x;
+    let reach = match across >= 0.0 {
+        true => (across * 0.5).max(24.0_f32.min((to - from).length() * 0.5)),
+        false => (-across * 0.35 + (to.y - from.y).abs() * 0.25).clamp(32.0, 220.0),
+    };
+    [from, from + vec2(reach, 0.0), to - vec2(reach, 0.0), to]
+}
+
+fn straight(from: Pos2, to: Pos2) -> Piece {
+    [from, from.lerp(to, 1.0 / 3.0), from.lerp(to, 2.0 / 3.0), to]
+}
+
+/// A way along the axes: over the middle, or around where it leads back.
+fn square(from: Pos2, to: Pos2) -> Vec<Piece> {
+    let corners = match to.x - from.x >= 2.0 * STUB {
+        true => {
+            let middle = (from.x + to.x) / 2.0;
+            vec![from, pos2(middle, from.y), pos2(middle, to.y), to]
+        }
+        false => {
+            let (out, back, middle) = (from.x + STUB, to.x - STUB, (from.y + to.y) / 2.0);
+            vec![from, pos2(out, from.y), pos2(out, middle), pos2(back, middle), pos2(back, to.y), to]
+        }
+    };
+    let mut pieces = Vec::new();
+    let mut at = from;
+    for corner in corners.windows(3) {
+        let [before, turn, after] = [corner[0], corner[1], corner[2]];
+        let round = ROUND.min((turn - before).length() / 2.0).min((after - turn).length() / 2.0);
+        let (enter, leave) = (turn - (turn - before).normalized() * round, turn + (after - turn).normalized() * round);
+        pieces.extend([straight(at, enter), [enter, enter.lerp(turn, 0.6), leave.lerp(turn, 0.6), leave]]);
+        at = leave;
+    }
+    pieces.push(straight(at, to));
+    pieces
 }
 
 /// The point of a curve after a share of its way.
@@ -131,11 +222,27 @@ mod tests {
 
     #[test]
     fn a_wire_passes_through_its_bends_and_is_cut_where_it_lies() {
-        let wire = Course::new(pos2(0.0, 0.0), &[Point::new(100, 80)], pos2(200.0, 0.0));
-        assert!(wire.distance(pos2(100.0, 80.0)).0 < 0.5);
-        assert_eq!((wire.distance(pos2(20.0, 2.0)).1, wire.distance(pos2(180.0, 2.0)).1), (0, 1));
-        assert!(wire.is_cut(pos2(50.0, -50.0), pos2(50.0, 120.0)));
-        assert!(!wire.is_cut(pos2(50.0, 100.0), pos2(50.0, 200.0)));
-        assert!(wire.bounds().contains(pos2(100.0, 80.0)));
+        for style in Style::ALL {
+            let wire = Course::new(pos2(0.0, 0.0), &[Point::new(100, 80)], pos2(200.0, 0.0), style);
+            assert!(wire.distance(pos2(100.0, 80.0)).0 < 0.5, "{style:?}");
+            assert_eq!((wire.distance(pos2(4.0, 2.0)).1, wire.distance(pos2(196.0, 2.0)).1), (0, 1), "{style:?}");
+            assert!(wire.is_cut(pos2(45.0, -50.0), pos2(45.0, 120.0)), "{style:?}");
+            assert!(!wire.is_cut(pos2(45.0, 100.0), pos2(45.0, 200.0)), "{style:?}");
+            assert!(wire.bounds().contains(pos2(100.0, 80.0)), "{style:?}");
+        }
+    }
+
+    #[test]
+    fn a_square_wire_runs_along_the_axes_and_around_where_it_leads_back() {
+        for to in [pos2(200.0, 90.0), pos2(-120.0, 90.0), pos2(10.0, 0.0)] {
+            let wire = Course::new(pos2(0.0, 0.0), &[], to, Style::Square);
+            let ends: Vec<_> = wire.points().map(|(_, at)| at).collect();
+            assert_eq!((ends.first(), ends.last()), (Some(&pos2(0.0, 0.0)), Some(&to)));
+            let level = |(_, piece): &(usize, Piece)| {
+                let by = piece[3] - piece[0];
+                by.x.abs() < 0.01 || by.y.abs() < 0.01 || by.length() <= ROUND * 1.5
+            };
+            assert!(wire.pieces().all(|piece| level(&piece)), "{to}");
+        }
     }
 }

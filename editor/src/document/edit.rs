@@ -8,7 +8,7 @@ use darkroom_core::literal::Literal;
 use indexmap::IndexMap;
 
 use super::definition::{Definition, Side};
-use super::sheet::{Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
+use super::sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
 
 /// A change of a sheet.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +39,16 @@ pub enum Edit {
     Mode(NodeId, Mode),
     /// Whether only its head is shown.
     Collapse(NodeId, bool),
+    /// Whether sockets without wires and parameters at their defaults are hidden.
+    Compact(NodeId, bool),
+    /// A height of the picture in points, or the one that follows from the picture.
+    Picture(NodeId, Option<u32>),
     /// Whether it stays where it is.
     Pin(NodeId, bool),
     /// The name of a colour, or none.
     Colour(NodeId, Option<String>),
+    /// Which way the seed at an input goes on after each run, if it does.
+    Count(NodeId, String, Option<Count>),
     /// A width in points, or the usual one.
     Width(NodeId, Option<u32>),
     /// A new frame or note, or another state of one.
@@ -122,8 +128,14 @@ impl Sheet {
             Edit::Note(id, note) => self.node(id)?.note = note.filter(|note| !note.trim().is_empty()),
             Edit::Mode(id, mode) => self.node(id)?.mode = mode,
             Edit::Collapse(id, collapsed) => self.look(id, |node| node.collapsed = collapsed)?,
+            Edit::Compact(id, compact) => self.look(id, |node| node.compact = compact)?,
+            Edit::Picture(id, height) => self.look(id, |node| node.picture = height)?,
             Edit::Pin(id, pinned) => self.look(id, |node| node.pinned = pinned)?,
             Edit::Colour(id, colour) => self.look(id, |node| node.colour = colour)?,
+            Edit::Count(id, input, count) => self.look(id, |node| match count {
+                Some(count) => drop(node.counts.insert(input, count)),
+                None => drop(node.counts.shift_remove(&input)),
+            })?,
             Edit::Width(id, width) => self.look(id, |node| node.width = width)?,
             Edit::Frame(id, frame) => {
                 self.frames.insert(id, frame);

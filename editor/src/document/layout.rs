@@ -7,7 +7,7 @@ use darkroom_core::literal::quote;
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::sheet::{Frame, Node, NodeId, Point, Sheet};
+use super::sheet::{Count, Frame, Node, NodeId, Point, Sheet};
 
 /// What the section holds.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -27,8 +27,11 @@ struct Look {
     at: (i32, i32),
     width: Option<u32>,
     collapsed: bool,
+    compact: bool,
+    picture: Option<u32>,
     pinned: bool,
     colour: Option<String>,
+    counts: IndexMap<String, Count>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -38,6 +41,7 @@ struct Box {
     text: String,
     at: (i32, i32),
     size: (u32, u32),
+    collapsed: bool,
     colour: Option<String>,
 }
 
@@ -61,8 +65,11 @@ impl Layout {
             at: pair(node.at),
             width: node.width,
             collapsed: node.collapsed,
+            compact: node.compact,
+            picture: node.picture,
             pinned: node.pinned,
             colour: node.colour.clone(),
+            counts: node.counts.clone(),
         };
         let nodes = sheet.nodes.values().map(|node| (node.name.clone(), look(node))).collect();
         let bends = sheet.wires().filter(|(_, _, wire)| !wire.bends.is_empty()).map(|(node, input, wire)| {
@@ -74,6 +81,7 @@ impl Layout {
             text: frame.text.clone(),
             at: pair(frame.at),
             size: frame.size,
+            collapsed: frame.collapsed,
             colour: frame.colour.clone(),
         };
         Self { nodes, bends: bends.collect(), frames: sheet.frames.values().map(frame).collect() }
@@ -84,9 +92,9 @@ impl Layout {
         let point = |(x, y)| Point { x, y };
         for (name, look) in self.nodes {
             if let Some(node) = names.get(name.as_str()).and_then(|id| nodes.get_mut(id)) {
-                let Look { at, width, collapsed, pinned, colour } = look;
+                let Look { at, width, collapsed, compact, picture, pinned, colour, counts } = look;
                 (node.at, node.width, node.collapsed, node.pinned) = (point(at), width, collapsed, pinned);
-                node.colour = colour;
+                (node.compact, node.picture, node.colour, node.counts) = (compact, picture, colour, counts);
             }
         }
         for (end, bends) in self.bends {
@@ -96,7 +104,10 @@ impl Layout {
                 wire.bends = bends.into_iter().map(point).collect();
             }
         }
-        let frame = |Box { title, text, at, size, colour }| Frame { title, text, at: point(at), size, colour };
+        let frame = |each: Box| {
+            let Box { title, text, at, size, collapsed, colour } = each;
+            Frame { title, text, at: point(at), size, collapsed, colour }
+        };
         self.frames.into_iter().map(frame).collect()
     }
 
@@ -119,9 +130,14 @@ impl Layout {
             let at = Some(format!("at: {:?}", look.at));
             let width = look.width.map(|width| format!("width: {width}"));
             let collapsed = look.collapsed.then(|| "collapsed: true".to_owned());
+            let compact = look.compact.then(|| "compact: true".to_owned());
+            let picture = look.picture.map(|height| format!("picture: {height}"));
             let pinned = look.pinned.then(|| "pinned: true".to_owned());
-            let parts: Vec<_> = [at, width, collapsed, pinned, colour(&look.colour)].into_iter().flatten().collect();
-            format!("{}: ({})", quote(name), parts.join(", "))
+            let count = |(input, count): (&String, &Count)| format!("{}: {}", quote(input), count.word());
+            let counts = (!look.counts.is_empty())
+                .then(|| format!("counts: {{{}}}", look.counts.iter().map(count).collect::<Vec<_>>().join(", ")));
+            let parts = [at, width, collapsed, compact, picture, pinned, colour(&look.colour), counts];
+            format!("{}: ({})", quote(name), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
         });
         part("nodes", '{', nodes.collect(), '}');
         part("bends", '{', self.bends.iter().map(|(end, bends)| format!("{}: {bends:?}", quote(end))).collect(), '}');
@@ -129,7 +145,9 @@ impl Layout {
             let title = Some(format!("title: {}", quote(&frame.title)));
             let inside = (!frame.text.is_empty()).then(|| format!("text: {}", quote(&frame.text)));
             let place = Some(format!("at: {:?}, size: {:?}", frame.at, frame.size));
-            let parts: Vec<_> = [title, inside, place, colour(&frame.colour)].into_iter().flatten().collect();
+            let collapsed = frame.collapsed.then(|| "collapsed: true".to_owned());
+            let parts: Vec<_> =
+                [title, inside, place, collapsed, colour(&frame.colour)].into_iter().flatten().collect();
             format!("({})", parts.join(", "))
         });
         part("frames", '[', frames.collect(), ']');

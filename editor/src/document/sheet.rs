@@ -7,6 +7,7 @@ use darkroom_core::files::Content;
 use darkroom_core::graph::{self, Graph, Link, Mode, NodeEntry};
 use darkroom_core::literal::Literal;
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 
 use super::definition::Definition;
 use super::layout::Layout;
@@ -68,10 +69,26 @@ pub struct Node {
     pub width: Option<u32>,
     /// Whether only its head is shown.
     pub collapsed: bool,
+    /// Whether sockets without wires and parameters at their defaults are hidden.
+    pub compact: bool,
+    /// The height of its picture in points, where it does not follow from the picture.
+    pub picture: Option<u32>,
     /// Whether it stays where it is.
     pub pinned: bool,
     /// The name of a colour.
     pub colour: Option<String>,
+    /// Seeds that go on by themselves, by input.
+    pub counts: IndexMap<String, Count>,
+}
+
+/// Which way a seed goes on once a run has taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Count {
+    /// To the next number.
+    Up,
+    /// To the one before.
+    Down,
 }
 
 /// What stands at an input.
@@ -107,8 +124,28 @@ pub struct Frame {
     pub at: Point,
     /// Its width and height in points.
     pub size: (u32, u32),
+    /// Whether only its head is shown, and nothing of what is inside.
+    pub collapsed: bool,
     /// The name of a colour.
     pub colour: Option<String>,
+}
+
+impl Count {
+    /// Returns the number behind another one; the last one is followed by the first.
+    pub fn after(self, number: u64) -> u64 {
+        match self {
+            Self::Up => number.wrapping_add(1),
+            Self::Down => number.wrapping_sub(1),
+        }
+    }
+
+    /// Returns the word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
 }
 
 impl Point {

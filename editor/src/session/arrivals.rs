@@ -3,20 +3,28 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use darkroom_core::fault::Fault;
 
 /// Reads the workflow that a picture carries, with what could not be carried over.
-pub type WorkflowOf = dyn Fn(&Path) -> Result<(String, Vec<String>), Fault>;
+pub type WorkflowOf = dyn Fn(&Path) -> Result<(String, Vec<String>), Fault> + Send + Sync;
 /// Returns the folders that a workflow may read below; those of a file that is not saved yet, for `None`.
 pub type Roots = dyn Fn(Option<&Path>) -> Vec<PathBuf>;
+
+/// Shows a folder in the system's own window for files.
+pub type ShowFolder = dyn Fn(&Path) -> Result<(), Fault>;
 
 /// What the editor is told of the disk.
 pub struct Disk {
     /// The folder where windows remember things; without one, nothing is kept.
     pub state: Option<PathBuf>,
-    /// Reads the workflow that a picture carries.
-    pub workflow_of: Box<WorkflowOf>,
+    /// The folder where pictures are left, if there is one.
+    pub output: Option<PathBuf>,
+    /// Reads the workflow that a picture carries; asked on a thread of its own too.
+    pub workflow_of: Arc<WorkflowOf>,
+    /// Shows a folder.
+    pub show_folder: Box<ShowFolder>,
     /// Returns the folders that a workflow may read below.
     pub roots: Box<Roots>,
 }
@@ -25,7 +33,14 @@ pub struct Disk {
 impl Default for Disk {
     fn default() -> Self {
         let unknown = |path: &Path| Err(Fault::file(format!("`{}` does not say how it was made", path.display())));
-        Self { state: None, workflow_of: Box::new(unknown), roots: Box::new(|_| Vec::new()) }
+        let closed = |folder: &Path| Err(Fault::file(format!("`{}` cannot be shown here", folder.display())));
+        Self {
+            state: None,
+            output: None,
+            workflow_of: Arc::new(unknown),
+            show_folder: Box::new(closed),
+            roots: Box::new(|_| Vec::new()),
+        }
     }
 }
 
@@ -44,10 +59,18 @@ pub enum Sort {
     Other,
 }
 
+/// What a folder of a whole model has.
+const PIPELINE: &str = "model_index.json";
+
+/// Tells whether a folder is a model as diffusers saves it, or a part of one.
+pub fn is_model_folder(path: &Path) -> bool {
+    [PIPELINE, "config.json"].iter().any(|name| path.join(name).is_file())
+}
+
 /// Tells what a file is: pictures by their first bytes, whatever they are called, the rest by their names.
 pub fn sort_of(path: &Path) -> Sort {
     if path.is_dir() {
-        return if path.join("model_index.json").is_file() { Sort::Model } else { Sort::Folder };
+        return if path.join(PIPELINE).is_file() { Sort::Model } else { Sort::Folder };
     }
     if is_picture(path) {
         return Sort::Picture;

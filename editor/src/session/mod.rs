@@ -7,25 +7,33 @@
 mod arrivals;
 mod closing;
 mod folder;
+mod holding;
 mod journal;
 mod local;
+mod models;
+mod past;
 mod settings;
+mod stars;
 mod told;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use darkroom_core::fault::Faults;
+use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::graph::Graph;
 use darkroom_core::plan::Wish;
 use darkroom_core::registry::Registry;
 
-pub use arrivals::{Disk, Sort, sort_of};
+pub use arrivals::{Disk, ShowFolder, Sort, WorkflowOf, is_model_folder, sort_by_name, sort_of};
 pub use closing::Closing;
 pub use folder::{Entry, Folder};
+pub use holding::{Held, Holding, Seat, Spare};
 pub use journal::{Journal, Left, PAUSE};
 pub use local::{Local, OpenEngine};
+pub use models::{Model, Nothing, Pulling, Store, bytes_for_people};
+pub use past::{Outcome, Past, PastRuns};
 pub use settings::{Look, Settings, Sight};
+pub use stars::Stars;
 pub use told::{Fate, NodeOutlook, Outlook, Told};
 
 /// A document of the window, by a number that is never used again.
@@ -49,6 +57,15 @@ pub struct Ask {
     pub graph: Arc<Graph>,
     /// What is wanted.
     pub wish: Wish,
+}
+
+/// Where a run stands among those that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Before all others; the one under way goes on.
+    Front,
+    /// Behind all others.
+    Back,
 }
 
 /// Something that happened.
@@ -77,6 +94,24 @@ pub enum News {
         /// Seconds it took and the most bytes that were in use; or why it ended.
         ended: Result<(f64, u64), Faults>,
     },
+    /// What sits in memory and on disk.
+    Stock(Vec<Holding>),
+    /// The models that a document can name.
+    Models {
+        /// Whose.
+        document: DocumentId,
+        /// All of them, or why they cannot be listed.
+        models: Result<Vec<Model>, Fault>,
+    },
+    /// Something is being fetched.
+    Pulling(Pulling),
+    /// Something has been fetched, or not.
+    Pulled {
+        /// Which.
+        ticket: Ticket,
+        /// Why not.
+        ended: Result<(), Fault>,
+    },
 }
 
 /// Plans and runs graphs.
@@ -87,11 +122,30 @@ pub trait Backend {
     /// Asks what would happen. Only the newest question about a document is answered.
     fn foresee(&mut self, ask: Ask);
 
-    /// Asks for a run, behind those that were asked for before.
-    fn run(&mut self, ask: Ask) -> Ticket;
+    /// Asks for a run. Until it begins it is a handle and no more: it holds no memory but its graph.
+    fn run(&mut self, ask: Ask, place: Place) -> Ticket;
 
-    /// Asks a run to stop, or not to begin.
+    /// Brings a run that waits before all others that wait.
+    fn hasten(&mut self, ticket: Ticket);
+
+    /// Asks which models a document can name, whose file lies here.
+    fn models(&mut self, document: DocumentId, path: Option<&Path>);
+
+    /// Tells whether what has this name can be fetched.
+    fn can_pull(&self, name: &str) -> bool;
+
+    /// Asks for something to be fetched, behind what was asked for before. What an earlier one left is not fetched
+    /// again.
+    fn pull(&mut self, name: &str) -> Ticket;
+
+    /// Asks a run to stop, or what is being fetched. A run that waits is taken out at once.
     fn cancel(&mut self, ticket: Ticket);
+
+    /// Asks what sits in memory and on disk.
+    fn take_stock(&mut self);
+
+    /// Lets go of what no run uses, and asks what is left.
+    fn let_go(&mut self, spare: Spare);
 
     /// Checks a graph at once: whether a wire may be drawn is asked while the hand waits.
     ///

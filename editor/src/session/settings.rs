@@ -13,6 +13,12 @@ use crate::habits::Habits;
 pub const MOST_RECENT: usize = 12;
 /// So many files' views are remembered.
 const MOST_VIEWS: usize = 200;
+/// So many types of nodes are remembered as used.
+const MOST_USED: usize = 6;
+/// So many prompts are remembered.
+const MOST_PROMPTS: usize = 100;
+/// Bytes of the longest prompt that is remembered.
+const LONGEST_PROMPT: usize = 10_000;
 /// The file's name in the state folder.
 const FILE: &str = "editor.ron";
 
@@ -28,10 +34,18 @@ pub struct Settings {
     pub scale: f32,
     /// Where the panels lie, as the window writes it; empty if nobody has moved any.
     pub panels: String,
+    /// Edge of the gallery's pictures in points.
+    pub thumbnail: f32,
     /// How the canvas behaves.
     pub habits: Habits,
     /// What was seen of files, the last one first.
     pub views: Vec<(PathBuf, Sight)>,
+    /// Types of nodes that stand first in lists.
+    pub favourites: Vec<String>,
+    /// Types of nodes that were added, the last one first.
+    pub used: Vec<String>,
+    /// Texts of several lines that were run, the last one first.
+    pub prompts: Vec<String>,
 }
 
 /// Dark or light.
@@ -59,8 +73,12 @@ impl Default for Settings {
             look: None,
             scale: 1.0,
             panels: String::new(),
+            thumbnail: 120.0,
             habits: Habits::default(),
             views: Vec::new(),
+            favourites: Vec::new(),
+            used: Vec::new(),
+            prompts: Vec::new(),
         }
     }
 }
@@ -91,6 +109,7 @@ impl Settings {
     fn sound(mut self) -> Self {
         let usable = |value: f32| value.is_finite();
         self.scale = if usable(self.scale) { self.scale.clamp(0.6, 2.5) } else { 1.0 };
+        self.thumbnail = if usable(self.thumbnail) { self.thumbnail.clamp(64.0, 384.0) } else { 120.0 };
         self.views.retain(|(_, sight)| {
             let Sight { centre: (x, y), zoom } = *sight;
             [x, y, zoom].into_iter().all(usable) && (0.05..=3.0).contains(&zoom)
@@ -131,6 +150,26 @@ impl Settings {
         self.recent.truncate(MOST_RECENT);
     }
 
+    /// Makes a type of node a favourite, or no favourite any more.
+    pub fn favour(&mut self, kind: &str) {
+        match self.favourites.iter().position(|known| known == kind) {
+            Some(index) => drop(self.favourites.remove(index)),
+            None => self.favourites.push(kind.to_owned()),
+        }
+    }
+
+    /// Takes note of a node that was added.
+    pub fn added(&mut self, kind: &str) {
+        to_front(&mut self.used, kind, MOST_USED);
+    }
+
+    /// Takes note of a prompt that was run.
+    pub fn prompted(&mut self, text: &str) {
+        if !text.trim().is_empty() && text.len() <= LONGEST_PROMPT {
+            to_front(&mut self.prompts, text, MOST_PROMPTS);
+        }
+    }
+
     /// Forgets a file that is no more.
     pub fn gone(&mut self, path: &Path) {
         self.recent.retain(|known| known != path);
@@ -147,6 +186,12 @@ impl Settings {
     pub fn sight(&self, path: &Path) -> Option<Sight> {
         self.views.iter().find(|(known, _)| known == path).map(|(_, sight)| *sight)
     }
+}
+
+fn to_front(all: &mut Vec<String>, one: &str, most: usize) {
+    all.retain(|known| known != one);
+    all.insert(0, one.to_owned());
+    all.truncate(most);
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What plans and runs tell, without what is borrowed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use darkroom_core::cache::Tier;
 use darkroom_core::fault::Located;
+use darkroom_core::graph::Graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Event, How};
 use darkroom_core::plan::{Action, Plan, Step};
@@ -94,7 +96,12 @@ impl NodeOutlook {
 /// What a run tells.
 #[derive(Debug, Clone)]
 pub enum Told {
-    /// It begins, by this plan.
+    /// Its turn has come.
+    Began {
+        /// The graph that is run, with the seeds that were drawn.
+        graph: Arc<Graph>,
+    },
+    /// It goes by this plan.
     Planned(Outlook),
     /// A large file is read for its name.
     Reading {

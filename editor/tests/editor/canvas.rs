@@ -118,6 +118,33 @@ fn nodes_move_along_the_grid_and_with_alt_as_they_like() {
 }
 
 #[test]
+fn nodes_obey_the_step_of_the_grid_that_is_set() {
+    let mut room = three();
+    for (grid, place) in [(32, (64, 32)), (16, (112, 64)), (0, (163, 103))] {
+        room.harness.state_mut().habits_mut().grid = grid;
+        let from = room.head("a");
+        room.drag(from, from + vec2(51.0, 39.0));
+        assert_eq!(room.place("a"), place, "a grid of {grid}");
+    }
+}
+
+#[test]
+fn a_first_look_falls_on_what_can_be_read() {
+    let nodes: Vec<_> = (0..6).map(|index| format!(r#""w{index}": (type: "word")"#)).collect();
+    let places: Vec<_> = (0..6).map(|index| format!(r#""w{index}": (at: ({}, 0))"#, index * 340)).collect();
+    let text = workflow(&nodes.join(", "), &places.join(", "));
+    let opened = darkroom_editor::document::Document::read(&text, None).expect("a workflow");
+    let mut room = Room::new(&text);
+    // Of a document that nobody has looked at yet.
+    *room.harness.state_mut().tab_mut() = darkroom_editor::app::Tab::new(room.tab().id, opened.document);
+    room.settle();
+    let camera = room.tab().view.camera;
+    assert!((camera.zoom - 0.8).abs() < 0.01, "{}", camera.zoom);
+    let first = room.on(0.0, 0.0).x - room.tab().view.view.expect("it was shown").left();
+    assert!((20.0..90.0).contains(&first), "{first}");
+}
+
+#[test]
 fn everything_that_is_chosen_moves_as_one_step() {
     let mut room = three();
     room.click(room.head("a"));
@@ -187,17 +214,16 @@ fn a_frame_is_resized_at_its_corner() {
 #[test]
 fn a_double_click_writes_a_note() {
     let mut room = framed();
-    room.click_twice(room.spot("note Hint").center());
-    room.click_on("title");
-    room.key(CTRL, Key::A);
+    room.click_twice(room.spot("note Hint").left_top() + vec2(80.0, 12.0));
     room.type_in("Mind");
-    room.click_on("words");
+    room.key(NONE, Key::Enter);
+    room.click_twice(room.spot("note Mind").center());
     room.key(CTRL, Key::A);
     room.type_in("shake it");
-    room.click_on("OK");
+    room.click(room.on(600.0, 500.0));
     let note = room.sheet().frames[1].clone();
     assert_eq!((note.title.as_str(), note.text.as_str()), ("Mind", "shake it"));
-    assert_eq!(room.steps(), ["write a note"]);
+    assert_eq!(room.steps(), ["rename a frame", "write a note"]);
 }
 
 #[test]
@@ -205,8 +231,6 @@ fn a_double_click_on_the_head_of_a_frame_renames_it() {
     let mut room = framed();
     let head = room.spot("frame Inks").left_top() + vec2(60.0, 12.0);
     room.click_twice(head);
-    room.click_on("title");
-    room.key(CTRL, Key::A);
     room.type_in("Papers");
     room.key(NONE, Key::Enter);
     assert_eq!(room.sheet().frames[0].title, "Papers");
@@ -343,4 +367,89 @@ fn a_click_on_a_picture_chooses_its_node_and_a_drag_moves_it() {
     let at = room.spot("picture of b").center();
     room.drag(at, at + vec2(0.0, 80.0));
     assert_eq!(room.place("b"), (320, 80));
+}
+
+#[test]
+fn a_node_that_is_moved_comes_to_lie_in_line_with_another() {
+    let mut room = Room::new(&workflow(
+        r#""a": (type: "word"), "b": (type: "word")"#,
+        r#""a": (at: (0, 3)), "b": (at: (320, 160))"#,
+    ));
+    let from = room.head("b");
+    // The grid would have it at 0.
+    room.drag(from, from + vec2(0.0, -156.0));
+    assert_eq!(room.place("b"), (320, 3));
+    let from = room.head("b");
+    room.hold(ALT);
+    room.pull(from, from);
+    room.hold(NONE);
+    room.release();
+    let from = room.head("b");
+    room.drag(from, from + vec2(0.0, 61.0));
+    assert_eq!(room.place("b"), (320, 64));
+}
+
+#[test]
+fn what_is_chosen_is_aligned_and_spread() {
+    const ALT_SHIFT: egui::Modifiers = egui::Modifiers::ALT.plus(egui::Modifiers::SHIFT);
+    let places = |room: &Room| ["a", "b", "c"].map(|name| room.place(name));
+    let start = [(0, 0), (300, 40), (410, 200)];
+    let text = workflow(
+        r#""a": (type: "word"), "b": (type: "word"), "c": (type: "word")"#,
+        r#""a": (at: (0, 0)), "b": (at: (300, 40)), "c": (at: (410, 200))"#,
+    );
+    // All are of one size, so that centres lie as edges do.
+    for (keys, key, wanted) in [
+        (ALT, Key::A, [(0, 0), (0, 40), (0, 200)]),
+        (ALT, Key::D, [(410, 0), (410, 40), (410, 200)]),
+        (ALT, Key::H, [(205, 0), (205, 40), (205, 200)]),
+        (ALT, Key::W, [(0, 0), (300, 0), (410, 0)]),
+        (ALT, Key::S, [(0, 200), (300, 200), (410, 200)]),
+        (ALT, Key::V, [(0, 100), (300, 100), (410, 100)]),
+        (ALT_SHIFT, Key::H, [(0, 0), (205, 40), (410, 200)]),
+        (ALT_SHIFT, Key::V, [(0, 0), (300, 100), (410, 200)]),
+    ] {
+        let mut room = Room::new(&text);
+        room.key(CTRL, Key::A);
+        room.key(keys, key);
+        assert_eq!(places(&room), wanted, "{keys:?} {key:?}");
+        assert_eq!(room.steps().len(), 1);
+        room.key(CTRL, Key::Z);
+        assert_eq!(places(&room), start);
+    }
+}
+
+#[test]
+fn what_is_chosen_is_laid_out_where_it_is_and_the_rest_stays() {
+    let mut room = Room::new(&workflow(
+        r#""a": (type: "grow"), "b": (type: "grow", on: (from: "a")), "c": (type: "grow", on: (from: "b"))"#,
+        r#""a": (at: (400, 300)), "b": (at: (80, 40)), "c": (at: (0, -200))"#,
+    ));
+    room.click(room.head("a"));
+    room.click_with(SHIFT, room.head("b"));
+    room.key(crate::room::CTRL_SHIFT, Key::L);
+    assert_eq!((room.place("a"), room.place("c")), ((80, 40), (0, -200)));
+    assert!(room.place("b").0 > 80 + 248, "{:?}", room.place("b"));
+    assert_eq!(room.steps(), ["lay out"]);
+}
+
+#[test]
+fn the_minimap_shows_everything_and_a_press_leads_there() {
+    let mut room = Room::new(&workflow(
+        r#""a": (type: "word"), "far": (type: "word")"#,
+        r#""a": (at: (0, 0)), "far": (at: (6000, 3000))"#,
+    ));
+    assert!(!room.sees("minimap") && !room.sees("node far"));
+    room.key(ALT, Key::M);
+    let map = room.spot("minimap");
+    room.click(map.right_bottom() - vec2(16.0, 30.0));
+    assert!(room.sees("node far"), "{:?}", room.tab().view.camera.centre);
+    let zoom = room.tab().view.camera.zoom;
+    room.drag(map.right_bottom() - vec2(16.0, 30.0), map.left_top() + vec2(14.0, 30.0));
+    assert!(room.sees("node a") && !room.sees("node far"));
+    assert_eq!((room.tab().view.camera.zoom, room.steps().len(), room.chosen().len()), (zoom, 0, 0));
+    // The wheel over it is not the canvas's.
+    room.move_to(map.center());
+    room.wheel(2.0);
+    assert_eq!(room.tab().view.camera.zoom, zoom);
 }

@@ -133,6 +133,26 @@ fn words_of_a_prompt_are_weighed_by_ctrl_and_arrows() {
 }
 
 #[test]
+fn prompts_that_were_run_come_back_by_alt_and_arrows() {
+    let mut room = page();
+    for text in ["a lake", "a hill"] {
+        put(&mut room, "prose", text);
+        room.click(room.on(700.0, 500.0));
+        room.key(CTRL, Key::Enter);
+    }
+    put(&mut room, "prose", "new");
+    let mut press = |key| {
+        room.key(crate::room::ALT, key);
+        value(&room, "prose").expect("it stands there")
+    };
+    assert_eq!(press(Key::ArrowUp), "\"a hill\"");
+    assert_eq!(press(Key::ArrowUp), "\"a lake\"");
+    assert_eq!(press(Key::ArrowUp), "\"a lake\"", "there are no older ones");
+    assert_eq!(press(Key::ArrowDown), "\"a hill\"");
+    assert_eq!(press(Key::ArrowDown), "\"new\"", "what was typed is back");
+}
+
+#[test]
 fn a_line_that_may_be_left_out_goes_when_it_is_emptied() {
     let mut room = page();
     put(&mut room, "extra", "x");
@@ -157,15 +177,6 @@ fn a_seed_takes_no_letters() {
     room.key(NONE, Key::End);
     room.type_in("x");
     assert_eq!(value(&room, "seed").as_deref(), Some("7"));
-}
-
-#[test]
-fn a_seed_is_left_to_chance_and_taken_back() {
-    let mut room = page();
-    room.click_on("random seed");
-    assert_eq!(value(&room, "seed").as_deref(), Some("\"random\""));
-    room.click_on("random seed");
-    assert_eq!(value(&room, "seed").as_deref(), Some("0"));
 }
 
 #[test]

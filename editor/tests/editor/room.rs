@@ -4,7 +4,7 @@
 //! leads there from the canvas.
 
 use std::cell::{Ref, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use darkroom_core::engine::Engine;
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
+use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
 use darkroom_core::testing::toys;
 use darkroom_editor::app::Tab;
@@ -24,8 +25,9 @@ use egui::accesskit::Role;
 use egui::{Event, Key, Modifiers, MouseWheelUnit, PointerButton, Pos2, Rect, Vec2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use tempfile::TempDir;
 
-use crate::desk::{Desk, Fake, Page};
+use crate::desk::{Desk, Fake, Glaze, LoadImage, Loader, Page};
 use crate::raster::Raster;
 
 /// What this window has to begin with.
@@ -61,7 +63,21 @@ pub struct Room {
     pub desk: Rc<RefCell<Desk>>,
     keys: Modifiers,
     at: Pos2,
-    _home: tempfile::TempDir,
+    home: TempDir,
+}
+
+/// A file that falls onto the window.
+#[derive(Debug)]
+struct Fallen(PathBuf);
+
+impl egui::DroppedFile for Fallen {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
 }
 
 /// Writes a workflow of nodes, and where they are.
@@ -69,13 +85,27 @@ pub fn workflow(nodes: &str, places: &str) -> String {
     format!("(darkroom: 1, nodes: {{{nodes}}}, layout: (nodes: {{{places}}}))")
 }
 
+/// The nodes there are.
+fn registry() -> Registry {
+    toys().with::<Page>().with::<Loader>().with::<Glaze>().with::<LoadImage>()
+}
+
 impl Room {
     /// Opens a workflow before a backend that is played.
     pub fn new(text: &str) -> Self {
+        Self::over(text, |home| {
+            let root = home.to_owned();
+            Disk { roots: Box::new(move |_| vec![root.clone()]), ..Disk::default() }
+        })
+    }
+
+    /// Opens a workflow over a folder, of which the window is told something.
+    pub fn over(text: &str, disk: impl FnOnce(&Path) -> Disk) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
+        let disk = disk(home.path());
         let desk = Rc::new(RefCell::new(Desk::default()));
-        let backend = Fake { registry: toys().with::<Page>(), desk: Rc::clone(&desk) };
-        Self::with(text, Box::new(backend), desk, home)
+        let backend = Fake { registry: registry(), desk: Rc::clone(&desk) };
+        Self::with(text, Box::new(backend), (desk, disk), home)
     }
 
     /// Opens a workflow before an engine.
@@ -88,13 +118,13 @@ impl Room {
             let files = Files::new(vec![at.join("in")], at.join("out")).with_memo(at.join("digests.json"));
             let history = History::open(&at.join("state"), Path::new("workflow.ron"));
             let host = Host::new(files).with_numerics("toy");
-            Ok(Engine::new(toys().with::<Page>(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
+            Ok(Engine::new(registry(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
         };
-        let backend = Local::new(toys().with::<Page>(), ledger, Box::new(open), || (), || 77);
-        Self::with(text, Box::new(backend), Rc::default(), home)
+        let backend = Local::new(registry(), ledger, Box::new(open), || (), || 77);
+        Self::with(text, Box::new(backend), (Rc::default(), Disk::default()), home)
     }
 
-    fn with(text: &str, backend: Box<dyn Backend>, desk: Rc<RefCell<Desk>>, home: tempfile::TempDir) -> Self {
+    fn with(text: &str, backend: Box<dyn Backend>, (desk, disk): (Rc<RefCell<Desk>>, Disk), home: TempDir) -> Self {
         let template = Box::leak(text.to_owned().into_boxed_str());
         let options = Options {
             files: Vec::new(),
@@ -103,7 +133,7 @@ impl Room {
             screenshot: None,
             size: None,
             run: false,
-            disk: Disk::default(),
+            disk,
         };
         let app = App::with_backend(options, backend);
         let builder = Harness::builder()
@@ -116,7 +146,7 @@ impl Room {
             ctx.options_mut(|options| options.zoom_with_keyboard = false);
         });
         let harness = builder.build_ui_state(|ui, app: &mut App| app.show(ui), app);
-        let mut room = Self { harness, desk, keys: NONE, at: pos2(2.0, 2.0), _home: home };
+        let mut room = Self { harness, desk, keys: NONE, at: pos2(2.0, 2.0), home };
         room.look(pos2(300.0, 250.0), 1.0);
         room
     }
@@ -418,6 +448,30 @@ impl Room {
         found.unwrap_or_else(|| panic!("there is no text field `{label}`")).rect()
     }
 
+    /// Clicks what has a name, and lets no frame pass afterwards, so that all that comes of it is seen.
+    pub fn tap(&mut self, label: &str) {
+        let at = self.spot(label).center();
+        self.wait(30);
+        self.move_to(at);
+        self.press();
+        self.button(PointerButton::Primary, false);
+    }
+
+    /// Returns a path below the folder of this room.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Returns what the system was asked for in the last frame.
+    pub fn commands(&self) -> Vec<egui::OutputCommand> {
+        self.harness.output().platform_output.commands.clone()
+    }
+
+    /// Returns what the window was asked for in the last frame.
+    pub fn window(&self) -> Vec<egui::ViewportCommand> {
+        self.harness.output().viewport_output.values().flat_map(|output| output.commands.clone()).collect()
+    }
+
     /// Returns the desk.
     pub fn desk(&self) -> Ref<'_, Desk> {
         self.desk.borrow()
@@ -434,6 +488,26 @@ impl Room {
     pub fn click_words(&mut self, words: &str) {
         let at = self.sentence(words);
         self.click(at);
+    }
+
+    /// Writes a file beside the workflow, and returns its path.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, bytes).expect("there is room for a file");
+        path
+    }
+
+    /// Pastes a picture that lies on the clipboard.
+    pub fn paste_picture(&mut self, picture: egui::ColorImage) {
+        self.frame([Event::PasteImage(Arc::new(picture))]);
+        self.settle();
+    }
+
+    /// Lets a file fall where the hand is.
+    pub fn drop_file(&mut self, path: &Path) {
+        self.harness.input_mut().dropped_files.push(Arc::new(Fallen(path.to_owned())));
+        self.frame([]);
+        self.settle();
     }
 
     /// Moves the hand by so much.

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use darkroom_core::fault::{Fault, Faults, Located};
 use darkroom_core::plan::Goal;
-use darkroom_editor::session::{Fate, News, NodeOutlook, Outlook, Ticket, Told};
+use darkroom_editor::session::{Fate, News, NodeOutlook, Outlook, Place, Told};
 use darkroom_editor::status::State;
 use egui::{Key, pos2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use crate::room::{CTRL, CTRL_SHIFT, NONE, Room, SHIFT, workflow};
+use crate::room::{ALT, CTRL, CTRL_SHIFT, NONE, Room, SHIFT, workflow};
 
-fn text() -> String {
+pub fn text() -> String {
     workflow(
         r#""word": (type: "word", text: "ink"), "shout": (type: "shout", text: (from: "word")), "press": (type: "press", text: (from: "shout"))"#,
         r#""word": (at: (0, 0)), "shout": (at: (300, 0)), "press": (at: (600, 0))"#,
@@ -24,7 +24,7 @@ fn faults(node: &str, kind: &str, input: &str, message: &str) -> Faults {
     faults
 }
 
-fn outlook(nodes: &[(&str, Fate)]) -> Outlook {
+pub fn outlook(nodes: &[(&str, Fate)]) -> Outlook {
     let node = |(name, fate): &(&str, Fate)| NodeOutlook {
         name: (*name).to_owned(),
         fate: *fate,
@@ -38,16 +38,20 @@ fn outlook(nodes: &[(&str, Fate)]) -> Outlook {
 }
 
 /// Answers the newest question.
-fn answer(room: &mut Room, outlook: Result<Outlook, Faults>) {
+pub fn answer(room: &mut Room, outlook: Result<Outlook, Faults>) {
     let (document, revision) = room.desk().foreseen.last().map(|ask| (ask.document, ask.revision)).expect("it asked");
     room.tell(News::Foreseen { document, revision, outlook });
 }
 
 /// Waits until something holds.
-fn until(room: &mut Room, what: &str, holds: impl Fn(&Room) -> bool) {
+pub fn until(room: &mut Room, what: &str, holds: impl Fn(&Room) -> bool) {
     let begun = Instant::now();
     while !holds(room) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never came to this: {what}");
+        if begun.elapsed() > Duration::from_secs(20) {
+            let log: Vec<_> = room.tab().log.iter().map(|line| &line.text).collect();
+            let runs: Vec<_> = room.tab().runs.iter().map(|run| (run.ticket, &run.nodes)).collect();
+            panic!("it never came to this: {what}; runs: {runs:?}; log: {log:?}");
+        }
         std::thread::sleep(Duration::from_millis(5));
         room.wait(1);
     }
@@ -75,12 +79,12 @@ fn runs_are_asked_for_by_keys() {
     room.click(room.head("shout"));
     room.key(SHIFT, Key::Enter);
     room.key(CTRL_SHIFT, Key::Enter);
+    room.key(ALT, Key::Enter);
     let wishes: Vec<_> = room.desk().runs.iter().map(|(_, ask)| ask.wish.clone()).collect();
-    assert_eq!(wishes.len(), 3);
+    assert_eq!(wishes.len(), 4);
     assert!(matches!(&wishes[1].goal, Goal::Node(name) if name == "shout"));
-    assert!(!wishes[0].fresh && wishes[2].fresh);
-    room.key(egui::Modifiers { alt: true, ..CTRL }, Key::Enter);
-    assert_eq!(room.desk().cancelled, [Ticket(1), Ticket(2), Ticket(3)]);
+    assert!(!wishes[0].fresh && wishes[3].fresh);
+    assert_eq!(room.desk().places, [Place::Back, Place::Back, Place::Front, Place::Back]);
 }
 
 #[test]
@@ -153,6 +157,27 @@ fn the_engine_refuses_a_wire_that_its_nodes_refuse() {
     assert!(room.reads("take one colour"));
     room.drag(room.socket("output", "ink", "red"), room.socket("input", "second", "stamp"));
     assert_eq!(room.field("stamp", "second").as_deref(), Some("red"));
+}
+
+#[test]
+fn the_engine_refuses_wires_that_are_moved_together_or_connected() {
+    let mut room = Room::local(&workflow(
+        r#""red": (type: "ink", colour: "red"), "dye": (type: "ink", colour: "red"), "blue": (type: "ink", colour: "blue"), "leaf": (type: "grow"),
+           "stamp": (type: "stamp", ink: (from: "red"), leaf: (from: "leaf"), second: (from: "dye")),
+           "press": (type: "press", text: (from: "stamp.caption"))"#,
+        r#""red": (at: (0, 0)), "dye": (at: (0, 160)), "blue": (at: (0, 320)), "leaf": (at: (0, 480)), "stamp": (at: (400, 0)), "press": (at: (400, 300))"#,
+    ));
+    until(&mut room, "a plan is known", |room| room.tab().outlook.is_some());
+    room.hold(CTRL);
+    room.drag(room.socket("output", "ink", "dye"), room.socket("output", "ink", "blue"));
+    room.hold(NONE);
+    assert_eq!(room.field("stamp", "second").as_deref(), Some("dye"));
+    assert!(room.reads("take one colour"));
+    room.click_with(ALT, room.socket("input", "second", "stamp"));
+    room.click(room.head("blue"));
+    room.click_with(SHIFT, room.head("stamp"));
+    room.key(NONE, Key::F);
+    assert_eq!((room.field("stamp", "second"), room.steps().len()), (None, 1));
 }
 
 #[test]

@@ -361,3 +361,17 @@ proptest! {
         prop_assert_eq!(&**document.sheet(), &*first);
     }
 }
+
+#[test]
+fn zz_pictures() {
+    let mut room = folded();
+    room.harness.set_size(egui::vec2(1200.0, 720.0));
+    room.settle();
+    room.key(CTRL_ALT, Key::E);
+    room.click_on("offer size of b outside");
+    room.move_to(room.head("b"));
+    room.wait(5);
+    room.harness.render().expect("painted").save("/tmp/w/sub-keep/inside.png").expect("saved");
+    room.key(NONE, Key::Escape);
+    room.harness.render().expect("painted").save("/tmp/w/sub-keep/outside.png").expect("saved");
+}

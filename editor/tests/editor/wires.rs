@@ -83,6 +83,53 @@ fn a_wire_that_is_pulled_off_can_end_elsewhere() {
     assert_eq!(room.steps(), ["move a wire"]);
 }
 
+/// A leaf that feeds two others and a stamp, and a second leaf and some ink.
+fn fan() -> Room {
+    let mut room = Room::new(&workflow(
+        r#""a": (type: "grow"), "z": (type: "grow"), "ink": (type: "ink"), "b": (type: "grow", on: (from: "a")),
+           "c": (type: "grow", on: (from: "a")), "stamp": (type: "stamp", leaf: (from: "a"))"#,
+        r#""a": (at: (-120, 0)), "z": (at: (-120, 200)), "ink": (at: (-120, 400)), "b": (at: (400, 0)), "c": (at: (400, 160)), "stamp": (at: (400, 320))"#,
+    ));
+    room.look(egui::pos2(300.0, 250.0), 1.0);
+    room
+}
+
+#[test]
+fn ctrl_and_drag_move_all_wires_of_an_output() {
+    let mut room = fan();
+    room.hold(CTRL);
+    room.drag(room.socket("output", "leaf", "a"), room.socket("output", "leaf", "z"));
+    room.hold(NONE);
+    for (node, input) in [("b", "on"), ("c", "on"), ("stamp", "leaf")] {
+        assert_eq!(room.field(node, input).as_deref(), Some("z"));
+    }
+    assert_eq!(room.steps(), ["move 3 wires"]);
+    room.key(CTRL, egui::Key::Z);
+    assert_eq!(room.field("stamp", "leaf").as_deref(), Some("a"));
+}
+
+#[test]
+fn ctrl_and_drag_on_an_input_move_its_wire() {
+    let mut room = fan();
+    room.hold(CTRL);
+    room.drag(room.socket("input", "on", "b"), room.socket("input", "on", "z"));
+    room.hold(NONE);
+    assert_eq!((room.field("b", "on"), room.field("z", "on").as_deref()), (None, Some("a")));
+}
+
+#[test]
+fn wires_that_are_moved_together_are_refused_in_a_sentence() {
+    let mut room = fan();
+    room.hold(CTRL);
+    room.drag(room.socket("output", "leaf", "a"), room.socket("output", "ink", "ink"));
+    assert!(room.reads("takes leaf, `ink` gives ink"));
+    room.drag(room.socket("output", "leaf", "a"), room.socket("output", "leaf", "b"));
+    assert!(room.reads("`a` and `b` would wait for each other"));
+    room.drag(room.socket("output", "leaf", "a"), room.on(140.0, 480.0));
+    room.hold(NONE);
+    assert_eq!((room.steps().len(), room.sees("search")), (0, false));
+}
+
 #[test]
 fn a_click_on_a_socket_changes_nothing_and_asks_nothing() {
     let mut room = row();
@@ -251,4 +298,66 @@ fn a_wire_to_an_input_that_is_folded_away_is_drawn_once_it_is_unfolded() {
     room.click_on("1 more of page");
     room.drag(room.socket("output", "text", "word"), room.socket("input", "extra", "page"));
     assert_eq!(room.field("page", "extra").as_deref(), Some("word"));
+}
+
+#[test]
+fn a_node_that_is_shaken_leaves_its_wires() {
+    let mut room = row();
+    let from = room.head("b");
+    room.pull(from, from + vec2(0.0, 160.0));
+    for _ in 0..3 {
+        room.nudge(vec2(50.0, 0.0));
+        room.nudge(vec2(-50.0, 0.0));
+    }
+    room.release();
+    assert_eq!((room.field("b", "on"), room.field("c", "on"), room.place("b")), (None, None, (240, 160)));
+    assert_eq!(room.steps(), ["shake a node loose"]);
+}
+
+#[test]
+fn what_is_chosen_is_connected_from_left_to_right() {
+    let mut room = bench();
+    room.click(room.head("word"));
+    room.click_with(crate::room::SHIFT, room.head("shout"));
+    room.key(NONE, egui::Key::F);
+    assert_eq!(room.field("shout", "text").as_deref(), Some("word"));
+    room.click(room.head("grow"));
+    room.click_with(crate::room::SHIFT, room.head("stamp"));
+    room.key(NONE, egui::Key::F);
+    assert_eq!(room.field("stamp", "leaf").as_deref(), Some("grow"));
+    assert_eq!(room.steps(), ["connect", "connect"]);
+    room.key(NONE, egui::Key::F);
+    assert!(room.reads("nothing that is chosen gives what another one wants"));
+}
+
+#[test]
+fn wires_run_as_is_wished_and_are_met_where_they_run() {
+    use darkroom_editor::canvas::Style;
+    for style in Style::ALL {
+        let mut room = row();
+        room.harness.state_mut().habits_mut().wires = style;
+        room.settle();
+        let (a, d) = (room.socket("output", "leaf", "a"), room.socket("input", "on", "d"));
+        // Along the axes, a wire to `b` turns in the middle, whatever its height.
+        room.drag(room.socket("input", "on", "b"), d);
+        room.key(CTRL, egui::Key::Z);
+        let b = room.socket("input", "on", "b");
+        room.click_with(ALT, a + (b - a) * 0.5);
+        assert_eq!(room.node("b").wire("on").expect("it is wired").bends.len(), 1, "{style:?}");
+    }
+}
+
+#[test]
+fn a_wire_under_the_pointer_tells_its_ends_and_what_it_carries() {
+    use darkroom_core::types::{Kind, Type};
+    let mut room = row();
+    let (a, b) = (room.socket("output", "leaf", "a"), room.socket("input", "on", "b"));
+    room.move_to(a + (b - a) * 0.5);
+    room.wait(60);
+    assert!(room.reads("leaf of a to on of b"));
+    let id = room.id("a");
+    let told = Type::of(Kind("leaf")).size(Some(512), Some(768)).count(Some(4));
+    room.harness.state_mut().tab_mut().status.nodes.entry(id).or_default().types = vec![told];
+    room.wait(10);
+    assert!(room.reads("leaf 512×768 ×4"));
 }

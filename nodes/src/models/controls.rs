@@ -9,6 +9,7 @@ use darkroom_core::literal::Literal;
 use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
 use darkroom_core::residency::{Handle, PartId, Place, Resident};
+use darkroom_core::spec::Choice;
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::folder::Family;
@@ -55,6 +56,10 @@ impl Param for ControlSource {
     const KIND: Kind = Kind::TEXT;
     const NOUN: &'static str = "`mini` or the folder or file of a ControlNet";
     const OUTSIDE: bool = true;
+
+    fn built_in() -> &'static [Choice] {
+        &[Choice { name: MINI, doc: "the ControlNet that is built in: draws along edges" }]
+    }
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;

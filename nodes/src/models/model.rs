@@ -1,6 +1,7 @@
 //! A model that is open: its configurations, its tokenizers, and the headers of its weights.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use darkroom_core::fault::Fault;
@@ -76,6 +77,27 @@ fn words_of(family: Family) -> (&'static str, &'static str) {
     }
 }
 
+/// Returns the bytes of the denoiser, the text encoders and the autoencoder, once loaded.
+fn bytes_of(checkpoint: &Checkpoint) -> Result<[u64; 3]> {
+    // A file may hold the denoiser alone; what it lacks is told when it is wanted.
+    let bytes = |component| match checkpoint.has(component) {
+        true => Ok::<_, Error>(checkpoint.weights(component, Options::default())?.loaded_bytes()),
+        false => Ok(0),
+    };
+    let encoders = ENCODERS.iter().filter(|(encoder, _)| text_config(checkpoint.configs(), *encoder).is_some());
+    let encoders = encoders.map(|(encoder, _)| bytes(*encoder)).sum::<Result<u64>>()?;
+    Ok([bytes(Component::UNet)?, encoders, bytes(Component::Vae)?])
+}
+
+/// Returns the bytes of the largest part of a model, once loaded: no two of its parts need be there together.
+///
+/// # Errors
+/// A fault of the model's files.
+pub fn largest_part(path: &Path) -> std::result::Result<u64, Fault> {
+    let bytes = Checkpoint::open(path, Options::default()).and_then(|checkpoint| bytes_of(&checkpoint));
+    Ok(bytes.map_err(fault)?.into_iter().max().unwrap_or_default())
+}
+
 impl Model {
     fn open((source, parts): &Request) -> Result<Self> {
         let checkpoint = match source {
@@ -91,13 +113,7 @@ impl Model {
                 towers.push((encoder, checkpoint.tokenizer(tokenizer)?));
             }
         }
-        // A file may hold the denoiser alone; what it lacks is told when it is wanted.
-        let bytes = |component| match checkpoint.has(component) {
-            true => Ok::<_, Error>(checkpoint.weights(component, Options::default())?.loaded_bytes()),
-            false => Ok(0),
-        };
-        let encoders = towers.iter().map(|(encoder, _)| bytes(*encoder)).sum::<Result<u64>>()?;
-        let bytes = [bytes(Component::UNet)?, encoders, bytes(Component::Vae)?];
+        let bytes = bytes_of(&checkpoint)?;
         Ok(Self { checkpoint, towers, bytes })
     }
 

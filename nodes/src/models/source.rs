@@ -7,6 +7,7 @@ use darkroom_core::files::{Files, Piece};
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::literal::Literal;
 use darkroom_core::param::Param;
+use darkroom_core::spec::Choice;
 use darkroom_core::types::Kind;
 use darkroom_models::checkpoint::Checkpoint;
 use darkroom_models::folder::File;
@@ -41,6 +42,13 @@ impl Param for ModelSource {
     const KIND: Kind = Kind::TEXT;
     const NOUN: &'static str = "`mini`, `mini-refiner` or the folder or file of a model";
     const OUTSIDE: bool = true;
+
+    fn built_in() -> &'static [Choice] {
+        &[
+            Choice { name: MINI, doc: "the model that is built in: small landscapes" },
+            Choice { name: MINI_REFINER, doc: "the refiner that is built in, for latents of `mini`" },
+        ]
+    }
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;

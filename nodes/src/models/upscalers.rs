@@ -9,6 +9,7 @@ use darkroom_core::literal::Literal;
 use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
 use darkroom_core::residency::{Handle, PartId, Place, Resident};
+use darkroom_core::spec::Choice;
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::Weights;
@@ -36,6 +37,10 @@ impl Param for UpscalerSource {
     const KIND: Kind = Kind::TEXT;
     const NOUN: &'static str = "`mini` or the file of an upscaler";
     const OUTSIDE: bool = true;
+
+    fn built_in() -> &'static [Choice] {
+        &[Choice { name: MINI, doc: "the upscaler that is built in" }]
+    }
 
     fn parse(literal: &Literal, files: &Files) -> Result<Self, Fault> {
         let name = String::parse(literal, files)?;

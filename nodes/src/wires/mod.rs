@@ -5,6 +5,7 @@ mod handles;
 pub mod latent;
 mod prompted;
 pub mod repaint;
+pub mod sizes;
 
 use candle_core::{Device, Tensor};
 use darkroom_core::Choice;

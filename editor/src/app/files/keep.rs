@@ -11,7 +11,7 @@ use crate::app::panels::Tiles;
 use crate::app::{App, Dialog};
 use crate::document::Document;
 use crate::keymap::Keymap;
-use crate::session::{Closing, Disk, DocumentId, Journal, Left, Look, Settings, Sight};
+use crate::session::{Closing, Disk, DocumentId, Journal, Left, Look, Settings, Sight, Stars};
 
 /// What the window keeps of files.
 #[derive(Default)]
@@ -47,6 +47,7 @@ impl App {
     pub(in crate::app) fn recollect(&mut self) {
         let Some(state) = self.keeping.disk.state.clone() else { return };
         let (settings, fault) = Settings::read(&state);
+        self.gallery.stars = Stars::open(Some(&state));
         self.tiles = Tiles::read(&settings.panels);
         self.keeping.settings = settings.clone();
         self.keeping.written = Some((settings, Instant::now()));

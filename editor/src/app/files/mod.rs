@@ -1,6 +1,8 @@
 //! Files: what is opened, dropped, saved and closed.
 
+mod fields;
 mod keep;
+mod pasted;
 
 use std::path::Path;
 
@@ -8,12 +10,13 @@ use darkroom_core::fault::Fault;
 use darkroom_core::literal::Literal;
 use egui::{Pos2, Rect, pos2, vec2};
 
+use crate::app::Weight;
 use crate::app::browser::{Browser, Purpose};
-use crate::app::tab::{Line, Weight};
 use crate::app::{App, Dialog};
 use crate::document::{Document, Edit, Node, NodeId, Point};
 use crate::session::{DocumentId, Sort, sort_of};
 
+pub use fields::noun;
 pub use keep::Keeping;
 
 /// What to do about a file that is there.
@@ -29,7 +32,7 @@ pub enum Over {
 const ROOM: f32 = 16.0;
 
 /// A fault in one sentence, with its way out.
-fn words(fault: &Fault) -> String {
+pub(in crate::app) fn words(fault: &Fault) -> String {
     let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
     format!("{}{hint}", fault.message)
 }
@@ -148,7 +151,7 @@ impl App {
         let folder = near.filter(|near| near.is_dir()).or_else(|| std::env::current_dir().ok()).unwrap_or_default();
         let name = path.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         self.dialog = Some(Dialog::Files(match purpose {
-            Purpose::Open => Browser::open(&folder),
+            Purpose::Open | Purpose::Field { .. } => Browser::open(&folder),
             Purpose::Save => Browser::save(&folder, name.as_deref().unwrap_or("untitled.ron")),
         }));
     }
@@ -157,6 +160,7 @@ impl App {
     pub(in crate::app) fn with_file(&mut self, path: &Path, purpose: Purpose) {
         match purpose {
             Purpose::Open => self.open(path),
+            Purpose::Field { node, input, .. } => self.take_file(node, input, path),
             Purpose::Save => {
                 let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
                 self.save(&full, Over::Ask);
@@ -175,6 +179,9 @@ impl App {
             Ok(()) => {
                 tab.recovered = false;
                 tab.ask_again();
+                if let Some(state) = &self.keeping.disk.state {
+                    tab.past.move_to(&state.join("runs"), path);
+                }
                 self.keeping.settings.opened(path);
                 let id = self.tab().id;
                 self.forget(id);
@@ -184,7 +191,7 @@ impl App {
                 // Whatever waited for this must not go on as if it were saved.
                 self.keeping.closing = None;
                 let text = format!("not saved: {}", words(&fault));
-                tab.log.push(Line { weight: Weight::Error, node: None, text: text.clone() });
+                tab.note(Weight::Error, None, text.clone());
                 self.say(text);
             }
         }

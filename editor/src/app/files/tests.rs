@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use darkroom_core::fault::Faults;
 use darkroom_core::registry::Registry;
@@ -11,7 +12,7 @@ use super::*;
 use crate::app::Options;
 use crate::app::panels::{Pane, Turn};
 use crate::document::{Frame, FrameId};
-use crate::session::{Ask, Backend, Closing, Disk, News, Ticket};
+use crate::session::{Ask, Backend, Closing, Disk, News, Place, Spare, Ticket};
 
 /// Plans nothing and runs nothing.
 struct Nobody(Registry);
@@ -23,11 +24,26 @@ impl Backend for Nobody {
 
     fn foresee(&mut self, _: Ask) {}
 
-    fn run(&mut self, _: Ask) -> Ticket {
+    fn run(&mut self, _: Ask, _: Place) -> Ticket {
+        Ticket(0)
+    }
+
+    fn hasten(&mut self, _: Ticket) {}
+    fn models(&mut self, _: DocumentId, _: Option<&Path>) {}
+
+    fn can_pull(&self, _: &str) -> bool {
+        false
+    }
+
+    fn pull(&mut self, _: &str) -> Ticket {
         Ticket(0)
     }
 
     fn cancel(&mut self, _: Ticket) {}
+
+    fn take_stock(&mut self) {}
+
+    fn let_go(&mut self, _: Spare) {}
 
     fn check(&mut self, _: &Ask) -> Result<(), Faults> {
         Ok(())
@@ -257,7 +273,7 @@ fn a_picture_is_asked_about_and_opens_its_workflow() {
     let picture = room.path("p.png");
     fs::write(&picture, b"\x89PNG\r\n\x1a\n").expect("writable");
     let workflow = "(darkroom: 1, nodes: {\"of_the_picture\": (type: \"x\")})".to_owned();
-    room.app.keeping.disk.workflow_of = Box::new(move |_| Ok((workflow.clone(), vec!["but".to_owned()])));
+    room.app.keeping.disk.workflow_of = Arc::new(move |_| Ok((workflow.clone(), vec!["but".to_owned()])));
     room.app.keeping.arrivals.push_back(picture);
     room.frames(&[]);
     assert!(matches!(room.app.dialog, Some(Dialog::Picture { .. })));

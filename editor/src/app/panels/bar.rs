@@ -104,22 +104,19 @@ fn outlook(app: &App, ui: &mut Ui) {
     let tab = app.tab();
     let theme = Theme::current(ui.ctx());
     if let Some(run) = tab.runs.first() {
-        let Some(outlook) = &run.outlook else {
+        let queued = if tab.runs.len() > 1 { format!(", {} queued", tab.runs.len() - 1) } else { String::new() };
+        let Some(share) = run.share() else {
+            let ahead = app.ahead().filter(|_| run.began.is_none());
             ui.spinner();
-            ui.weak("planning");
+            match ahead {
+                Some(0) | None => drop(ui.weak(format!("planning{queued}"))),
+                Some(ahead) => drop(ui.weak(format!("waiting behind {ahead}{queued}"))),
+            }
             return;
         };
-        // By seconds of the past where they are known, else every node alike.
-        let weight = |node: &&crate::session::NodeOutlook| node.seconds.unwrap_or(1.0).max(0.01);
-        let runs = || outlook.nodes.iter().filter(|node| node.fate == crate::session::Fate::Runs);
-        let all: f64 = runs().map(|node| weight(&node)).sum();
-        let done: f64 =
-            runs().map(|node| weight(&node) * f64::from(run.shares.get(&node.name).copied().unwrap_or(0.0))).sum();
-        let share = if all > 0.0 { done / all } else { 1.0 };
-        let left = outlook.seconds.map(|seconds| format!(", {:.0} s left", (seconds * (1.0 - share)).max(0.0)));
-        let queued = if tab.runs.len() > 1 { format!(", {} queued", tab.runs.len() - 1) } else { String::new() };
-        let text = format!("{:.0} %{}{queued}", share * 100.0, left.unwrap_or_default());
-        ui.add(ProgressBar::new(share as f32).desired_width(200.0).text(text).fill(theme.busy.gamma_multiply(0.6)));
+        let left = run.left().map(|left| format!(", {left:.0} s left")).unwrap_or_default();
+        let text = format!("{:.0} %{left}{queued}", share * 100.0);
+        ui.add(ProgressBar::new(share).desired_width(200.0).text(text).fill(theme.busy.gamma_multiply(0.6)));
         return;
     }
     let Some(outlook) = &tab.outlook else { return };

@@ -4,9 +4,10 @@ use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 
 use super::templates;
 use crate::app::files::Over;
+use crate::app::shelf::BIN;
 use crate::app::{App, Dialog, Tab, browser};
 use crate::command::Command;
-use crate::document::{Edit, NodeId, Sheet};
+use crate::document::{NodeId, Sheet};
 
 /// Shows what must be answered first.
 pub fn dialogs(app: &mut App, ctx: &Context) {
@@ -49,24 +50,10 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 ui.weak("As input, it is read by a node of the graph in front.");
                 done = buttons(ui, titles).or(enter.then_some(titles.len() - 1));
             }
-            Dialog::Rename { title, .. } => {
-                ui.heading("Rename");
-                line(ui, title, "a title", "title");
-                done = buttons(ui, &["Cancel", "OK"]).or(enter.then_some(1));
-            }
             Dialog::NameSubgraph { text, .. } => {
                 ui.heading("Name the sub-graph");
                 line(ui, text, "a name", "name of the sub-graph");
                 done = buttons(ui, &["Cancel", "OK"]).or(enter.then_some(1));
-            }
-            Dialog::Write { title, text, .. } => {
-                ui.heading("Write");
-                line(ui, title, "a title", "title");
-                let edit = TextEdit::multiline(text).hint_text("a text").desired_width(f32::INFINITY).desired_rows(6);
-                let response = ui.add(edit.margin(vec2(8.0, 6.0)));
-                ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("words"));
-                ui.add_space(6.0);
-                done = buttons(ui, &["Cancel", "OK"]).or((enter && !response.has_focus()).then_some(1));
             }
             Dialog::Find { text } => {
                 ui.heading("Find");
@@ -79,6 +66,17 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 ui.heading(format!("{} has changes", title.trim_end_matches(" •")));
                 ui.label("They are lost if it is closed without saving.");
                 done = buttons(ui, &["Cancel", "Close without saving", "Save"]).or(enter.then_some(2));
+            }
+            Dialog::Delete { paths } => {
+                match &paths[..] {
+                    [path] => {
+                        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                        ui.heading(format!("Delete {name}?"));
+                    }
+                    paths => drop(ui.heading(format!("Delete {} pictures?", paths.len()))),
+                }
+                ui.label(format!("Nothing is lost: it goes to the folder `{BIN}` beside it."));
+                done = buttons(ui, &["Cancel", "Delete"]).or(enter.then_some(1));
             }
         }
     });
@@ -135,12 +133,9 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
             1 => app.add_file("load_image", "file", &path),
             _ => app.restore(&path, workflow),
         },
-        Dialog::Rename { node, title } => {
-            app.step("rename", vec![Edit::Title(node, Some(title))]);
-        }
         Dialog::NameSubgraph { name, text } => app.named_subgraph(&name, &text),
-        Dialog::Write { frame, title, text } => app.written(frame, title, text),
         Dialog::Find { text } => find(app, &text),
+        Dialog::Delete { paths } => app.delete_pictures(&paths),
         Dialog::Close { tab } => {
             app.active = app.index(tab).unwrap_or(app.active);
             match (choice, &mut app.keeping.closing) {

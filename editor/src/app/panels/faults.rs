@@ -1,32 +1,44 @@
-//! What is wrong.
+//! What is wrong with the document in front: what, why, and the way out. A click leads there.
 
-use egui::{RichText, ScrollArea, Sense, Ui};
+use egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::App;
 use crate::theme::Theme;
 
-/// Lists what is wrong, with the way out. A click leads to the node.
+/// Shows all that is wrong.
 pub fn show(app: &mut App, ui: &mut Ui) {
     let theme = Theme::current(ui.ctx());
-    let mut jump = None;
+    let (mut jump, mut pull) = (None, None);
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        if app.tab().all_faults().next().is_none() {
-            ui.weak("Nothing is wrong.");
+        let tab = app.tab();
+        if tab.all_faults().next().is_none() {
+            ui.weak("Nothing is wrong with this workflow.");
         }
-        for located in app.tab().all_faults() {
+        for located in tab.all_faults() {
             let within = located.place.within.as_ref().map(|within| format!("{DEFINITION}{}", within.definition));
             let node = located.place.node.as_ref().map(|(name, _)| name.clone()).or(within);
             let input = located.place.input.as_ref().map(|input| format!(".{input}")).unwrap_or_default();
             let place = node.as_ref().map(|name| format!("{name}{input}: ")).unwrap_or_default();
             let text = RichText::new(format!("{place}{}", located.fault.message)).color(theme.error);
-            if ui.add(egui::Label::new(text).sense(Sense::click())).clicked() {
+            if ui.add(Label::new(text).wrap().sense(Sense::click())).clicked() {
                 jump.clone_from(&node);
             }
             if let Some(hint) = &located.fault.hint {
                 ui.indent("hint", |ui| ui.weak(hint));
             }
+            if let (Some(name), Some(lacked)) = (&node, app.tab().lacked(located)) {
+                let response = ui.button("Pull");
+                ui.ctx()
+                    .accesskit_node_builder(response.id, |node| node.set_label(format!("pull {lacked} for {name}")));
+                if response.on_hover_text(format!("fetch `{lacked}`")).clicked() {
+                    pull = Some(lacked.to_owned());
+                }
+            }
         }
     });
+    if let Some(name) = pull {
+        app.pull(name);
+    }
     if let Some(name) = jump {
         go_to(app, &name);
     }

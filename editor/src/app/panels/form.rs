@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use darkroom_core::spec::Input;
+use darkroom_core::spec::{Input, Spec};
 use egui::{CollapsingHeader, ScrollArea, Sense, Ui, vec2};
 
 use crate::app::App;
-use crate::canvas::Action;
 use crate::document::{Edit, Node, NodeId, Sheet, expose, exposed};
 use crate::fields::Shown;
 use crate::theme;
@@ -33,10 +32,11 @@ pub fn show(app: &mut App, ui: &mut Ui) {
 }
 
 /// Returns a node, and what is known of one of its fields.
-fn field<'r>(app: &'r App, sheet: &Sheet, id: NodeId, name: &str) -> Option<(Arc<Node>, &'r Input)> {
+fn field<'r>(app: &'r App, sheet: &Sheet, id: NodeId, name: &str) -> Option<(Arc<Node>, &'r Spec, &'r Input)> {
     let node = sheet.nodes.get(&id)?;
-    let (_, input) = app.tab().registry(&*app.backend).get(&node.kind)?.spec().input(name)?;
-    input.param.is_some().then(|| (Arc::clone(node), input))
+    let spec = app.tab().registry(&*app.backend).get(&node.kind)?.spec();
+    let (_, input) = spec.input(name)?;
+    input.param.is_some().then(|| (Arc::clone(node), spec, input))
 }
 
 fn height(input: &Input) -> f32 {
@@ -50,7 +50,7 @@ fn fill(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)])
     let mut actions = Vec::new();
     let mut last = None;
     for (id, name) in offered {
-        let Some((node, input)) = field(app, sheet, *id, name) else { continue };
+        let Some((node, spec, input)) = field(app, sheet, *id, name) else { continue };
         if last != Some(*id) {
             ui.add_space(6.0);
             ui.weak(node.label());
@@ -61,17 +61,13 @@ fn fill(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)])
             continue;
         }
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height(input)), Sense::hover());
-        let faults = app.tab().status.of(*id).map(|status| &status.faults[..]).unwrap_or_default();
-        let wrong = faults.iter().find(|located| located.place.input.as_deref() == Some(name));
-        let wrong = wrong.map(|located| located.fault.message.clone());
-        let shown =
-            Shown { id: ui.scope_id().with((id, name)), input, value: node.literal(name), wrong: wrong.as_deref() };
+        let shown = Shown::of(ui.scope_id().with((id, name)), (*id, &node), spec, input, &app.tab().status);
         if let Some(change) = shown.show(ui, rect) {
-            actions.extend(Action::of_change(*id, name, change));
+            actions.extend(change.actions(*id, input));
         }
     }
     let ctx = ui.ctx().clone();
-    actions.into_iter().for_each(|action| app.do_action(&ctx, action.of_whole()));
+    actions.into_iter().for_each(|action| app.do_action(&ctx, action));
 }
 
 fn choose(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)]) {

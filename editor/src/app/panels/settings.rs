@@ -4,7 +4,9 @@ use egui::{Align, Button, ComboBox, Context, Event, Grid, Key, Layout, RichText,
 
 use crate::app::App;
 use crate::app::palette::score;
+use crate::canvas::Style;
 use crate::command::{COMMANDS, Command};
+use crate::habits::Habits;
 use crate::keymap::{Keymap, Preset, Stroke};
 use crate::session::Look;
 use crate::theme::Theme;
@@ -75,8 +77,16 @@ fn habits(app: &mut App, ui: &mut Ui) {
     ui.end_row();
     ui.label("Grid");
     ui.horizontal(|ui| {
-        for (snap, title) in [(false, "off"), (true, "on")] {
-            ui.selectable_value(&mut habits.snap, snap, title);
+        for grid in Habits::GRIDS {
+            let title = if grid == 0 { "off".to_owned() } else { grid.to_string() };
+            ui.selectable_value(&mut habits.grid, grid, title);
+        }
+    });
+    ui.end_row();
+    ui.label("Wires");
+    ui.horizontal(|ui| {
+        for style in Style::ALL {
+            ui.selectable_value(&mut habits.wires, style, style.words());
         }
     });
     ui.end_row();

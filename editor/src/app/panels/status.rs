@@ -21,7 +21,11 @@ pub fn status(app: &mut App, ui: &mut Ui) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         panel(app, ui, Pane::Steps, "steps".into());
         panel(app, ui, Pane::Form, "form".into());
+        panel(app, ui, Pane::Memory, "memory".into());
+        panel(app, ui, Pane::Runs, "runs".into());
         panel(app, ui, Pane::Results, "results".into());
+        panel(app, ui, Pane::Loras, "LoRAs".into());
+        panel(app, ui, Pane::Nodes, "nodes".into());
         ui.separator();
         memory(app, ui);
         ui.weak(format!("{:.0} %", app.tab().view.camera.zoom * 100.0));

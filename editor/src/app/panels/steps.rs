@@ -1,10 +1,10 @@
-//! The steps that lead back and forth.
+//! The steps that can be undone.
 
 use egui::{RichText, ScrollArea, Ui};
 
 use crate::app::App;
 
-/// Lists them; a click goes there.
+/// Shows the steps of the document in front. A click leads back or forth to one.
 pub fn show(app: &mut App, ui: &mut Ui) {
     let (undo, redo) = app.tab().document.steps();
     let (undo, redo): (Vec<_>, Vec<_>) =

@@ -9,7 +9,7 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{empty, faults, form, log, results, steps};
+use super::{empty, faults, form, log, loras, memory, nodes, results, runs, steps};
 use crate::app::App;
 use crate::theme::Theme;
 
@@ -22,8 +22,16 @@ pub enum Pane {
     Results,
     /// Parameters that the workflow offers.
     Form,
+    /// What runs, what waits, and what is over.
+    Runs,
+    /// What sits in memory and on disk.
+    Memory,
     /// Steps that can be undone.
     Steps,
+    /// All nodes there are.
+    Nodes,
+    /// The LoRAs of each model.
+    Loras,
     /// What is wrong.
     Faults,
     /// What runs have told.
@@ -31,7 +39,7 @@ pub enum Pane {
 }
 
 /// The panels at the right, as long as nobody has moved them.
-const RIGHT: [Pane; 3] = [Pane::Results, Pane::Form, Pane::Steps];
+const RIGHT: [Pane; 7] = [Pane::Results, Pane::Form, Pane::Runs, Pane::Memory, Pane::Steps, Pane::Nodes, Pane::Loras];
 /// Those below the canvas.
 const BELOW: [Pane; 2] = [Pane::Faults, Pane::Log];
 /// The share of the width that the panels at the right take.
@@ -45,7 +53,14 @@ impl Pane {
             Self::Canvas => app.tab().title(),
             Self::Results => "Results".to_owned(),
             Self::Form => "Form".to_owned(),
+            Self::Runs => match app.runs().len() {
+                0 => "Runs".to_owned(),
+                count => format!("Runs ({count})"),
+            },
+            Self::Memory => "Memory".to_owned(),
             Self::Steps => "Steps".to_owned(),
+            Self::Nodes => "Nodes".to_owned(),
+            Self::Loras => "LoRAs".to_owned(),
             Self::Faults => match app.tab().all_faults().count() {
                 0 => "Faults".to_owned(),
                 count => format!("Faults ({count})"),
@@ -62,7 +77,11 @@ impl Pane {
             }
             Self::Results => results::show(app, ui),
             Self::Form => form::show(app, ui),
+            Self::Runs => runs::show(app, ui),
+            Self::Memory => memory::show(app, ui),
             Self::Steps => steps::show(app, ui),
+            Self::Nodes => nodes::show(app, ui),
+            Self::Loras => loras::show(app, ui),
             Self::Faults => faults::show(app, ui),
             Self::Log => log::show(app, ui),
         }

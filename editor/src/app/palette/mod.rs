@@ -1,15 +1,20 @@
-//! The palette: a field to type in, and what it finds: nodes, or commands.
+//! The palette: a field to type in, and what it finds: nodes, commands, colours, or models.
+
+mod find;
 
 use darkroom_core::graph::Subgraph;
-use darkroom_core::registry::Registry;
-use darkroom_core::spec::Spec;
+use darkroom_core::spec::{FileSort, Spec};
+use egui::text::{LayoutJob, TextFormat};
 use egui::{Align2, Area, Context, Id, Key, Modifiers, Order, Pos2, ScrollArea, TextEdit, Ui, vec2};
+
+pub use find::score;
 
 use super::App;
 use crate::canvas::Loose;
-use crate::command::{COMMANDS, Command};
+use crate::command::Command;
 use crate::document::{Edit, Node, NodeId, Point, Wire};
-use crate::theme::{COLOURS, Theme};
+use crate::fields::{signs, small_button};
+use crate::theme::Theme;
 
 /// What is searched for.
 pub struct Palette {
@@ -28,11 +33,15 @@ enum What {
     Menu(Pos2),
     /// Colours for what is chosen.
     Colours,
+    /// Models, for a field.
+    Models { node: NodeId, input: &'static str, sort: FileSort },
 }
 
 /// Something that was found.
 struct Found {
     title: String,
+    /// Which of its letters were typed.
+    marks: Vec<usize>,
     aside: String,
     doc: String,
     score: i32,
@@ -45,18 +54,25 @@ enum Pick {
     Command(Command),
     /// A colour by its name, or none.
     Colour(Option<&'static str>),
+    /// A model by its name.
+    Model(String),
 }
 
+/// Width of a list.
+const LIST: f32 = 400.0;
+
 /// What stands in the menu of a node.
-const NODE_MENU: [Command; 19] = [
+const NODE_MENU: [Command; 21] = [
     Command::RunTo,
     Command::Rename,
+    Command::Remark,
     Command::Duplicate,
     Command::DuplicateWired,
     Command::Copy,
     Command::Mute,
     Command::Bypass,
     Command::Collapse,
+    Command::Compact,
     Command::Pin,
     Command::Colour,
     Command::Frame,
@@ -81,9 +97,6 @@ const CANVAS_MENU: [Command; 7] = [
     Command::FitAll,
 ];
 
-/// Says which keys belong to a command.
-type Keys<'a> = &'a dyn Fn(Command) -> String;
-
 impl Palette {
     /// Searches for a node.
     pub fn nodes(at: Pos2, loose: Option<Loose>) -> Self {
@@ -105,95 +118,10 @@ impl Palette {
         Self { what: What::Menu(at), text: String::new(), chosen: 0, fresh: true }
     }
 
-    fn found(&self, keys: Keys<'_>, registry: &Registry, on_nodes: bool) -> Vec<Found> {
-        let mut found: Vec<_> = match &self.what {
-            What::Nodes { loose, .. } => {
-                let all = registry.all().into_iter().map(|node| node.spec());
-                all.filter(|spec| fastening(spec, loose.as_ref()).is_some() || loose.is_none())
-                    .filter_map(|spec| {
-                        let score = [
-                            score(&self.text, spec.title).map(|score| score + 30),
-                            score(&self.text, spec.id).map(|score| score + 20),
-                            score(&self.text, spec.category),
-                            within(&self.text, spec.doc),
-                        ];
-                        let score = score.into_iter().flatten().max()?;
-                        Some(Found {
-                            title: spec.title.to_owned(),
-                            aside: spec.category.to_owned(),
-                            doc: spec.doc.to_owned(),
-                            score,
-                            pick: Pick::Node(spec.id),
-                        })
-                    })
-                    .collect()
-            }
-            What::Commands => self.commands_of(keys, COMMANDS.iter().map(|about| about.command)),
-            What::Colours => {
-                let names = COLOURS.iter().map(|(name, _)| Some(*name)).chain([None]);
-                names
-                    .filter_map(|name| {
-                        let title = name.unwrap_or("none").to_owned();
-                        let score = score(&self.text, &title)?;
-                        let (aside, doc) = (String::new(), String::new());
-                        Some(Found { title, aside, doc, score, pick: Pick::Colour(name) })
-                    })
-                    .collect()
-            }
-            What::Menu(_) => {
-                let list: &[Command] = if on_nodes { &NODE_MENU } else { &CANVAS_MENU };
-                self.commands_of(keys, list.iter().copied())
-            }
-        };
-        if !self.text.is_empty() {
-            found.sort_by_key(|found| -found.score);
-        }
-        found
+    /// Searches for a model, for a field.
+    pub fn models(node: NodeId, input: &'static str, sort: FileSort) -> Self {
+        Self { what: What::Models { node, input, sort }, text: String::new(), chosen: 0, fresh: true }
     }
-
-    fn commands_of(&self, keys: Keys<'_>, list: impl Iterator<Item = Command>) -> Vec<Found> {
-        list.filter_map(|command| {
-            let about = command.about();
-            let score = score(&self.text, about.title)?;
-            let aside = keys(command);
-            Some(Found {
-                title: about.title.to_owned(),
-                aside,
-                doc: String::new(),
-                score,
-                pick: Pick::Command(command),
-            })
-        })
-        .collect()
-    }
-}
-
-/// How well a text is met by what was typed: all letters in their order, those at beginnings of words and next to one
-/// another count more. None if a letter is not there.
-pub fn score(typed: &str, text: &str) -> Option<i32> {
-    let mut typed = typed.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).peekable();
-    let (mut sum, mut beginning, mut run, mut skipped) = (0, true, 0, 0);
-    for letter in text.chars().flat_map(char::to_lowercase) {
-        match typed.peek() {
-            None => break,
-            Some(wanted) if *wanted == letter => {
-                sum += 4 + run * 3 + if beginning { 8 } else { 0 };
-                run += 1;
-                typed.next();
-            }
-            Some(_) => {
-                run = 0;
-                skipped += 1;
-            }
-        }
-        beginning = !letter.is_alphanumeric();
-    }
-    typed.peek().is_none().then_some(sum - skipped.min(20))
-}
-
-/// What a description counts for that holds the very words that were typed: letters alone are in every sentence.
-fn within(typed: &str, text: &str) -> Option<i32> {
-    text.to_lowercase().contains(&typed.trim().to_lowercase()).then_some(-40)
 }
 
 /// Where a loose wire would be fastened at a node of a type: the input or output.
@@ -210,6 +138,8 @@ fn fastening(spec: &Spec, loose: Option<&Loose>) -> Option<(String, bool)> {
             let output = spec.outputs.iter().find(|output| kind.accepts(output.kind))?;
             Some((output.name.to_owned(), spec.outputs.len() > 1))
         }
+        // Wires that are held where they begin ask for no node.
+        Loose::Bundle { .. } => None,
     }
 }
 
@@ -217,10 +147,9 @@ impl App {
     /// Shows the palette, and does what is picked in it.
     pub(super) fn palette(&mut self, ctx: &Context) {
         let Some(mut palette) = self.palette.take() else { return };
-        let on_nodes = !self.tab().view.selection.is_empty();
-        let found =
-            palette.found(&|command| self.keymap.shown(command, ctx), self.tab().registry(&*self.backend), on_nodes);
-        let picked = show(ctx, &mut palette, &found);
+        let found = self.found(&palette, ctx);
+        let aside = self.beside(&palette);
+        let picked = show(ctx, &mut palette, &found, aside.as_deref(), self);
         match picked {
             Picked::Nothing => self.palette = Some(palette),
             Picked::Away => (),
@@ -229,12 +158,27 @@ impl App {
                 (Pick::Node(_), _) => (),
                 (Pick::Colour(name), _) => self.colour(name),
                 (Pick::Command(command), _) => self.act(ctx, command),
+                (Pick::Model(name), What::Models { node, input, .. }) => self.name_model(*node, input, name),
+                (Pick::Model(_), _) => (),
             },
+            Picked::Favour(kind) => {
+                self.keeping.settings.favour(kind);
+                self.palette = Some(palette);
+            }
+            Picked::Refresh => {
+                self.list_models();
+                self.palette = Some(palette);
+            }
+            Picked::Browse => {
+                if let What::Models { node, input, .. } = palette.what {
+                    self.browse_for(node, input);
+                }
+            }
         }
     }
 
     /// Puts a node down, and fastens a loose wire to it.
-    fn add(&mut self, kind: &'static str, at: Pos2, loose: Option<&Loose>) {
+    pub(super) fn add(&mut self, kind: &'static str, at: Pos2, loose: Option<&Loose>) {
         let Some(spec) = self.tab().registry(&*self.backend).get(kind).map(|node| node.spec().clone()) else { return };
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
@@ -257,6 +201,7 @@ impl App {
             _ => (),
         }
         if self.step("add a node", edits) {
+            self.keeping.settings.added(kind);
             let selection = &mut self.tab_mut().view.selection;
             selection.clear();
             selection.nodes.insert(id);
@@ -268,10 +213,16 @@ enum Picked {
     Nothing,
     Away,
     One(usize),
+    /// Make a type of node a favourite, or no favourite any more.
+    Favour(&'static str),
+    /// List the models anew.
+    Refresh,
+    /// Look for a file instead.
+    Browse,
 }
 
 /// Shows the palette, and says what was picked.
-fn show(ctx: &Context, palette: &mut Palette, found: &[Found]) -> Picked {
+fn show(ctx: &Context, palette: &mut Palette, found: &[Found], aside: Option<&str>, app: &App) -> Picked {
     let (moved, entered) = keys(ctx);
     let last = found.len().saturating_sub(1);
     palette.chosen = (palette.chosen.min(last) as i64 + moved).clamp(0, last as i64) as usize;
@@ -284,16 +235,39 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found]) -> Picked {
         What::Menu(at) => area.fixed_pos(at),
         _ => area.anchor(Align2::CENTER_TOP, vec2(0.0, 84.0)),
     };
-    let (width, margin) = if is_menu { (240.0, 4.0) } else { (440.0, 10.0) };
+    let (width, margin) = match palette.what {
+        What::Menu(_) => (240.0, 4.0),
+        What::Models { .. } => (620.0, 10.0),
+        What::Nodes { .. } => (LIST + 290.0, 10.0),
+        _ => (440.0, 10.0),
+    };
     let shown = area.show(ctx, |ui| {
         let inside = egui::Frame::popup(ui.style()).inner_margin(margin).show(ui, |ui| {
             ui.set_width(width);
             if !is_menu {
                 search(ui, palette);
             }
-            let picked = list(ui, palette.chosen, found, moved != 0);
-            manual(ui, found.get(palette.chosen));
-            picked
+            let pressed = aside.and_then(|words| beside(ui, words));
+            let chosen = found.get(palette.chosen);
+            let spec = chosen.and_then(|found| match &found.pick {
+                Pick::Node(kind) => app.tab().registry(&*app.backend).get(kind).map(|node| node.spec()),
+                _ => None,
+            });
+            let Some(spec) = spec else {
+                let picked = list(ui, palette.chosen, found, moved != 0);
+                manual(ui, chosen);
+                return picked.map(Picked::One).or(pressed);
+            };
+            let is_favourite = app.keeping.settings.favourites.iter().any(|kind| kind == spec.id);
+            let shown = ui.horizontal_top(|ui| {
+                let picked = ui.vertical(|ui| {
+                    ui.set_width(LIST);
+                    list(ui, palette.chosen, found, moved != 0)
+                });
+                ui.separator();
+                (picked.inner.map(Picked::One), ui.vertical(|ui| manual_of(ui, spec, is_favourite)).inner)
+            });
+            shown.inner.0.or(shown.inner.1).or(pressed)
         });
         inside.inner
     });
@@ -303,7 +277,7 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found]) -> Picked {
     // The press that called it does not send it away.
     let fresh = std::mem::take(&mut palette.fresh);
     match shown.inner {
-        Some(index) => Picked::One(index),
+        Some(picked) => picked,
         None if outside && !fresh => Picked::Away,
         None => Picked::Nothing,
     }
@@ -324,6 +298,7 @@ fn search(ui: &mut Ui, palette: &mut Palette) {
         What::Nodes { loose: Some(_), .. } => "a node for this wire",
         What::Nodes { .. } => "search nodes",
         What::Colours => "search colours",
+        What::Models { .. } => "search models, or type a name",
         _ => "search commands",
     };
     let edit = TextEdit::singleline(&mut palette.text).hint_text(hint).desired_width(f32::INFINITY);
@@ -338,6 +313,39 @@ fn search(ui: &mut Ui, palette: &mut Palette) {
     ui.add_space(2.0);
 }
 
+/// What is said of a list of models, and what else can be done about it.
+fn beside(ui: &mut Ui, words: &str) -> Option<Picked> {
+    let mut pressed = None;
+    ui.horizontal(|ui| {
+        ui.weak(words);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if ui.button("Browse").on_hover_text("look for a file").clicked() {
+                pressed = Some(Picked::Browse);
+            }
+            if ui.button("Refresh").on_hover_text("look what is there now").clicked() {
+                pressed = Some(Picked::Refresh);
+            }
+        });
+    });
+    pressed
+}
+
+/// A title in which the letters that were typed are marked.
+fn marked_title(ui: &Ui, title: &str, marks: &[usize]) -> LayoutJob {
+    let theme = Theme::current(ui.ctx());
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let format = |marked: bool| TextFormat {
+        color: if marked { theme.accent } else { theme.text },
+        underline: if marked { egui::Stroke::new(1.0, theme.accent) } else { egui::Stroke::NONE },
+        ..TextFormat::simple(font.clone(), theme.text)
+    };
+    let mut job = LayoutJob::default();
+    for (index, letter) in title.chars().enumerate() {
+        job.append(letter.encode_utf8(&mut [0; 4]), 0.0, format(marks.contains(&index)));
+    }
+    job
+}
+
 /// What was found, and which of it was pressed.
 fn list(ui: &mut Ui, marked: usize, found: &[Found], moved: bool) -> Option<usize> {
     let mut picked = None;
@@ -345,8 +353,13 @@ fn list(ui: &mut Ui, marked: usize, found: &[Found], moved: bool) -> Option<usiz
     ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
         for (index, each) in found.iter().enumerate() {
             let aside = egui::RichText::new(&each.aside).weak().size(11.0);
-            let button = egui::Button::selectable(index == marked, each.title.as_str()).right_text(aside);
+            let title = marked_title(ui, &each.title, &each.marks);
+            let button = egui::Button::selectable(index == marked, title).right_text(aside).truncate();
             let response = ui.add(button.min_size(size));
+            ui.ctx().accesskit_node_builder(response.id, |node| {
+                node.set_label(each.title.as_str());
+                node.set_description(each.aside.as_str());
+            });
             if index == marked && moved {
                 response.scroll_to_me(None);
             }
@@ -361,23 +374,50 @@ fn list(ui: &mut Ui, marked: usize, found: &[Found], moved: bool) -> Option<usiz
     picked
 }
 
+/// The manual of a type of node; tells whether it is to be a favourite, or to be none any more.
+fn manual_of(ui: &mut Ui, spec: &Spec, is_favourite: bool) -> Option<Picked> {
+    let (theme, mut pressed) = (Theme::current(ui.ctx()), None);
+    let small = |text: String, colour| egui::RichText::new(text).size(12.0).color(colour);
+    ui.horizontal(|ui| {
+        ui.strong(spec.title);
+        let (star, word) = match is_favourite {
+            true => (signs::star_full as fn(&egui::Painter, Pos2, egui::Color32), "no favourite any more"),
+            false => (signs::star as _, "a favourite"),
+        };
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if small_button(ui, &format!("make {} {word}", spec.title), star).clicked() {
+                pressed = Some(Picked::Favour(spec.id));
+            }
+        });
+    });
+    ui.label(small(spec.category.to_owned(), theme.weak));
+    let first = spec.doc.split("\n\n").next().unwrap_or_default();
+    ui.label(small(first.to_owned(), theme.text));
+    let wires: Vec<_> = spec.inputs.iter().filter(|input| input.param.is_none()).collect();
+    let fields = spec.inputs.len() - wires.len();
+    if !wires.is_empty() {
+        ui.label(small("takes".to_owned(), theme.weak));
+    }
+    for input in wires {
+        let aside = if input.required { "" } else { ", if wanted" };
+        ui.label(small(format!("{}: {}{aside}", input.name.replace('_', " "), input.kind), theme.kind(input.kind)));
+    }
+    if fields > 0 {
+        ui.label(small(format!("{fields} fields"), theme.weak));
+    }
+    if !spec.outputs.is_empty() {
+        ui.label(small("gives".to_owned(), theme.weak));
+    }
+    for output in &spec.outputs {
+        ui.label(small(format!("{}: {}", output.name.replace('_', " "), output.kind), theme.kind(output.kind)));
+    }
+    pressed
+}
+
 /// The first words of the manual of what is marked.
 fn manual(ui: &mut Ui, marked: Option<&Found>) {
     let Some(each) = marked.filter(|each| !each.doc.is_empty()) else { return };
     ui.separator();
     let first = each.doc.split("\n\n").next().unwrap_or_default();
     ui.label(egui::RichText::new(first).color(Theme::current(ui.ctx()).weak).size(12.0));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::score;
-
-    #[test]
-    fn beginnings_of_words_count_more_than_letters_on_the_way() {
-        assert!(score("vd", "VAE decode") > score("vd", "Save a video"));
-        assert!(score("ups", "Upscale") > score("ups", "Two pictures side by side"));
-        assert_eq!(score("xyz", "Upscale"), None);
-        assert!(score("", "Upscale").is_some());
-    }
 }
