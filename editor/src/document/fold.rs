@@ -326,15 +326,19 @@ fn taken_in(
     let name = |inner: &String| names.get(inner).map(|(_, name)| name.clone());
     let (mut inputs, mut outputs) = (around.inputs.clone(), around.outputs.clone());
     for ends in inputs.values_mut() {
-        let unfold = |end: End| match definition.inputs.get(&end.input).filter(|_| end.node == instance) {
-            Some(inner) => inner
-                .iter()
-                .filter_map(|end| Some(End { node: name(&end.node)?, input: end.input.clone() }))
-                .collect::<Vec<_>>(),
-            None => vec![end],
+        let unfold = |end: End| match end.node == instance {
+            true => {
+                // What the instance does not have cannot be offered any more.
+                let inner = definition.inputs.get(&end.input).into_iter().flatten();
+                inner
+                    .filter_map(|end| Some(End { node: name(&end.node)?, input: end.input.clone() }))
+                    .collect::<Vec<_>>()
+            }
+            false => vec![end],
         };
         *ends = ends.drain(..).flat_map(unfold).collect();
     }
+    inputs.retain(|_, ends| !ends.is_empty());
     for link in outputs.values_mut().filter(|link| link.node == instance) {
         let inner = match &link.output {
             Some(output) => definition.outputs.get(output),
@@ -344,6 +348,7 @@ fn taken_in(
             *link = Link { node, output: inner.output.clone() };
         }
     }
+    outputs.retain(|_, link| link.node != instance || names.values().any(|(_, name)| *name == link.node));
     (inputs, outputs)
 }
 
