@@ -1,7 +1,8 @@
 //! The core of darkroom: graphs, wires, names and runs. It knows no tensor, no model and no window.
 //!
 //! # The story of a run
-//! A workflow file is read into a [`graph::Graph`]: nodes by id, literals and wires, nothing more. [`graph::check::wire`]
+//! A workflow file is read into a [`graph::Graph`]: nodes by id, literals and wires, nothing more. Sub-graphs are
+//! unfolded ([`graph::expand`](graph::expand())), so that nothing behind that door knows of them. [`graph::check::wire`]
 //! asks a [`registry::Registry`] what each node's type means, and notes all that is wrong at once, each fault with its
 //! place. [`survey`] walks back from what is wanted, makes the light values, decides the routes, says what every wire
 //! will carry, and names every result before it exists; a file that the graph locks to a content is found by it

@@ -38,6 +38,13 @@ pub enum Command {
     Frame,
     Note,
     Connect,
+    MakeSubgraph,
+    EnterSubgraph,
+    LeaveSubgraph,
+    Unpack,
+    MakeOwn,
+    NameSubgraph,
+    ForgetUnused,
     Arrange,
     AlignLeft,
     AlignRight,
@@ -64,6 +71,13 @@ pub enum Command {
     ClearQueue,
     StopAll,
     Palette,
+    ShowResults,
+    ShowForm,
+    ShowRuns,
+    ShowMemory,
+    ShowSteps,
+    ShowFaults,
+    ShowLog,
     Theme,
     Settings,
     Larger,
@@ -169,6 +183,13 @@ commands! {
         Colour "Colour…" [NONE C];
         Frame "Frame" [CTRL G];
         Note "Note" [NONE N];
+        MakeSubgraph "Make a sub-graph" [CTRL_SHIFT E];
+        EnterSubgraph "Enter the sub-graph" [CTRL_ALT E];
+        LeaveSubgraph "Leave the sub-graph";
+        Unpack "Unpack the sub-graph" [CTRL_SHIFT U];
+        MakeOwn "Give it a sub-graph of its own";
+        NameSubgraph "Rename the sub-graph…";
+        ForgetUnused "Forget unused sub-graphs";
         Arrange "Lay out" [CTRL_SHIFT L];
         Connect "Connect what is chosen" [NONE F];
         AlignLeft "Align left" [ALT A];
@@ -193,6 +214,13 @@ commands! {
         Theme "Dark or light";
         Settings "Settings…" [CTRL Comma];
         Palette "Command palette…" [CTRL K, CTRL_SHIFT P];
+        ShowResults "Panel of results";
+        ShowForm "Panel of the form";
+        ShowRuns "Panel of runs";
+        ShowMemory "Panel of memory";
+        ShowSteps "Panel of steps";
+        ShowFaults "Panel of faults";
+        ShowLog "Panel of the log" [CTRL Backtick];
     }
     Run {
         Run "Run" [CTRL Enter];

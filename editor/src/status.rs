@@ -19,6 +19,8 @@ pub struct Status {
     pub pulls: Arc<Vec<Pulling>>,
     /// Prompts that were run, the last one first.
     pub prompts: Arc<Vec<String>>,
+    /// Whether they lie inside of a sub-graph, and can offer their sockets outside.
+    pub inside: bool,
 }
 
 /// One node.
@@ -42,6 +44,10 @@ pub struct NodeStatus {
     pub seeds: HashMap<String, u64>,
     /// Inputs that name something that is not here and could be fetched, with that name.
     pub lacks: Vec<(String, String)>,
+    /// Inputs that are offered outside of the sub-graph it lies in, and their names there.
+    pub offered: HashMap<String, String>,
+    /// Outputs that are; without a name it is the only one.
+    pub given: HashMap<Option<String>, String>,
 }
 
 /// A picture on the card.

@@ -11,6 +11,7 @@ use super::browser::Purpose;
 use super::files::Over;
 use super::lay::Along;
 use super::palette::Palette;
+use super::panels::{Pane, Turn};
 use super::{App, Dialog, Tab};
 use crate::canvas::{Drop, Selection, Words};
 use crate::command::Command;
@@ -20,10 +21,26 @@ use crate::session::{Closing, Place};
 
 /// Tells whether a command asks for something that is typed.
 fn asks(command: Command) -> bool {
-    use Command::{AddLora, AddNode, Close, Find, Open, Palette, Remark, Rename, Save, SaveAs, Settings, Templates};
+    use Command::{
+        AddLora, AddNode, Close, Find, MakeSubgraph, NameSubgraph, Open, Palette, Remark, Rename, Save, SaveAs,
+        Settings, Templates,
+    };
     matches!(
         command,
-        AddLora | AddNode | Close | Find | Open | Palette | Remark | Rename | Save | SaveAs | Settings | Templates
+        AddLora
+            | AddNode
+            | Close
+            | Find
+            | MakeSubgraph
+            | NameSubgraph
+            | Open
+            | Palette
+            | Remark
+            | Rename
+            | Save
+            | SaveAs
+            | Settings
+            | Templates
     )
 }
 
@@ -53,8 +70,8 @@ impl App {
             Command::DeleteJoin => self.delete(true),
             Command::SelectAll => {
                 let tab = self.tab_mut();
-                tab.view.selection.nodes = tab.document.sheet().nodes.keys().copied().collect();
-                tab.view.selection.frames = tab.document.sheet().frames.keys().copied().collect();
+                tab.view.selection.nodes = tab.sheet().nodes.keys().copied().collect();
+                tab.view.selection.frames = tab.sheet().frames.keys().copied().collect();
             }
             Command::SelectLinked => self.select_before(),
             Command::SelectFed => self.select_behind(),
@@ -77,6 +94,17 @@ impl App {
             },
             Command::Frame => self.frame(),
             Command::Note => self.note(),
+            Command::MakeSubgraph => self.make_subgraph(),
+            Command::EnterSubgraph => self.enter_chosen(),
+            Command::LeaveSubgraph => {
+                if !self.leave_level() {
+                    self.say("this is the graph itself");
+                }
+            }
+            Command::Unpack => self.unpack(),
+            Command::MakeOwn => self.make_own(),
+            Command::NameSubgraph => self.name_subgraph(),
+            Command::ForgetUnused => self.forget_unused(),
             Command::Arrange => self.arrange(),
             Command::Connect => self.connect(),
             Command::AlignLeft
@@ -115,6 +143,13 @@ impl App {
             Command::ClearQueue => self.clear_queue(),
             Command::StopAll => self.stop_all(),
             Command::Palette => self.palette = Some(Palette::commands()),
+            Command::ShowResults => self.tiles.ask(Pane::Results, Turn::Toggle),
+            Command::ShowForm => self.tiles.ask(Pane::Form, Turn::Toggle),
+            Command::ShowRuns => self.tiles.ask(Pane::Runs, Turn::Toggle),
+            Command::ShowMemory => self.tiles.ask(Pane::Memory, Turn::Toggle),
+            Command::ShowSteps => self.tiles.ask(Pane::Steps, Turn::Toggle),
+            Command::ShowFaults => self.tiles.ask(Pane::Faults, Turn::Toggle),
+            Command::ShowLog => self.tiles.ask(Pane::Log, Turn::Toggle),
             Command::Theme => self.change_look(ctx),
             Command::Settings => self.page = Some(super::panels::settings::Page::default()),
             Command::Larger => ctx.set_zoom_factor((ctx.zoom_factor() + 0.1).min(2.5)),
@@ -129,8 +164,9 @@ impl App {
 
     /// Lets what is chosen be called something else, where it stands.
     fn rename(&mut self) {
-        let Tab { view, document, .. } = self.tab();
-        let note = |id: &FrameId| document.sheet().frames.get(id).is_some_and(|frame| !frame.text.is_empty());
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
+        let note = |id: &FrameId| sheet.frames.get(id).is_some_and(|frame| !frame.text.is_empty());
         let words = match (view.selection.nodes.iter().min(), view.selection.frames.iter().min()) {
             (Some(node), _) => Words::Title(*node),
             (None, Some(frame)) if note(frame) => Words::Note(*frame),
@@ -155,8 +191,7 @@ impl App {
 
     /// Shows heads only of what is chosen; or all of it, if that is so already.
     fn collapse(&mut self) {
-        let Tab { view, document, .. } = self.tab();
-        let (sheet, chosen) = (document.sheet(), &view.selection);
+        let (sheet, chosen) = (self.tab().sheet(), &self.tab().view.selection);
         let nodes = || sheet.nodes.iter().filter(|(id, _)| chosen.nodes.contains(id));
         let frames = || sheet.frames.iter().filter(|(id, _)| chosen.frames.contains(id));
         let open = nodes().any(|(_, node)| !node.collapsed) || frames().any(|(_, frame)| !frame.collapsed);
@@ -215,9 +250,9 @@ impl App {
 
     /// What is chosen, as text.
     fn chosen_text(&self) -> Option<String> {
-        let Tab { view, document, .. } = self.tab();
-        let chosen = &view.selection;
-        (!chosen.is_empty()).then(|| copy(document.sheet(), &chosen.nodes, &chosen.frames))
+        let tab = self.tab();
+        let chosen = &tab.view.selection;
+        (!chosen.is_empty()).then(|| copy(tab.document.sheet(), tab.level(), &chosen.nodes, &chosen.frames))
     }
 
     /// Copies, cuts and pastes.
@@ -244,12 +279,17 @@ impl App {
     pub(super) fn paste_text(&mut self, text: &str, corner: Option<Point>, outside: Outside, by: Point) {
         let tab = self.tab_mut();
         let sheet = std::sync::Arc::clone(tab.document.sheet());
-        let pasted = paste(&sheet, text, corner, outside, || tab.document.number());
+        let level = tab.level().map(str::to_owned);
+        let pasted = paste(&sheet, level.as_deref(), text, corner, outside, || tab.document.number());
         let Ok(Pasted { mut edits, nodes, frames }) = pasted else {
             self.say("what is on the clipboard is no part of a workflow");
             return;
         };
         for edit in &mut edits {
+            let edit = match edit {
+                Edit::Within(_, inner) => &mut **inner,
+                other => other,
+            };
             match edit {
                 Edit::Add(_, node) => node.at = node.at.moved(by),
                 Edit::Frame(_, frame) => frame.at = frame.at.moved(by),
@@ -272,7 +312,7 @@ impl App {
 
     fn delete(&mut self, joined: bool) {
         let tab = self.tab();
-        let sheet = tab.document.sheet();
+        let sheet = tab.sheet();
         let chosen = &tab.view.selection;
         let mut edits = Vec::new();
         if joined {
@@ -290,8 +330,8 @@ impl App {
 
     /// The wire that leads around nodes that go: from what fed them, if that is of the kind that is wanted.
     fn around(&self, from: NodeId, gone: &HashSet<NodeId>, to: NodeId, input: &str) -> Option<Edit> {
-        let sheet = self.tab().document.sheet();
-        let spec = |id: NodeId| Some(self.backend.registry().get(&sheet.nodes.get(&id)?.kind)?.spec());
+        let sheet = self.tab().sheet();
+        let spec = |id: NodeId| Some(self.tab().registry(&*self.backend).get(&sheet.nodes.get(&id)?.kind)?.spec());
         let wanted = spec(to)?.input(input)?.1.kind;
         let mut node = from;
         loop {
@@ -312,7 +352,7 @@ impl App {
     /// Makes an edit of every chosen node.
     fn each(&mut self, name: &str, edit: impl Fn(NodeId, &Node) -> Edit) {
         let tab = self.tab();
-        let nodes = tab.document.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
+        let nodes = tab.sheet().nodes.iter().filter(|(id, _)| tab.view.selection.nodes.contains(id));
         let edits = nodes.map(|(id, node)| edit(*id, node)).collect();
         self.step(name, edits);
     }
@@ -320,8 +360,8 @@ impl App {
     /// Gives all that is chosen a colour, or takes it away.
     pub(super) fn colour(&mut self, name: Option<&str>) {
         let colour = name.map(str::to_owned);
-        let Tab { document, view, .. } = self.tab();
-        let sheet = document.sheet();
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
         let nodes = view.selection.nodes.iter().map(|id| Edit::Colour(*id, colour.clone()));
         let frames = view.selection.frames.iter().filter_map(|id| Some((*id, sheet.frames.get(id)?.clone())));
         let frames = frames.map(|(id, frame)| Edit::Frame(id, Frame { colour: colour.clone(), ..frame }));

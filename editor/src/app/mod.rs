@@ -6,6 +6,7 @@ mod facts;
 mod files;
 mod gallery;
 mod lay;
+mod levels;
 mod models;
 mod palette;
 mod panels;
@@ -107,6 +108,8 @@ enum Dialog {
     Overwrite { tab: DocumentId, path: PathBuf },
     /// What to do with a picture; the workflow that made it, or why there is none.
     Picture { path: PathBuf, workflow: Result<(String, Vec<String>), Fault> },
+    /// What to call the definition of a sub-graph.
+    NameSubgraph { name: String, text: String },
     /// What to search for.
     Find { text: String },
     /// Which workflow to begin with.
@@ -246,7 +249,10 @@ impl App {
             }
         }
         let backend = &mut *self.backend;
-        self.tabs.iter_mut().for_each(|tab| tab.foresee(backend));
+        for tab in &mut self.tabs {
+            tab.know(backend.registry());
+            tab.foresee(backend);
+        }
         self.run_changed();
         self.read_pictures(ctx);
         self.entitle(ctx);
@@ -348,6 +354,7 @@ impl App {
         // A picture that is looked at large has keys of its own.
         let mut blocked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some() || hears;
         if !hears && ctx.input(|input| input.key_pressed(egui::Key::Escape)) {
+            self.escape(ctx);
             self.page = self.page.take().filter(|_| self.palette.is_some() || self.dialog.is_some());
             let asked = self.palette.take().is_some() | self.dialog.take().is_some();
             self.keeping.closing = None;
@@ -374,7 +381,9 @@ impl App {
         tab.habits = habits;
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
-        let sheet = Arc::clone(tab.document.sheet());
+        let room = ui.available_rect_before_wrap();
+        let (whole, level) = (Arc::clone(tab.document.sheet()), tab.level().map(str::to_owned));
+        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
@@ -386,9 +395,10 @@ impl App {
             };
             let view = View {
                 id: tab.canvas_id(),
-                sheet: &sheet,
-                registry: backend.registry(),
-                status: &tab.status,
+                sheet,
+                whole: &whole,
+                registry: tab.registry(&**backend),
+                status: &tab.shown(),
                 refuse: &refuse,
                 habits,
                 hears,
@@ -403,8 +413,18 @@ impl App {
             actions
         };
         tab.view = state;
+        self.crumbs(ui, room);
         for action in actions {
             self.do_action(ui.ctx(), action);
+        }
+    }
+
+    /// Escape leaves the level in front, if it means nothing else.
+    fn escape(&mut self, ctx: &Context) {
+        let asked = self.palette.is_some() || self.dialog.is_some() || self.large.is_some() || self.page.is_some();
+        let held = ctx.text_edit_focused() || egui::Popup::is_any_open(ctx) || self.tab().view.is_busy();
+        if !asked && !held && self.keeping.closing.is_none() && self.leave_level() {
+            ctx.request_repaint();
         }
     }
 
@@ -413,21 +433,27 @@ impl App {
         match action {
             Action::Step { name, key, edits } => {
                 tab.refusal = None;
-                if let Err(refused) = tab.document.step_joined(name, key, edits) {
+                let level = tab.level().map(str::to_owned);
+                let edits = edits.into_iter().map(|edit| edit.at(level.as_deref()));
+                let done = tab.document.step_joined(name, key, edits);
+                tab.know(self.backend.registry());
+                if let Err(refused) = done {
                     self.say(refused.0);
                 }
             }
             Action::Part => tab.document.part(),
             Action::Palette { at, loose } => self.palette = Some(Palette::nodes(at, loose)),
+            Action::Enter(node) => drop(tab.enter(node)),
+            Action::Offer { node, side, end } => self.offer(node, side, &end),
             Action::Draw { drops, from } => self.draw(drops, from),
             Action::Enlarge(node) => {
-                let name = tab.document.sheet().nodes.get(&node).map(|node| node.name.clone());
+                let name = tab.sheet().nodes.get(&node).map(|node| node.name.clone());
                 let made = tab.made.iter().rev().find(|made| Some(&made.node) == name.as_ref());
                 self.large = made.map(|made| gallery::Large::new(made.path.clone()));
             }
             Action::Menu(at) => self.palette = Some(Palette::menu(at)),
             Action::Copied { nodes, frames, by } => {
-                let text = crate::document::copy(tab.document.sheet(), &nodes, &frames);
+                let text = crate::document::copy(tab.document.sheet(), tab.level(), &nodes, &frames);
                 self.paste_text(&text, None, crate::document::Outside::Keep, by);
             }
             Action::Field { node, input, request } => self.field_asks(node, input, request),
@@ -441,7 +467,11 @@ impl App {
         if edits.is_empty() {
             return false;
         }
-        let done = self.tab_mut().document.step(name, edits);
+        let Self { tabs, active, backend, .. } = self;
+        let tab = &mut tabs[*active];
+        let level = tab.level().map(str::to_owned);
+        let done = tab.document.step(name, edits.into_iter().map(|edit| edit.at(level.as_deref())));
+        tab.know(backend.registry());
         let ok = done.is_ok();
         if let Err(refused) = done {
             self.say(refused.0);

@@ -55,7 +55,9 @@ fn edits(sheet: &Sheet, graph: &Graph, registry: &Registry, what: Recall) -> Vec
 impl App {
     /// Brings values of a graph back.
     pub(super) fn recall(&mut self, graph: &Graph, what: Recall) {
-        let edits = edits(self.tab().document.sheet(), graph, self.backend.registry(), what);
+        // What is brought back is the whole graph's, whatever level is in front.
+        self.tab_mut().leave_to(0);
+        let edits = edits(self.tab().document.sheet(), graph, self.tab().registry(&*self.backend), what);
         let (name, same) = match what {
             Recall::Seeds => ("recall the seed", "its seed is the one that stands here"),
             Recall::Prompts => ("recall the prompt", "its prompt is the one that stands here"),

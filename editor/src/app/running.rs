@@ -62,10 +62,10 @@ pub struct Made {
     pub node: String,
     /// The graph that made it, with the seeds that were drawn.
     pub graph: Arc<Graph>,
-    /// Seconds that the run took, once it is over.
+    /// Seconds that the run took that made it, once that is over.
     pub seconds: Option<f64>,
-    /// The run.
-    ticket: Ticket,
+    /// That run; none if the picture was there before.
+    making: Option<Ticket>,
 }
 
 /// A line of the log.
@@ -215,7 +215,7 @@ impl Tab {
             Told::Wrote { node, path, anew } => {
                 let word = if anew { "wrote" } else { "had written" };
                 self.note(Weight::Note, Some(node.clone()), format!("{word} {}", path.display()));
-                return self.left(index, node, path);
+                return self.left(index, node, path, anew.then_some(ticket));
             }
             Told::Warning { node, text } => self.note(Weight::Warning, node, text),
             Told::Reading { path, done, of } => {
@@ -225,6 +225,7 @@ impl Tab {
             }
             Told::Failed(_) => (),
         }
+        self.gather();
         None
     }
 
@@ -245,12 +246,12 @@ impl Tab {
     }
 
     /// Takes note of a picture that a node left.
-    fn left(&mut self, index: usize, node: String, path: PathBuf) -> Option<PathBuf> {
+    fn left(&mut self, index: usize, node: String, path: PathBuf, making: Option<Ticket>) -> Option<PathBuf> {
         if sort_by_name(&path) != Sort::Picture {
             return None;
         }
         let run = &mut self.runs[index];
-        let made = Made { path, node, graph: Arc::clone(&run.graph), seconds: None, ticket: run.ticket };
+        let made = Made { path, node, graph: Arc::clone(&run.graph), seconds: None, making };
         let path = made.path.clone();
         run.pictures.push(path.clone());
         self.made.retain(|made| made.path != path);
@@ -292,6 +293,7 @@ impl Tab {
             }
         }
         self.show_failures();
+        self.gather();
         // What is cached has changed.
         self.ask_again();
     }
@@ -302,8 +304,9 @@ impl Tab {
         for status in self.status.nodes.values_mut().filter(|status| waiting(status.state)) {
             status.state = State::Dirty;
         }
+        self.rest_inside();
         let past = run.past(ended);
-        for made in self.made.iter_mut().filter(|made| made.ticket == run.ticket) {
+        for made in self.made.iter_mut().filter(|made| made.making == Some(run.ticket)) {
             made.seconds = Some(past.seconds);
         }
         if let Err(fault) = self.past.add(past) {

@@ -9,6 +9,7 @@ use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use egui::Id;
 
+use super::levels::Levels;
 use super::running::{Line, Made, Run};
 use crate::canvas::{Drop, View, ViewState};
 use crate::document::{Document, Edit, NodeId, Point, Wire, arrange};
@@ -24,6 +25,8 @@ pub struct Tab {
     pub document: Document,
     /// What is seen of it.
     pub view: ViewState,
+    /// The sub-graphs that are entered, and what is known inside.
+    pub levels: Levels,
     /// What is known of it.
     pub status: Status,
     /// What would happen, when that was last asked.
@@ -67,6 +70,7 @@ impl Tab {
             id,
             document,
             view: ViewState::default(),
+            levels: Levels::default(),
             status: Status::default(),
             outlook: None,
             faults: Vec::new(),
@@ -103,13 +107,17 @@ impl Tab {
 
     /// Gives a sheet that nobody has laid out its places, and shows all of it.
     pub fn lay_out(&mut self, backend: &dyn Backend) {
-        if self.laid || self.view.view.is_none() {
+        if self.view.view.is_none() {
+            return;
+        }
+        self.arrive(backend);
+        if self.laid {
             return;
         }
         self.laid = true;
         if !self.document.sheet().laid_out {
             let places = self.places(backend, None);
-            self.document.place(places);
+            self.document.place(None, places);
         }
         match self.sight.take() {
             Some(Sight { centre: (x, y), zoom }) => self.view.camera.fly(egui::pos2(x, y), zoom),
@@ -118,9 +126,11 @@ impl Tab {
         self.view.camera.land();
     }
 
-    /// Finds places for nodes along their wires: for some, which begin where they are, or for all of them.
+    /// Finds places for nodes of the level in front along their wires: for some, which begin where they are, or for all.
     pub fn places(&mut self, backend: &dyn Backend, chosen: Option<&HashSet<NodeId>>) -> Vec<(NodeId, Point)> {
-        let sheet = Arc::clone(self.document.sheet());
+        let whole = Arc::clone(self.document.sheet());
+        let level = self.level().map(str::to_owned);
+        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
         let wanted = |id: &&NodeId| chosen.is_none_or(|chosen| chosen.contains(id));
         let ids: Vec<_> = sheet.nodes.keys().filter(wanted).copied().collect();
         let sizes: HashMap<_, _> =
@@ -130,21 +140,25 @@ impl Tab {
             Some(_) => Point::new(least(|at| at.x), least(|at| at.y)),
             None => Point::default(),
         };
-        arrange(&sheet, &ids, origin, |id| (sizes[&id].x as u32, sizes[&id].y as u32))
+        arrange(sheet, &ids, origin, |id| (sizes[&id].x as u32, sizes[&id].y as u32))
     }
 
     /// Does something with what is seen.
     pub fn with_view<R>(&mut self, backend: &dyn Backend, act: impl FnOnce(&View<'_>, &mut ViewState) -> R) -> R {
+        let mut state = std::mem::take(&mut self.view);
         let view = View {
             id: self.canvas_id(),
-            sheet: self.document.sheet(),
-            registry: backend.registry(),
-            status: &self.status,
+            sheet: self.sheet(),
+            whole: self.document.sheet(),
+            registry: self.registry(backend),
+            status: &self.shown(),
             refuse: &|_| None,
             habits: self.habits,
             hears: false,
         };
-        act(&view, &mut self.view)
+        let done = act(&view, &mut state);
+        self.view = state;
+        done
     }
 
     /// Returns the graph as it is now.
@@ -193,25 +207,34 @@ impl Tab {
     /// Returns the wish to have what is chosen.
     pub fn wish_to(&self) -> Option<Wish> {
         let id = self.view.selection.nodes.iter().min()?;
-        let node = self.document.sheet().nodes.get(id)?;
-        Some(Wish { goal: Goal::Node(node.name.clone()), fresh: false })
+        let node = self.sheet().nodes.get(id)?;
+        Some(Wish { goal: Goal::Node(format!("{}{}", self.way(), node.name)), fresh: false })
     }
 
     /// Says why wires may not be drawn: what would be wrong with the graph then, and is not now.
     pub fn refuse(&self, backend: &mut dyn Backend, drops: &[Drop]) -> Option<String> {
         let mut sheet = (**self.document.sheet()).clone();
+        let level = self.level();
         for drop in drops {
             let wire = Wire { node: drop.from, output: drop.output.clone(), bends: Vec::new() };
-            if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire)) {
+            if let Err(refused) = sheet.apply(Edit::Connect(drop.to, drop.input.clone(), wire).at(level)) {
                 return Some(refused.0);
             }
         }
+        let front = sheet.level(level)?;
         let ends: Vec<_> =
-            drops.iter().filter_map(|drop| Some((&sheet.nodes.get(&drop.to)?.name, &drop.input))).collect();
+            drops.iter().filter_map(|drop| Some((&front.nodes.get(&drop.to)?.name, &drop.input))).collect();
         let ask = self.ask(Arc::new(sheet.graph()), Wish::default());
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
-            let Some((node, _)) = &located.place.node else { return false };
+            let within = located.place.within.as_ref();
+            let node = match level {
+                Some(_) => within.and_then(|within| within.node.as_ref()),
+                None => located.place.node.as_ref().map(|(node, _)| node),
+            };
+            let Some(node) = node.filter(|_| within.map(|within| within.definition.as_str()) == level) else {
+                return false;
+            };
             let at = located.place.input.as_deref();
             ends.iter().any(|(name, input)| *name == node && at.is_none_or(|at| at == *input))
         };
@@ -225,8 +248,10 @@ impl Tab {
     }
 
     pub(super) fn node(&mut self, name: &str) -> Option<&mut NodeStatus> {
-        let id = self.document.sheet().named(name)?;
-        Some(self.status.nodes.entry(id).or_default())
+        match self.document.sheet().named(name) {
+            Some(id) => Some(self.status.nodes.entry(id).or_default()),
+            None => self.node_inside(name),
+        }
     }
 
     /// Takes in what would happen.
@@ -237,6 +262,7 @@ impl Tab {
         for status in self.status.nodes.values_mut() {
             status.faults.clear();
         }
+        self.forget_inside();
         self.faults.clear();
         self.answered = Some(revision);
         match outlook {
@@ -258,6 +284,7 @@ impl Tab {
             }
         }
         self.show_failures();
+        self.gather();
     }
 
     /// Returns what a fault says is not here, if it can be fetched.

@@ -18,6 +18,7 @@ mod minimap;
 mod net;
 mod nodes;
 mod notes;
+mod offers;
 mod pictures;
 mod rows;
 mod selection;
@@ -47,7 +48,7 @@ pub use voice::undo_transform;
 pub use wires::Style;
 pub use writing::Words;
 
-use crate::document::{Edit, FrameId, NodeId, Point, Sheet};
+use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Side};
 use crate::fields::Request;
 use crate::habits::Habits;
 use crate::status::Status;
@@ -69,7 +70,9 @@ pub struct View<'a> {
     /// The lasting name of the document in the window.
     pub id: Id,
     /// What is drawn.
-    pub sheet: &'a Arc<Sheet>,
+    pub sheet: &'a Sheet,
+    /// The whole document: as long as it is the same one, nothing on the sheet has changed.
+    pub whole: &'a Arc<Sheet>,
     /// The nodes there are.
     pub registry: &'a Registry,
     /// What is known of them.
@@ -142,6 +145,17 @@ pub enum Action {
         /// The input that the wire is taken off.
         from: Option<(NodeId, String)>,
     },
+    /// Enter the sub-graph that a node stands for.
+    Enter(NodeId),
+    /// Offer a socket outside of the sub-graph that is in front, or take it back.
+    Offer {
+        /// The node.
+        node: NodeId,
+        /// The side that the socket is at.
+        side: Side,
+        /// The input or output.
+        end: String,
+    },
     /// Show what a node made, large.
     Enlarge(NodeId),
     /// Show the menu of what is chosen.
@@ -160,6 +174,17 @@ pub enum Action {
 }
 
 impl Action {
+    /// Returns the same for the document's own sheet, whatever level is in front.
+    pub fn of_whole(self) -> Self {
+        match self {
+            Self::Step { name, key, edits } => {
+                let edits = edits.into_iter().map(|edit| Edit::Whole(Box::new(edit))).collect();
+                Self::Step { name, key, edits }
+            }
+            other => other,
+        }
+    }
+
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
     }

@@ -1,6 +1,6 @@
 //! Nodes, as they are painted and as they feel a hand.
 
-use darkroom_core::graph::Mode;
+use darkroom_core::graph::{Mode, Subgraph};
 use darkroom_core::spec::Spec;
 use egui::text::{LayoutJob, TextFormat};
 use egui::{
@@ -11,7 +11,7 @@ use egui::{
 use super::gesture::Grip;
 use super::selection::{Choose, Selection};
 use super::shape::What;
-use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, Words, heat, pictures, rows, sockets};
+use super::{Action, BARE, Frame, PLAIN, Seen, ViewState, Words, heat, offers, pictures, rows, sockets};
 use crate::document::{NodeId, Sheet};
 use crate::icons;
 use crate::status::{NodeStatus, State};
@@ -106,6 +106,8 @@ fn node(canvas: &mut Ui, frame: &mut Frame<'_, '_>, state: &mut ViewState, seen:
     if zoom >= PLAIN {
         heat::say(frame, seen, status);
         tell(canvas, frame, seen, status);
+        offers::door(canvas, frame, seen);
+        offers::rings(canvas, frame, seen);
     }
     if zoom >= PLAIN && !seen.node.collapsed {
         widen(canvas, frame, state, seen);
@@ -169,7 +171,10 @@ fn feel(frame: &mut Frame<'_, '_>, state: &mut ViewState, seen: &Seen, response:
     }
     let on_head = |at: Pos2| at.y < seen.rect.top() + theme::HEAD;
     if response.double_clicked() && response.interact_pointer_pos().is_some_and(on_head) {
-        state.write(frame.view, Words::Title(seen.id));
+        match Subgraph::of_kind(&seen.node.kind) {
+            Some(_) => frame.actions.push(Action::Enter(seen.id)),
+            None => state.write(frame.view, Words::Title(seen.id)),
+        }
     }
 }
 

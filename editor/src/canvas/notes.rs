@@ -85,9 +85,8 @@ fn blocks(text: &str) -> Vec<Block> {
             lines.push(line);
         }
     }
-    if !lines.is_empty() {
-        close(&mut lines, fenced);
-    }
+    let open = fenced && !lines.is_empty();
+    close(&mut lines, open);
     blocks
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use darkroom_core::node::AnyNode;
 use darkroom_core::registry::Registry;
 use darkroom_core::spec::{Input, Spec};
 use darkroom_core::types::Kind;
@@ -95,7 +96,18 @@ pub struct Shapes {
 struct Kept {
     node: Arc<Node>,
     face: Face,
+    /// What its type meant: that of a sub-graph changes with the definition.
+    known: Option<Arc<dyn AnyNode>>,
     shape: Arc<Shape>,
+}
+
+impl Kept {
+    fn means(&self, known: Option<&Arc<dyn AnyNode>>) -> bool {
+        match (&self.known, known) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (before, now) => before.is_none() && now.is_none(),
+        }
+    }
 }
 
 impl Shapes {
@@ -104,13 +116,15 @@ impl Shapes {
         if let Some(kept) = self.kept.get(&id)
             && Arc::ptr_eq(&kept.node, node)
             && kept.face == face
+            && kept.means(registry.get(&node.kind))
         {
             return Arc::clone(&kept.shape);
         }
         let spec = registry.get(&node.kind).map(|node| node.spec());
         let shape = Arc::new(Shape::new(node, spec, face));
+        let known = registry.get(&node.kind).cloned();
         self.made += 1;
-        self.kept.insert(id, Kept { node: Arc::clone(node), face, shape: Arc::clone(&shape) });
+        self.kept.insert(id, Kept { node: Arc::clone(node), face, known, shape: Arc::clone(&shape) });
         shape
     }
 }

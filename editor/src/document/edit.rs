@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use darkroom_core::files::Content;
 use darkroom_core::graph::Mode;
 use darkroom_core::literal::Literal;
+use indexmap::IndexMap;
 
+use super::definition::{Definition, Side};
 use super::sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
 
 /// A change of a sheet.
@@ -26,6 +29,8 @@ pub enum Edit {
     Move(NodeId, Point),
     /// Another name in the file.
     Rename(NodeId, String),
+    /// Another type: that of another definition.
+    Kind(NodeId, String),
     /// Another title, or none.
     Title(NodeId, Option<String>),
     /// Another remark, or none.
@@ -52,6 +57,20 @@ pub enum Edit {
     RemoveFrame(FrameId),
     /// Another text for a section of the file that the editor carries along; `None` takes it out.
     Section(String, Option<String>),
+    /// Other contents that inputs must have.
+    Lock(IndexMap<String, Content>),
+    /// A change of the document's own sheet, whatever level is in front.
+    Whole(Box<Edit>),
+    /// A change of the sheet inside of a definition.
+    Within(String, Box<Edit>),
+    /// A new definition, or another state of one.
+    Define(String, Arc<Definition>),
+    /// A definition that nothing stands for goes.
+    Forget(String),
+    /// Another name for a definition; whatever stands for it follows.
+    NameDefinition(String, String),
+    /// Another name for what a definition offers at one side; wires and values follow.
+    NameEnd(String, Side, String, String),
 }
 
 /// Why an edit cannot be made: one sentence for a person. The sheet is as it was.
@@ -64,7 +83,7 @@ impl std::fmt::Display for Refused {
     }
 }
 
-fn refused<T>(sentence: impl Into<String>) -> Result<T, Refused> {
+pub(super) fn refused<T>(sentence: impl Into<String>) -> Result<T, Refused> {
     Err(Refused(sentence.into()))
 }
 
@@ -101,6 +120,10 @@ impl Sheet {
                 self.laid_out = true;
             }
             Edit::Rename(id, name) => self.rename(id, &name)?,
+            Edit::Kind(id, kind) => {
+                self.check_kind(None, &kind)?;
+                self.node(id)?.kind = kind;
+            }
             Edit::Title(id, title) => self.node(id)?.title = title.filter(|title| !title.trim().is_empty()),
             Edit::Note(id, note) => self.node(id)?.note = note.filter(|note| !note.trim().is_empty()),
             Edit::Mode(id, mode) => self.node(id)?.mode = mode,
@@ -126,6 +149,13 @@ impl Sheet {
                 Some(text) => drop(self.sections.insert(name, text)),
                 None => drop(self.sections.shift_remove(&name)),
             },
+            Edit::Lock(lock) => self.lock = lock,
+            Edit::Whole(edit) => self.apply(*edit)?,
+            Edit::Within(name, edit) => self.within(&name, *edit)?,
+            Edit::Define(name, definition) => self.define(&name, definition)?,
+            Edit::Forget(name) => self.forget(&name)?,
+            Edit::NameDefinition(before, name) => self.name_definition(&before, &name)?,
+            Edit::NameEnd(of, side, before, name) => self.name_end(&of, side, &before, &name)?,
         }
         Ok(())
     }
@@ -145,6 +175,7 @@ impl Sheet {
             return refused("this node is there already");
         }
         self.check_name(id, &node.name)?;
+        self.check_kind(None, &node.kind)?;
         if let Some((input, _)) = node.wires().find(|(_, wire)| !self.nodes.contains_key(&wire.node)) {
             return refused(format!("the wire at `{input}` comes from a node that is gone"));
         }
@@ -160,8 +191,7 @@ impl Sheet {
         for (node, input) in ends {
             self.node(node)?.fields.shift_remove(&input);
         }
-        let prefix = format!("{}.", gone.name);
-        self.lock.retain(|end, _| !end.starts_with(&prefix));
+        self.lock.retain(|end, _| !is_of(end, &gone.name));
         Ok(())
     }
 
@@ -183,10 +213,9 @@ impl Sheet {
     fn rename(&mut self, id: NodeId, name: &str) -> Result<(), Refused> {
         self.check_name(id, name)?;
         let before = std::mem::replace(&mut self.node(id)?.name, name.to_owned());
-        let prefix = format!("{before}.");
-        let renamed = |end: String| match end.strip_prefix(&prefix) {
-            Some(input) => format!("{name}.{input}"),
-            None => end,
+        let renamed = |end: String| match is_of(&end, &before) {
+            true => format!("{name}{}", &end[before.len()..]),
+            false => end,
         };
         self.lock = std::mem::take(&mut self.lock).into_iter().map(|(end, content)| (renamed(end), content)).collect();
         Ok(())
@@ -201,4 +230,9 @@ impl Sheet {
             None => Ok(()),
         }
     }
+}
+
+/// Tells whether a locked input is one of a node, or lies inside of it.
+pub(super) fn is_of(end: &str, node: &str) -> bool {
+    end.strip_prefix(node).is_some_and(|rest| rest.starts_with(['.', '/']))
 }

@@ -111,16 +111,17 @@ impl Layout {
         self.frames.into_iter().map(frame).collect()
     }
 
-    /// Writes the section: one line for each node, wire and frame, so that a change shows as a line in a diff.
-    pub fn write(&self) -> String {
+    /// Writes the section, which stands so far from the left: one line for each node, wire and frame, so that a change shows
+    /// as a line in a diff.
+    pub fn write(&self, indent: &str) -> String {
         let mut text = String::from("(\n");
         let mut part = |name: &str, open: char, lines: Vec<String>, close: char| {
             if !lines.is_empty() {
                 let lines: String = lines.iter().fold(String::new(), |mut all, line| {
-                    writeln!(all, "            {line},").expect("a text takes whatever is written");
+                    writeln!(all, "{indent}        {line},").expect("a text takes whatever is written");
                     all
                 });
-                write!(text, "        {name}: {open}\n{lines}        {close},\n")
+                write!(text, "{indent}    {name}: {open}\n{lines}{indent}    {close},\n")
                     .expect("a text takes whatever is written");
             }
         };
@@ -150,6 +151,6 @@ impl Layout {
             format!("({})", parts.join(", "))
         });
         part("frames", '[', frames.collect(), ']');
-        text + "    )"
+        text + indent + ")"
     }
 }

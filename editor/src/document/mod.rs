@@ -8,8 +8,10 @@
 
 mod arrange;
 mod clipboard;
+mod definition;
 mod edit;
 mod exposed;
+mod fold;
 mod graph_diff;
 mod layout;
 mod sheet;
@@ -17,8 +19,10 @@ mod steps;
 
 pub use arrange::{Extent, arrange};
 pub use clipboard::{Outside, Pasted, copy, paste};
+pub use definition::{Definition, Side, define_ends};
 pub use edit::{Edit, Refused};
 pub use exposed::{expose, exposed};
+pub use fold::{Folded, Unfolded, fold, own, unfold};
 pub use graph_diff::{Change, diff};
 pub use layout::Layout;
 pub use sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};

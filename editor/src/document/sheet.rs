@@ -9,6 +9,7 @@ use darkroom_core::literal::Literal;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use super::definition::Definition;
 use super::layout::Layout;
 
 /// The number of a node, never used again in the same document.
@@ -35,6 +36,8 @@ pub struct Sheet {
     pub nodes: IndexMap<NodeId, Arc<Node>>,
     /// Frames and notes, those further back first.
     pub frames: IndexMap<FrameId, Frame>,
+    /// Graphs that stand on sheets as one node; only the sheet of a whole document has them.
+    pub definitions: IndexMap<String, Arc<Definition>>,
     /// Whether a person has laid the nodes out, here or in the file; if not, places are guesses and not written.
     pub laid_out: bool,
     /// Sections of the file that are carried along.
@@ -198,6 +201,10 @@ impl PartialEq for Sheet {
         self.nodes.len() == other.nodes.len()
             && self.nodes.iter().all(same)
             && self.frames == other.frames
+            && self.definitions.len() == other.definitions.len()
+            && self.definitions.iter().all(|(name, definition)| {
+                other.definitions.get(name).is_some_and(|other| Arc::ptr_eq(definition, other) || definition == other)
+            })
             && self.laid_out == other.laid_out
             && self.sections == other.sections
             && self.lock == other.lock
@@ -208,13 +215,29 @@ impl Sheet {
     /// Makes a sheet of a graph. Places that its layout does not tell are left at the origin. The second value says what
     /// is wrong with the layout, if it cannot be read: it is carried along then.
     pub fn of(graph: &Graph, mut number: impl FnMut() -> u64) -> (Self, Option<String>) {
-        let names: HashMap<_, _> = graph.nodes.keys().map(|name| (name.as_str(), NodeId(number()))).collect();
-        let mut sections = graph.sections.clone();
-        let (layout, wrong) = match graph.sections.get(Layout::SECTION).map(|text| Layout::read(text)) {
+        let (mut sheet, mut wrong) = Self::part(&graph.nodes, &graph.sections, &mut number);
+        sheet.lock.clone_from(&graph.lock);
+        for (name, subgraph) in &graph.subgraphs {
+            let (definition, also) = Definition::of(subgraph, &mut number);
+            wrong = wrong.or(also);
+            sheet.definitions.insert(name.clone(), Arc::new(definition));
+        }
+        (sheet, wrong)
+    }
+
+    /// Makes a sheet of the nodes of a graph, or of a definition.
+    pub(super) fn part(
+        entries: &IndexMap<String, NodeEntry>,
+        sections: &IndexMap<String, String>,
+        number: &mut impl FnMut() -> u64,
+    ) -> (Self, Option<String>) {
+        let names: HashMap<_, _> = entries.keys().map(|name| (name.as_str(), NodeId(number()))).collect();
+        let (layout, wrong) = match sections.get(Layout::SECTION).map(|text| Layout::read(text)) {
             None => (None, None),
             Some(Ok(layout)) => (Some(layout), None),
             Some(Err(wrong)) => (None, Some(wrong)),
         };
+        let mut sections = sections.clone();
         if layout.is_some() {
             sections.shift_remove(Layout::SECTION);
         }
@@ -238,7 +261,7 @@ impl Sheet {
             };
             (names[name.as_str()], node)
         };
-        let mut nodes: IndexMap<_, _> = graph.nodes.iter().map(node).collect();
+        let mut nodes: IndexMap<_, _> = entries.iter().map(node).collect();
         let laid_out = layout.is_some();
         let frames = match layout {
             Some(layout) => layout.lay(&mut nodes, &names),
@@ -249,13 +272,21 @@ impl Sheet {
             frames: frames.into_iter().map(|frame| (FrameId(number()), frame)).collect(),
             laid_out,
             sections,
-            lock: graph.lock.clone(),
+            ..Self::default()
         };
         (sheet, wrong)
     }
 
     /// Returns the graph that a file holds.
     pub fn graph(&self) -> Graph {
+        let (nodes, sections) = self.parts("    ");
+        let subgraph = |(name, definition): (&String, &Arc<Definition>)| (name.clone(), definition.subgraph());
+        let subgraphs = self.definitions.iter().map(subgraph).collect();
+        Graph { nodes, subgraphs, sections, lock: self.lock.clone() }
+    }
+
+    /// Returns the nodes and sections that a file holds, of which the sections stand so far from the left.
+    pub(super) fn parts(&self, indent: &str) -> (IndexMap<String, NodeEntry>, IndexMap<String, String>) {
         let entry = |node: &Node| NodeEntry {
             kind: node.kind.clone(),
             version: node.version,
@@ -266,14 +297,9 @@ impl Sheet {
         };
         let mut sections = self.sections.clone();
         if self.laid_out && !sections.contains_key(Layout::SECTION) {
-            sections.insert(Layout::SECTION.to_owned(), Layout::of(self).write());
+            sections.insert(Layout::SECTION.to_owned(), Layout::of(self).write(indent));
         }
-        Graph {
-            nodes: self.nodes.values().map(|node| (node.name.clone(), entry(node))).collect(),
-            sections,
-            subgraphs: IndexMap::new(),
-            lock: self.lock.clone(),
-        }
+        (self.nodes.values().map(|node| (node.name.clone(), entry(node))).collect(), sections)
     }
 
     fn written(&self, field: &Field) -> graph::Field {

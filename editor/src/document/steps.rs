@@ -161,10 +161,17 @@ impl Document {
         self.next
     }
 
-    /// Gives the nodes of a sheet that nobody has laid out their places. This is no step.
-    pub fn place(&mut self, places: impl IntoIterator<Item = (NodeId, super::Point)>) {
+    /// Gives the nodes of a level that nobody has laid out their places. This is no step.
+    pub fn place(&mut self, level: Option<&str>, places: impl IntoIterator<Item = (NodeId, super::Point)>) {
         let saved = Arc::ptr_eq(&self.sheet, &self.file.sheet);
         let sheet = Arc::make_mut(&mut self.sheet);
+        let sheet = match level {
+            None => sheet,
+            Some(name) => match sheet.definitions.get_mut(name) {
+                Some(definition) => &mut Arc::make_mut(definition).sheet,
+                None => return,
+            },
+        };
         for (id, at) in places {
             if let Some(node) = sheet.nodes.get_mut(&id) {
                 Arc::make_mut(node).at = at;

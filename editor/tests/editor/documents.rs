@@ -5,8 +5,10 @@ use std::path::Path;
 
 use darkroom_core::graph::Mode;
 use darkroom_core::literal::Literal;
+use darkroom_core::testing::toys;
 use darkroom_editor::document::{
-    Document, Edit, Field, Frame, FrameId, Node, NodeId, Outside, Point, Wire, arrange, copy, paste,
+    Document, Edit, Field, Frame, FrameId, Node, NodeId, Outside, Point, Sheet, Side, Wire, arrange, copy, define_ends,
+    fold, own, paste, unfold,
 };
 use proptest::prelude::*;
 
@@ -44,6 +46,13 @@ enum Deed {
     Undo,
     Redo,
     Paste(u8),
+    Fold(u8),
+    Unfold(u8),
+    Inside(u8, u8, u8),
+    Offer(u8, u8),
+    Name(u8),
+    Own(u8),
+    Forget(u8),
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -56,13 +65,27 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => Just(Deed::Undo),
         2 => Just(Deed::Redo),
         1 => any::<u8>().prop_map(Deed::Paste),
+        2 => any::<u8>().prop_map(Deed::Fold),
+        1 => any::<u8>().prop_map(Deed::Unfold),
+        3 => (any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(what, a, b)| Deed::Inside(what, a, b)),
+        2 => (any::<u8>(), any::<u8>()).prop_map(|(a, b)| Deed::Offer(a, b)),
+        1 => any::<u8>().prop_map(Deed::Name),
+        1 => any::<u8>().prop_map(Deed::Own),
+        1 => any::<u8>().prop_map(Deed::Forget),
     ]
 }
 
-fn edit(document: &Document, what: u8, a: u8, b: u8) -> Edit {
-    let pick = |number: u8| match document.sheet().nodes.len() {
+/// One of the levels, by a number.
+fn level(document: &Document, number: u8) -> Option<String> {
+    let count = document.sheet().definitions.len() + 1;
+    let index = (number as usize % count).checked_sub(1)?;
+    document.sheet().definitions.get_index(index).map(|(name, _)| name.clone())
+}
+
+fn edit(sheet: &Sheet, what: u8, a: u8, b: u8) -> Edit {
+    let pick = |number: u8| match sheet.nodes.len() {
         0 => NodeId(u64::from(number)),
-        count => *document.sheet().nodes.get_index(number as usize % count).expect("it is below the count").0,
+        count => *sheet.nodes.get_index(number as usize % count).expect("it is below the count").0,
     };
     let (node, other) = (pick(a), pick(b));
     let input = ["x", "y", "z"][b as usize % 3].to_owned();
@@ -102,7 +125,7 @@ fn act(document: &mut Document, deed: &Deed) {
         // Many are refused, and must leave no trace then.
         Deed::Edit(what, a, b) => {
             let before = document.sheet().clone();
-            if document.edit(edit(document, *what, *a, *b)).is_err() {
+            if document.edit(edit(document.sheet(), *what, *a, *b)).is_err() {
                 assert_eq!(*document.sheet(), before);
             }
         }
@@ -113,10 +136,61 @@ fn act(document: &mut Document, deed: &Deed) {
         Deed::Redo => drop(document.redo()),
         Deed::Paste(number) => {
             let some: HashSet<_> = document.sheet().nodes.keys().take(*number as usize % 5).copied().collect();
-            let text = copy(document.sheet(), &some, &HashSet::new());
+            let text = copy(document.sheet(), None, &some, &HashSet::new());
             let sheet = document.sheet().clone();
-            let pasted = paste(&sheet, &text, None, Outside::Keep, || document.number()).expect("it was copied");
+            let pasted = paste(&sheet, None, &text, None, Outside::Keep, || document.number()).expect("it was copied");
             document.step("paste", pasted.edits).expect("names are free");
+        }
+        Deed::Inside(what, a, b) => {
+            let (before, level) = (document.sheet().clone(), level(document, what ^ b));
+            let sheet = before.level(level.as_deref()).expect("it is there");
+            if document.edit(edit(sheet, *what, *a, *b).at(level.as_deref())).is_err() {
+                assert_eq!(*document.sheet(), before);
+            }
+        }
+        Deed::Fold(number) => {
+            let (sheet, level) = (document.sheet().clone(), level(document, number / 16));
+            let inner = sheet.level(level.as_deref()).expect("it is there");
+            let some = inner.nodes.keys().skip(*number as usize % 3).take(*number as usize % 4).copied().collect();
+            let none = HashSet::new();
+            let folded = fold(&sheet, level.as_deref(), (&some, &none), &toys(), || document.number());
+            if let Ok(folded) = folded {
+                document.step("fold", folded.edits).expect("what can be folded is");
+            }
+        }
+        Deed::Unfold(number) | Deed::Own(number) => {
+            let (sheet, level) = (document.sheet().clone(), level(document, number / 16));
+            let inner = sheet.level(level.as_deref()).expect("it is there");
+            let found = inner.nodes.iter().filter(|(_, node)| node.kind.starts_with("graph:")).map(|(id, _)| *id);
+            let Some(instance) = found.cycle().nth(*number as usize % 3) else { return };
+            let edits = match deed {
+                Deed::Own(_) => own(&sheet, level.as_deref(), instance, || document.number()).map(|(edits, _)| edits),
+                _ => unfold(&sheet, level.as_deref(), instance, &toys(), || document.number()).map(|done| done.edits),
+            };
+            if let Ok(edits) = edits {
+                document.step("unfold", edits).expect("what can be unfolded is");
+            }
+        }
+        Deed::Offer(a, b) => {
+            let (sheet, name) = (document.sheet().clone(), level(document, *a));
+            let Some((name, inner)) = name.as_deref().and_then(|name| Some((name, sheet.level(Some(name))?))) else {
+                return;
+            };
+            let Some(node) = inner.nodes.keys().nth(*b as usize % 4) else { return };
+            let side = if b.is_multiple_of(3) { Side::Output } else { Side::Input };
+            let edit = define_ends(&sheet, name, *node, side, ["x", "y", "z"][*b as usize % 3]);
+            document.step("offer", edit).expect("it is there");
+        }
+        Deed::Name(number) => {
+            if let Some(name) = level(document, *number) {
+                let to = format!("part_{}", number % 5);
+                let _ = document.step("name", [Edit::NameDefinition(name, to)]);
+            }
+        }
+        Deed::Forget(number) => {
+            if let Some(name) = level(document, *number) {
+                let _ = document.step("forget", [Edit::Forget(name)]);
+            }
         }
     }
 }
@@ -157,13 +231,25 @@ proptest! {
     fn wires_end_at_nodes_and_never_close_a_circle(deeds in proptest::collection::vec(deed(), 0..60)) {
         let mut document = opened(FILE);
         deeds.iter().for_each(|deed| act(&mut document, deed));
-        let sheet = document.sheet();
-        for (node, input, wire) in sheet.wires() {
-            prop_assert!(sheet.nodes.contains_key(&wire.node), "{input}");
-            prop_assert!(!sheet.reaches(node, wire.node), "{input}");
+        let whole = document.sheet();
+        let mut ids = HashSet::new();
+        for (level, sheet) in whole.levels() {
+            for (node, input, wire) in sheet.wires() {
+                prop_assert!(sheet.nodes.contains_key(&wire.node), "{input}");
+                prop_assert!(!sheet.reaches(node, wire.node), "{input}");
+            }
+            let names: HashSet<_> = sheet.nodes.values().map(|node| &node.name).collect();
+            prop_assert_eq!(names.len(), sheet.nodes.len());
+            prop_assert!(sheet.nodes.keys().all(|id| ids.insert(*id)), "a number stands twice");
+            let Some(name) = level else { continue };
+            let definition = &whole.definitions[name];
+            let mut inner = sheet.nodes.values().filter_map(|node| node.kind.strip_prefix("graph:"));
+            prop_assert!(!inner.any(|inner| whole.stands_in(name, inner)), "`{name}` lies inside of itself");
+            for end in definition.inputs.values().flatten() {
+                let node = &sheet.nodes[&sheet.named(&end.node).expect("what is offered is there")];
+                prop_assert!(!matches!(node.fields.get(&end.input), Some(Field::Wire(_))), "{end}");
+            }
         }
-        let names: HashSet<_> = sheet.nodes.values().map(|node| &node.name).collect();
-        prop_assert_eq!(names.len(), sheet.nodes.len());
     }
 }
 
@@ -254,7 +340,7 @@ fn places_are_written_once_a_person_has_chosen_them() {
     let mut document = opened(FILE);
     let ids: Vec<_> = document.sheet().nodes.keys().copied().collect();
     let places = arrange(document.sheet(), &ids, Point::default(), |_| (200, 100));
-    document.place(places);
+    document.place(None, places);
     assert_eq!(document.text(), FILE);
     let prompt = named(&document, "prompt");
     document.edit(Edit::Move(prompt, Point::new(400, -20))).unwrap();
@@ -300,11 +386,11 @@ fn a_saved_file_is_the_old_or_the_new_one() {
 fn what_is_copied_is_pasted_under_free_names_with_its_wires() {
     let mut document = opened(FILE);
     let some = HashSet::from([named(&document, "prompt")]);
-    let text = copy(document.sheet(), &some, &HashSet::new());
+    let text = copy(document.sheet(), None, &some, &HashSet::new());
     for (outside, wires) in [(Outside::Keep, 1), (Outside::Cut, 0)] {
         let sheet = document.sheet().clone();
         let corner = Some(Point::new(900, 40));
-        let pasted = paste(&sheet, &text, corner, outside, || document.number()).unwrap();
+        let pasted = paste(&sheet, None, &text, corner, outside, || document.number()).unwrap();
         document.step("paste", pasted.edits).unwrap();
         let node = &document.sheet().nodes[&pasted.nodes[0]];
         assert_eq!((node.at, node.wires().count()), (Point::new(900, 40), wires));
@@ -312,7 +398,7 @@ fn what_is_copied_is_pasted_under_free_names_with_its_wires() {
     }
     let names: Vec<_> = document.sheet().nodes.values().map(|node| node.name.clone()).collect();
     assert_eq!(names, ["model", "prompt", "odd", "prompt_2", "prompt_3"]);
-    assert!(paste(document.sheet(), "not a graph", None, Outside::Cut, || 0).is_err());
+    assert!(paste(document.sheet(), None, "not a graph", None, Outside::Cut, || 0).is_err());
 }
 
 #[test]

@@ -319,8 +319,18 @@ fn every_command_that_has_a_key_hears_it() {
 /// All that a command could change.
 fn look(room: &Room) -> String {
     let tab = room.tab();
-    let labels =
-        ["search", "path", "title", "remark", "find", "search keys", "template ink", "leaf in the legend", "minimap"];
+    let labels = [
+        "search",
+        "path",
+        "title",
+        "remark",
+        "find",
+        "search keys",
+        "template ink",
+        "leaf in the legend",
+        "minimap",
+        "filter the log",
+    ];
     let words = labels.map(|label| room.sees(label));
     let told = ["choose the nodes to be", "nothing that is chosen gives", "wires run"].map(|said| room.reads(said));
     let zoom = room.harness.ctx.zoom_factor();

@@ -54,6 +54,15 @@ fn a_report_tells_program_machine_workflow_and_all_lines() {
 }
 
 #[test]
+fn a_key_opens_the_log_and_closes_it() {
+    let mut room = Room::new(&text());
+    room.key(CTRL, Key::Backtick);
+    assert!(room.sees("filter the log"));
+    room.key(CTRL, Key::Backtick);
+    assert!(!room.sees("filter the log"));
+}
+
+#[test]
 fn the_log_is_cleared() {
     let mut room = told();
     room.click_on("Clear");

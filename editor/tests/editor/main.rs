@@ -22,5 +22,6 @@ mod runs;
 mod seeds;
 mod stack;
 mod states;
+mod subgraphs;
 mod walk;
 mod wires;

@@ -8,7 +8,7 @@ use egui::Context;
 
 use super::words;
 use crate::app::panels::Tiles;
-use crate::app::{App, Dialog, Tab};
+use crate::app::{App, Dialog};
 use crate::document::Document;
 use crate::keymap::Keymap;
 use crate::session::{Closing, Disk, DocumentId, Journal, Left, Look, Settings, Sight, Stars};
@@ -138,7 +138,7 @@ impl App {
 
     /// Takes note of what is seen of a file.
     pub(super) fn look_back(&mut self, index: usize) {
-        let Tab { document, view, .. } = &self.tabs[index];
+        let (document, view) = (&self.tabs[index].document, self.tabs[index].outermost());
         if let Some(path) = document.path().filter(|_| view.view.is_some()) {
             let camera = view.camera;
             let sight = Sight { centre: (camera.centre.x, camera.centre.y), zoom: camera.zoom };

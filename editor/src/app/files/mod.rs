@@ -109,7 +109,7 @@ impl App {
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
         let node = Node {
-            name: tab.document.sheet().free_name(kind),
+            name: tab.sheet().free_name(kind),
             kind: kind.to_owned(),
             at: Point::new(at.x as i32, at.y as i32),
             ..Node::default()
@@ -128,7 +128,7 @@ impl App {
         let hand = self.hand() - vec2(0.0, 16.0);
         let App { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
-        let nodes: Vec<_> = tab.document.sheet().nodes.iter().map(|(id, node)| (*id, node.at)).collect();
+        let nodes: Vec<_> = tab.sheet().nodes.iter().map(|(id, node)| (*id, node.at)).collect();
         let taken: Vec<_> = tab.with_view(&**backend, |view, state| {
             let rect = |(id, at): (NodeId, Point)| {
                 Rect::from_min_size(pos2(at.x as f32, at.y as f32), state.size(view, id)).expand(ROOM)

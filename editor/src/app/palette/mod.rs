@@ -2,6 +2,7 @@
 
 mod find;
 
+use darkroom_core::graph::Subgraph;
 use darkroom_core::spec::{FileSort, Spec};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Align2, Area, Context, Id, Key, Modifiers, Order, Pos2, ScrollArea, TextEdit, Ui, vec2};
@@ -61,7 +62,7 @@ enum Pick {
 const LIST: f32 = 400.0;
 
 /// What stands in the menu of a node.
-const NODE_MENU: [Command; 16] = [
+const NODE_MENU: [Command; 21] = [
     Command::RunTo,
     Command::Rename,
     Command::Remark,
@@ -75,6 +76,11 @@ const NODE_MENU: [Command; 16] = [
     Command::Pin,
     Command::Colour,
     Command::Frame,
+    Command::MakeSubgraph,
+    Command::EnterSubgraph,
+    Command::Unpack,
+    Command::MakeOwn,
+    Command::NameSubgraph,
     Command::SelectLinked,
     Command::DeleteJoin,
     Command::Delete,
@@ -173,10 +179,10 @@ impl App {
 
     /// Puts a node down, and fastens a loose wire to it.
     pub(super) fn add(&mut self, kind: &'static str, at: Pos2, loose: Option<&Loose>) {
-        let Some(spec) = self.backend.registry().get(kind).map(|node| node.spec().clone()) else { return };
+        let Some(spec) = self.tab().registry(&*self.backend).get(kind).map(|node| node.spec().clone()) else { return };
         let tab = self.tab_mut();
         let id = NodeId(tab.document.number());
-        let name = tab.document.sheet().free_name(kind);
+        let name = tab.sheet().free_name(Subgraph::of_kind(kind).unwrap_or(kind));
         // A wire that looks for an output finds it at the right edge.
         let left = matches!(loose, Some(Loose::Input { .. }));
         let at = if left { at - vec2(crate::theme::NODE_WIDTH, 0.0) } else { at };

@@ -1,15 +1,13 @@
 //! Questions that must be answered first.
 
-use std::sync::Arc;
-
 use egui::{Align, Context, Id, Layout, Modal, TextEdit, Ui, vec2};
 
 use super::templates;
 use crate::app::files::Over;
 use crate::app::shelf::BIN;
 use crate::app::{App, Dialog, Tab, browser};
-use crate::canvas::Selection;
 use crate::command::Command;
+use crate::document::{NodeId, Sheet};
 
 /// Shows what must be answered first.
 pub fn dialogs(app: &mut App, ctx: &Context) {
@@ -51,6 +49,11 @@ pub fn dialogs(app: &mut App, ctx: &Context) {
                 let titles = if workflow.is_ok() { all } else { &all[..2] };
                 ui.weak("As input, it is read by a node of the graph in front.");
                 done = buttons(ui, titles).or(enter.then_some(titles.len() - 1));
+            }
+            Dialog::NameSubgraph { text, .. } => {
+                ui.heading("Name the sub-graph");
+                line(ui, text, "a name", "name of the sub-graph");
+                done = buttons(ui, &["Cancel", "OK"]).or(enter.then_some(1));
             }
             Dialog::Find { text } => {
                 ui.heading("Find");
@@ -130,6 +133,7 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
             1 => app.add_file("load_image", "file", &path),
             _ => app.restore(&path, workflow),
         },
+        Dialog::NameSubgraph { name, text } => app.named_subgraph(&name, &text),
         Dialog::Find { text } => find(app, &text),
         Dialog::Delete { paths } => app.delete_pictures(&paths),
         Dialog::Close { tab } => {
@@ -143,24 +147,31 @@ pub fn answer(app: &mut App, ctx: &Context, dialog: Dialog, choice: usize) {
     }
 }
 
-/// Chooses the nodes that a text is found in, and shows them.
+/// Chooses the nodes that a text is found in, and shows them: those in front, or else those of the first level that has
+/// some.
 fn find(app: &mut App, text: &str) {
     let wanted = text.to_lowercase();
-    let tab = app.tab_mut();
-    let sheet = Arc::clone(tab.document.sheet());
-    let met = sheet.nodes.iter().filter(|(_, node)| {
-        let mut words = vec![node.name.clone(), node.kind.clone(), node.title.clone().unwrap_or_default()];
-        words.extend(node.fields.iter().filter_map(|(name, _)| node.literal(name).map(ToString::to_string)));
-        words.iter().any(|word| word.to_lowercase().contains(&wanted))
-    });
-    let nodes: std::collections::HashSet<_> = met.map(|(id, _)| *id).collect();
-    if nodes.is_empty() {
+    let tab = app.tab();
+    let met = |sheet: &Sheet| -> Vec<NodeId> {
+        let met = sheet.nodes.iter().filter(|(_, node)| {
+            let mut words = vec![node.name.clone(), node.kind.clone(), node.title.clone().unwrap_or_default()];
+            words.extend(node.fields.iter().filter_map(|(name, _)| node.literal(name).map(ToString::to_string)));
+            words.iter().any(|word| word.to_lowercase().contains(&wanted))
+        });
+        met.map(|(id, _)| *id).collect()
+    };
+    let here = Some((tab.levels.within.clone(), met(tab.sheet()))).filter(|(_, nodes)| !nodes.is_empty());
+    let elsewhere = || {
+        let all = tab.document.sheet().levels().map(|(level, sheet)| (level, met(sheet)));
+        all.filter(|(_, nodes)| !nodes.is_empty()).find_map(|(level, nodes)| {
+            let within = level.map_or(Some(Vec::new()), |name| tab.find_definition(name))?;
+            Some((within, nodes))
+        })
+    };
+    let Some((within, nodes)) = here.or_else(elsewhere) else {
         app.say(format!("`{text}` is found nowhere"));
         return;
-    }
-    tab.view.selection = Selection { nodes, ..Selection::default() };
+    };
     let App { tabs, active, backend, .. } = app;
-    let tab = &mut tabs[*active];
-    let what = tab.view.selection.clone();
-    tab.with_view(&**backend, |view, state| state.fit(view, Some(&what)));
+    tabs[*active].show_at(&**backend, within, nodes);
 }

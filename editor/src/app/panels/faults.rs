@@ -3,7 +3,6 @@
 use egui::{Label, RichText, ScrollArea, Sense, Ui};
 
 use crate::app::App;
-use crate::canvas::Selection;
 use crate::theme::Theme;
 
 /// Shows all that is wrong.
@@ -16,7 +15,8 @@ pub fn show(app: &mut App, ui: &mut Ui) {
             ui.weak("Nothing is wrong with this workflow.");
         }
         for located in tab.all_faults() {
-            let node = located.place.node.as_ref().map(|(name, _)| name.clone());
+            let within = located.place.within.as_ref().map(|within| format!("{DEFINITION}{}", within.definition));
+            let node = located.place.node.as_ref().map(|(name, _)| name.clone()).or(within);
             let input = located.place.input.as_ref().map(|input| format!(".{input}")).unwrap_or_default();
             let place = node.as_ref().map(|name| format!("{name}{input}: ")).unwrap_or_default();
             let text = RichText::new(format!("{place}{}", located.fault.message)).color(theme.error);
@@ -44,13 +44,17 @@ pub fn show(app: &mut App, ui: &mut Ui) {
     }
 }
 
-/// Chooses a node and brings it into the middle.
-pub fn go_to(app: &mut App, name: &str) {
+/// What stands before the name of a definition in place of the way to a node.
+const DEFINITION: &str = "sub-graph ";
+
+/// Chooses a node by its way, in the sub-graph that it lies in, and brings it into the middle; of a definition, shows what
+/// is inside.
+pub fn go_to(app: &mut App, way: &str) {
     let App { tabs, active, backend, .. } = app;
     let tab = &mut tabs[*active];
-    if let Some(id) = tab.document.sheet().named(name) {
-        tab.view.selection = Selection::node(id);
-        let what = tab.view.selection.clone();
-        tab.with_view(&**backend, |view, state| state.fit(view, Some(&what)));
+    if let Some((within, id)) = tab.find(way) {
+        tab.show_at(&**backend, within, [id]);
+    } else if let Some(within) = way.strip_prefix(DEFINITION).and_then(|name| tab.find_definition(name)) {
+        tab.go(within);
     }
 }

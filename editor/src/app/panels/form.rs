@@ -6,7 +6,7 @@ use darkroom_core::spec::{Input, Spec};
 use egui::{CollapsingHeader, ScrollArea, Sense, Ui, vec2};
 
 use crate::app::App;
-use crate::document::{Node, NodeId, Sheet, expose, exposed};
+use crate::document::{Edit, Node, NodeId, Sheet, expose, exposed};
 use crate::fields::Shown;
 use crate::theme;
 
@@ -34,7 +34,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
 /// Returns a node, and what is known of one of its fields.
 fn field<'r>(app: &'r App, sheet: &Sheet, id: NodeId, name: &str) -> Option<(Arc<Node>, &'r Spec, &'r Input)> {
     let node = sheet.nodes.get(&id)?;
-    let spec = app.backend.registry().get(&node.kind)?.spec();
+    let spec = app.tab().registry(&*app.backend).get(&node.kind)?.spec();
     let (_, input) = spec.input(name)?;
     input.param.is_some().then(|| (Arc::clone(node), spec, input))
 }
@@ -67,13 +67,13 @@ fn fill(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)])
         }
     }
     let ctx = ui.ctx().clone();
-    actions.into_iter().for_each(|action| app.do_action(&ctx, action));
+    actions.into_iter().for_each(|action| app.do_action(&ctx, action.of_whole()));
 }
 
 fn choose(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)]) {
     let mut turned = None;
     for (id, node) in &sheet.nodes {
-        let Some(spec) = app.backend.registry().get(&node.kind).map(|node| node.spec()) else { continue };
+        let Some(spec) = app.tab().registry(&*app.backend).get(&node.kind).map(|node| node.spec()) else { continue };
         let names: Vec<_> = spec.inputs.iter().filter(|input| input.param.is_some()).map(|input| input.name).collect();
         if names.is_empty() {
             continue;
@@ -94,6 +94,6 @@ fn choose(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)
         });
     }
     if let Some((id, name)) = turned {
-        app.step("choose fields of the form", vec![expose(sheet, id, name)]);
+        app.step("choose fields of the form", vec![Edit::Whole(Box::new(expose(sheet, id, name)))]);
     }
 }

@@ -50,6 +50,8 @@ pub fn large(app: &mut App, ctx: &Context) {
     let mut asked = if app.dialog.is_none() { keys(ctx) } else { None };
     let area = Area::new(Id::unique("large")).order(Order::Foreground).fixed_pos(screen.min);
     area.show(ctx, |ui| {
+        // Pictures are looked at in the dark, whatever surrounds them else.
+        *ui.visuals_mut() = ctx.style_of(egui::Theme::Dark).visuals.clone();
         let back = ui.interact(screen, Id::unique("large back"), Sense::click_and_drag());
         ui.painter().rect_filled(screen, 0.0, Color32::from_rgb(0x12, 0x11, 0x10));
         let room = Rect::from_min_max(screen.min, screen.max - vec2(0.0, BELOW));

@@ -106,9 +106,10 @@ fn section(ui: &mut Ui, (title, about): (&str, &str), all: &[&Holding], seat: Se
                 }
                 ui.weak(gibibytes(holding.bytes));
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    let name = ui.add(egui::Label::new(&holding.title).truncate());
+                    ui.label(&holding.title);
                     if let Some(seconds) = holding.seconds {
-                        name.on_hover_text(format!("took {} to make", lasted(seconds)));
+                        let took = RichText::new(lasted(seconds)).weak().small();
+                        ui.add(egui::Label::new(took).truncate()).on_hover_text("so long it took to make");
                     }
                 });
             });

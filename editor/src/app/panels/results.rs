@@ -86,7 +86,7 @@ fn head(app: &mut App, ui: &mut Ui) {
 fn grid(app: &mut App, ui: &mut Ui, list: &Arc<Vec<PathBuf>>) {
     let width = ui.available_width() - 10.0;
     let wanted = app.keeping.settings.thumbnail;
-    let columns = (((width + GAP) / (wanted + GAP)).floor() as usize).max(1);
+    let columns = (((width + GAP) / (wanted + GAP)).round() as usize).max(1);
     let edge = ((width + GAP) / columns as f32 - GAP).floor();
     let rows = list.len().div_ceil(columns);
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);

@@ -16,7 +16,7 @@ pub fn status(app: &mut App, ui: &mut Ui) {
     panel(app, ui, Pane::Faults, text);
     let told = format!("log ({})", app.tab().log.len());
     panel(app, ui, Pane::Log, told.into());
-    let sheet = app.tab().document.sheet();
+    let sheet = app.tab().sheet();
     ui.weak(format!("{} nodes", sheet.nodes.len()));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         panel(app, ui, Pane::Steps, "steps".into());
