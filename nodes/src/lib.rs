@@ -60,3 +60,40 @@ nodes! {
     values: Integer, Number, SeedValue, Size, Text, Toggle;
     wildcards: Wildcards;
 }
+
+#[cfg(test)]
+mod tests {
+    use darkroom_core::types::Kind;
+
+    #[test]
+    fn every_field_for_a_file_says_what_the_file_is() {
+        for node in super::registry().all() {
+            let spec = node.spec();
+            for input in &spec.inputs {
+                let Some(param) = input.param.as_ref().filter(|param| param.outside && !param.multiline) else {
+                    continue;
+                };
+                assert_eq!(input.kind, Kind::TEXT, "{}.{}", spec.id, input.name);
+                assert!(
+                    param.file.is_some(),
+                    "{}.{} names a file of which nobody knows what it is",
+                    spec.id,
+                    input.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn both_halves_of_a_size_name_each_other() {
+        for node in super::registry().all() {
+            let spec = node.spec();
+            let pair = |name: &str| spec.input(name).and_then(|(_, input)| input.param.as_ref()?.pair);
+            for input in &spec.inputs {
+                if let Some(other) = pair(input.name) {
+                    assert_eq!(pair(other), Some(input.name), "{}.{}", spec.id, input.name);
+                }
+            }
+        }
+    }
+}

@@ -85,8 +85,9 @@ fn blocks(text: &str) -> Vec<Block> {
             lines.push(line);
         }
     }
-    let open = fenced && !lines.is_empty();
-    close(&mut lines, open);
+    if !lines.is_empty() {
+        close(&mut lines, fenced);
+    }
     blocks
 }
 

@@ -465,3 +465,46 @@ fn the_minimap_shows_everything_and_a_press_leads_there() {
     room.wheel(2.0);
     assert_eq!(room.tab().view.camera.zoom, zoom);
 }
+
+/// Leaves in rows of ten, each fed by the one before it.
+fn forest(count: usize) -> Room {
+    let node = |index: usize| match index {
+        0 => r#""n0": (type: "grow")"#.to_owned(),
+        _ => format!(r#""n{index}": (type: "grow", on: (from: "n{}"))"#, index - 1),
+    };
+    let place = |index: usize| format!(r#""n{index}": (at: ({}, {}))"#, index % 10 * 320, index / 10 * 200);
+    let list = |of: &dyn Fn(usize) -> String| (0..count).map(of).collect::<Vec<_>>().join(", ");
+    Room::new(&workflow(&list(&node), &list(&place)))
+}
+
+/// The corners of all triangles of a frame: what is laid out, tessellated and handed to the card.
+fn corners(room: &Room) -> usize {
+    let output = room.harness.output();
+    let meshes = room.harness.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+    let corners = |primitive: &egui::epaint::Primitive| match primitive {
+        egui::epaint::Primitive::Mesh(mesh) => mesh.vertices.len(),
+        egui::epaint::Primitive::Callback(_) => 0,
+    };
+    meshes.iter().map(|each| corners(&each.primitive)).sum()
+}
+
+#[test]
+fn what_is_out_of_sight_is_not_drawn() {
+    let near = |count| {
+        let mut room = forest(count);
+        room.look(pos2(900.0, 700.0), 1.0);
+        corners(&room)
+    };
+    let (few, many) = (near(150), near(1000));
+    // The line below tells how many nodes there are.
+    assert!(many.abs_diff(few) < 20, "{few} {many}");
+}
+
+#[test]
+fn from_afar_a_node_costs_a_box_and_a_wire() {
+    let mut room = forest(1000);
+    room.key(NONE, Key::Home);
+    room.wait(30);
+    let each = corners(&room) / 1000;
+    assert!(each < 120, "{each}");
+}

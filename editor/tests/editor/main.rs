@@ -1,5 +1,6 @@
 //! What must hold of the editor: of its documents, and, without a window, under a hand.
 
+mod arrivals;
 mod canvas;
 mod desk;
 mod documents;
