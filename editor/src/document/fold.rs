@@ -64,9 +64,10 @@ pub fn fold(
     let around = level.and_then(|name| whole.definitions.get(name));
     let offered = around.map(|around| folder.offered(around, &own));
     let Folder { mut definition, fields, .. } = folder;
-    definition.sheet.frames =
+    let inner = Arc::make_mut(&mut definition.sheet);
+    inner.frames =
         sheet.frames.iter().filter(|(id, _)| frames.contains(id)).map(|(id, frame)| (*id, frame.clone())).collect();
-    definition.sheet.laid_out = sheet.laid_out;
+    inner.laid_out = sheet.laid_out;
     let instance = NodeId(number());
     let node = Node { name: own.clone(), kind: Subgraph::kind(&name), fields, at: centre(&chosen), ..Node::default() };
     let lock = relocked(whole, level, |end| {
@@ -139,7 +140,7 @@ fn settled(
 ) -> Result<Vec<Edit>, Refused> {
     let (Some(level), Some(around), Some((inputs, outputs))) = (level, around, ends) else { return Ok(edits) };
     let mut changed = Definition::clone(around);
-    edits.into_iter().try_for_each(|edit| changed.sheet.apply(edit))?;
+    edits.into_iter().try_for_each(|edit| Arc::make_mut(&mut changed.sheet).apply(edit))?;
     (changed.inputs, changed.outputs) = (inputs, outputs);
     Ok(vec![Edit::Define(level.to_owned(), Arc::new(changed))])
 }
@@ -179,7 +180,7 @@ impl Folder<'_> {
                 let end = End { node: node.name.clone(), input: input.to_owned() };
                 self.definition.inputs.entry(name).or_default().push(end);
             }
-            self.definition.sheet.nodes.insert(**id, Arc::new(inner));
+            Arc::make_mut(&mut self.definition.sheet).nodes.insert(**id, Arc::new(inner));
         }
     }
 
