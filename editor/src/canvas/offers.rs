@@ -7,17 +7,16 @@ use egui::{
 
 use super::{Action, Frame, Seen};
 use crate::document::{Field, Side};
-use crate::theme;
 
 /// From a socket to its ring.
 const APART: f32 = 15.0;
 
-/// Shows the door of a node that stands for a sub-graph, at its lower edge.
+/// Shows the door of a node that stands for a sub-graph, in the middle of its lower edge.
 pub fn door(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen) {
     if Subgraph::of_kind(&seen.node.kind).is_none() || seen.node.collapsed {
         return;
     }
-    let at = seen.rect.left_bottom() + vec2(theme::SIDE + 4.0, -theme::FOOT);
+    let at = seen.rect.center_bottom();
     let response = canvas.interact(
         Rect::from_center_size(at, Vec2::splat(18.0)),
         frame.view.id.with(("door", seen.id)),
@@ -27,6 +26,7 @@ pub fn door(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen) {
     let colour = if response.hovered() { frame.theme.accent } else { frame.theme.weak };
     let stroke = Stroke::new(1.2, colour);
     let outer = Rect::from_center_size(at, Vec2::splat(11.0));
+    frame.painter.rect_filled(outer.expand(2.5), CornerRadius::same(3), frame.theme.body);
     frame.painter.rect_stroke(outer, CornerRadius::same(2), stroke, StrokeKind::Inside);
     frame.painter.rect_filled(Rect::from_center_size(at, Vec2::splat(4.5)), CornerRadius::same(1), colour);
     if response.on_hover_cursor(CursorIcon::PointingHand).clicked() {

@@ -34,7 +34,10 @@ pub fn status(app: &mut App, ui: &mut Ui) {
 
 /// A button that brings a panel into sight, or closes it.
 fn panel(app: &mut App, ui: &mut Ui, pane: Pane, text: RichText) {
-    if ui.selectable_label(app.tiles.is_seen(pane), text).clicked() {
+    let seen = app.tiles.is_seen(pane);
+    // On the colour of what is open only plain text is read well.
+    let text = if seen { RichText::new(text.text().to_owned()) } else { text };
+    if ui.selectable_label(seen, text).clicked() {
         app.tiles.ask(pane, Turn::Toggle);
         ui.ctx().request_repaint();
     }
