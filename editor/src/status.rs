@@ -15,12 +15,12 @@ use crate::session::Pulling;
 pub struct Status {
     /// Each node of which something is known.
     pub nodes: HashMap<NodeId, NodeStatus>,
+    /// Whether they lie inside of a sub-graph, and can offer their sockets outside.
+    pub inside: bool,
     /// What is being fetched, for whichever document.
     pub pulls: Arc<Vec<Pulling>>,
     /// Prompts that were run, the last one first.
     pub prompts: Arc<Vec<String>>,
-    /// Whether they lie inside of a sub-graph, and can offer their sockets outside.
-    pub inside: bool,
 }
 
 /// One node.
@@ -40,14 +40,14 @@ pub struct NodeStatus {
     pub bytes: u64,
     /// What its result looks like, or looks like so far.
     pub picture: Option<Thumb>,
-    /// The seeds that the last run took, by input.
-    pub seeds: HashMap<String, u64>,
-    /// Inputs that name something that is not here and could be fetched, with that name.
-    pub lacks: Vec<(String, String)>,
     /// Inputs that are offered outside of the sub-graph it lies in, and their names there.
     pub offered: HashMap<String, String>,
     /// Outputs that are; without a name it is the only one.
     pub given: HashMap<Option<String>, String>,
+    /// The seeds that the last run took, by input.
+    pub seeds: HashMap<String, u64>,
+    /// Inputs that name something that is not here and could be fetched, with that name.
+    pub lacks: Vec<(String, String)>,
 }
 
 /// A picture on the card.

@@ -191,7 +191,9 @@ impl App {
 
     /// Shows heads only of what is chosen; or all of it, if that is so already.
     fn collapse(&mut self) {
-        let (sheet, chosen) = (self.tab().sheet(), &self.tab().view.selection);
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
+        let chosen = &view.selection;
         let nodes = || sheet.nodes.iter().filter(|(id, _)| chosen.nodes.contains(id));
         let frames = || sheet.frames.iter().filter(|(id, _)| chosen.frames.contains(id));
         let open = nodes().any(|(_, node)| !node.collapsed) || frames().any(|(_, frame)| !frame.collapsed);
@@ -202,8 +204,9 @@ impl App {
 
     /// Hides what is unused of the nodes that are chosen; or shows it, if that is so already.
     fn compact(&mut self) {
-        let Tab { view, document, .. } = self.tab();
-        let mut nodes = document.sheet().nodes.iter().filter(|(id, _)| view.selection.nodes.contains(id));
+        let tab = self.tab();
+        let Tab { view, .. } = tab;
+        let mut nodes = tab.sheet().nodes.iter().filter(|(id, _)| view.selection.nodes.contains(id));
         let hide = nodes.any(|(_, node)| !node.compact);
         let name = if hide { "hide what is unused" } else { "show what is unused" };
         self.each(name, |id, _| Edit::Compact(id, hide));
@@ -371,8 +374,8 @@ impl App {
 
     /// Gives nodes another part to take, or their usual one back. If frames are chosen it is all that is inside, alike.
     fn mode(&mut self, name: &str, mode: Mode) {
-        let Tab { view, document, .. } = self.tab();
-        let sheet = document.sheet();
+        let Tab { view, .. } = self.tab();
+        let sheet = self.tab().sheet();
         let frames = view.selection.frames.iter().filter_map(|id| sheet.frames.get(id));
         let inside: HashSet<_> = frames.flat_map(|frame| sheet.inside(frame)).collect();
         if inside.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use darkroom_core::graph::Graph;
+use darkroom_core::graph::{Faces, Graph};
 use egui::{Context, Vec2};
 
 use super::facts::{Facts, facts};
@@ -142,7 +142,7 @@ impl App {
     /// Returns what is known of how a picture was made.
     pub(super) fn facts_of(&mut self, path: &Path) -> Option<Facts> {
         let graph = self.graph_of(path)?;
-        Some(facts(&graph, self.backend.registry()))
+        Some(facts(&graph, &Faces::of(&graph, self.backend.registry()).registry))
     }
 
     /// Returns the seconds of the run that made a picture, if it is remembered.

@@ -2,7 +2,7 @@
 
 use egui::{Rect, pos2};
 
-use super::{App, Tab};
+use super::App;
 use crate::canvas::{Drop, Selection};
 use crate::command::Command;
 use crate::document::{Edit, NodeId, Point, Wire};
@@ -31,7 +31,7 @@ impl App {
     fn cards(&mut self) -> Vec<(NodeId, Rect)> {
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
-        let sheet = std::sync::Arc::clone(tab.document.sheet());
+        let sheet = std::sync::Arc::clone(tab.sheet());
         let chosen = tab.view.selection.nodes.clone();
         let nodes = sheet.nodes.iter().filter(|(id, node)| chosen.contains(id) && !node.pinned);
         let nodes: Vec<_> = nodes.map(|(id, node)| (*id, pos2(node.at.x as f32, node.at.y as f32))).collect();
@@ -90,7 +90,7 @@ impl App {
         let tab = &mut tabs[*active];
         let chosen = (tab.view.selection.nodes.len() > 1).then(|| tab.view.selection.nodes.clone());
         let places = tab.places(&**backend, chosen.as_ref());
-        let sheet = tab.document.sheet();
+        let sheet = tab.sheet();
         let places = places.into_iter().filter(|(id, _)| sheet.nodes.get(id).is_some_and(|node| !node.pinned));
         let edits = places.map(|(id, at)| Edit::Move(id, at)).collect();
         self.step("lay out", edits);
@@ -120,8 +120,8 @@ impl App {
 
     /// The wire from one node to another that finds a free input.
     fn between(&self, from: NodeId, to: NodeId) -> Option<Drop> {
-        let sheet = self.tab().document.sheet();
-        let spec = |id: NodeId| Some(self.backend.registry().get(&sheet.nodes.get(&id)?.kind)?.spec());
+        let sheet = self.tab().sheet();
+        let spec = |id: NodeId| Some(self.tab().registry(&*self.backend).get(&sheet.nodes.get(&id)?.kind)?.spec());
         let (giver, taker) = (spec(from)?, spec(to)?);
         let node = sheet.nodes.get(&to)?;
         let free = || taker.inputs.iter().filter(|input| node.wire(input.name).is_none());
@@ -136,19 +136,19 @@ impl App {
 
     /// Chooses what feeds the chosen nodes too.
     pub(super) fn select_before(&mut self) {
-        let Tab { document, view, .. } = self.tab_mut();
-        let sheet = document.sheet();
+        let tab = self.tab_mut();
+        let sheet = std::sync::Arc::clone(tab.sheet());
         let before =
             |id: NodeId| sheet.nodes.get(&id).into_iter().flat_map(|node| node.wires()).map(|(_, wire)| wire.node);
-        spread_over(&mut view.selection, |id| before(id).collect());
+        spread_over(&mut tab.view.selection, |id| before(id).collect());
     }
 
     /// Chooses what the chosen nodes feed too.
     pub(super) fn select_behind(&mut self) {
-        let Tab { document, view, .. } = self.tab_mut();
-        let sheet = document.sheet();
+        let tab = self.tab_mut();
+        let sheet = std::sync::Arc::clone(tab.sheet());
         let behind = |id: NodeId| sheet.wires().filter(move |(_, _, wire)| wire.node == id).map(|(to, _, _)| to);
-        spread_over(&mut view.selection, |id| behind(id).collect());
+        spread_over(&mut tab.view.selection, |id| behind(id).collect());
     }
 }
 

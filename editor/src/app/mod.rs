@@ -382,8 +382,7 @@ impl App {
         tab.view.view = Some(ui.available_rect_before_wrap());
         tab.lay_out(&**backend);
         let room = ui.available_rect_before_wrap();
-        let (whole, level) = (Arc::clone(tab.document.sheet()), tab.level().map(str::to_owned));
-        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
+        let sheet = Arc::clone(tab.sheet());
         let mut state = std::mem::take(&mut tab.view);
         let actions = {
             // Whether a wire may be drawn is asked of the backend, which the view must not hold beside the registry.
@@ -395,8 +394,7 @@ impl App {
             };
             let view = View {
                 id: tab.canvas_id(),
-                sheet,
-                whole: &whole,
+                sheet: &sheet,
                 registry: tab.registry(&**backend),
                 status: &tab.shown(),
                 refuse: &refuse,
@@ -433,8 +431,7 @@ impl App {
         match action {
             Action::Step { name, key, edits } => {
                 tab.refusal = None;
-                let level = tab.level().map(str::to_owned);
-                let edits = edits.into_iter().map(|edit| edit.at(level.as_deref()));
+                let edits: Vec<_> = edits.into_iter().map(|edit| tab.housed(edit)).collect();
                 let done = tab.document.step_joined(name, key, edits);
                 tab.know(self.backend.registry());
                 if let Err(refused) = done {
@@ -447,8 +444,13 @@ impl App {
             Action::Offer { node, side, end } => self.offer(node, side, &end),
             Action::Draw { drops, from } => self.draw(drops, from),
             Action::Enlarge(node) => {
-                let name = tab.sheet().nodes.get(&node).map(|node| node.name.clone());
-                let made = tab.made.iter().rev().find(|made| Some(&made.node) == name.as_ref());
+                let name = tab.sheet().nodes.get(&node).map(|node| format!("{}{}", tab.way(), node.name));
+                let is_it = |made: &&Made| {
+                    name.as_ref().is_some_and(|name| {
+                        made.node.strip_prefix(&**name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    })
+                };
+                let made = tab.made.iter().rev().find(is_it);
                 self.large = made.map(|made| gallery::Large::new(made.path.clone()));
             }
             Action::Menu(at) => self.palette = Some(Palette::menu(at)),
@@ -469,8 +471,8 @@ impl App {
         }
         let Self { tabs, active, backend, .. } = self;
         let tab = &mut tabs[*active];
-        let level = tab.level().map(str::to_owned);
-        let done = tab.document.step(name, edits.into_iter().map(|edit| edit.at(level.as_deref())));
+        let edits: Vec<_> = edits.into_iter().map(|edit| tab.housed(edit)).collect();
+        let done = tab.document.step(name, edits);
         tab.know(backend.registry());
         let ok = done.is_ok();
         if let Err(refused) = done {

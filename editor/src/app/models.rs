@@ -46,8 +46,8 @@ impl App {
 
     /// What the file is that a field names.
     pub(super) fn file_sort(&self, node: NodeId, input: &str) -> Option<FileSort> {
-        let kind = &self.tab().document.sheet().nodes.get(&node)?.kind;
-        self.backend.registry().get(kind)?.spec().input(input)?.1.param.as_ref()?.file
+        let kind = &self.tab().node_of(node)?.kind;
+        self.tab().registry(&*self.backend).get(kind)?.spec().input(input)?.1.param.as_ref()?.file
     }
 
     /// Asks what models there are now. What was listed before is shown meanwhile, if it is of the same document.

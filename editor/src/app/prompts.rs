@@ -10,8 +10,9 @@ impl App {
     /// Takes note of the prompts that a run reads.
     pub(super) fn remember_prompts(&mut self) {
         let Self { tabs, active, backend, keeping, .. } = self;
-        for node in tabs[*active].document.sheet().nodes.values() {
-            let Some(known) = backend.registry().get(&node.kind) else { continue };
+        let tab = &tabs[*active];
+        for node in tab.document.sheet().levels().flat_map(|(_, sheet)| sheet.nodes.values()) {
+            let Some(known) = tab.registry(&**backend).get(&node.kind) else { continue };
             let inputs = known.spec().inputs.iter();
             for input in inputs.filter(|input| input.param.as_ref().is_some_and(|param| param.multiline)) {
                 if let Some(Literal::Text(text)) = node.literal(input.name) {

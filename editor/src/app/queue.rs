@@ -84,7 +84,8 @@ impl App {
             return;
         }
         let Self { tabs, active, backend, queue, .. } = self;
-        let (tab, registry) = (&mut tabs[*active], backend.registry());
+        let tab = &mut tabs[*active];
+        let registry = &tab.registry(&**backend).clone();
         let mut graphs = Vec::new();
         for number in 0..queue.times.clamp(1, MOST_TIMES) {
             let graph = tab.graph();

@@ -181,7 +181,7 @@ impl Tab {
         self.runs[index].began.get_or_insert_with(Instant::now);
         match told {
             Told::Began { graph } => {
-                self.runs[index].seeds = seeds::taken(&graph, registry);
+                self.runs[index].seeds = seeds::taken(&graph, self.among(registry));
                 self.runs[index].graph = graph;
                 self.line_up();
             }
@@ -270,6 +270,7 @@ impl Tab {
                 if let Some(status) = self.node(&node).filter(|_| newest) {
                     status.picture = Some(thumb.clone());
                 }
+                self.gather();
             }
             Err(fault) => self.note(Weight::Error, Some(node), fault.message.clone()),
         }

@@ -208,7 +208,7 @@ impl App {
             return;
         };
         let tab = self.tab();
-        let all = Stacks { sheet: tab.document.sheet(), registry: self.backend.registry(), spec: &spec }.all();
+        let all = Stacks { sheet: tab.sheet(), registry: self.backend.registry(), spec: &spec }.all();
         let chosen = &tab.view.selection.nodes;
         let is_chosen =
             |stack: &&Stack| chosen.contains(&stack.base) || stack.nodes.iter().any(|id| chosen.contains(id));
@@ -223,7 +223,7 @@ impl App {
     pub(super) fn add_lora(&mut self, stack: &Stack) {
         let Some(spec) = stacked(self.backend.registry()) else { return };
         let id = NodeId(self.tab_mut().document.number());
-        let sheet = std::sync::Arc::clone(self.tab().document.sheet());
+        let sheet = std::sync::Arc::clone(self.tab().sheet());
         let edits = Stacks { sheet: &sheet, registry: self.backend.registry(), spec: &spec }.push(stack, id);
         if self.step("add a LoRA", edits) {
             self.tab_mut().view.selection = Selection::node(id);

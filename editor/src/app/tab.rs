@@ -126,11 +126,9 @@ impl Tab {
         self.view.camera.land();
     }
 
-    /// Finds places for nodes of the level in front along their wires: for some, which begin where they are, or for all.
+    /// Finds places for nodes along their wires: for some, which begin where they are, or for all of them.
     pub fn places(&mut self, backend: &dyn Backend, chosen: Option<&HashSet<NodeId>>) -> Vec<(NodeId, Point)> {
-        let whole = Arc::clone(self.document.sheet());
-        let level = self.level().map(str::to_owned);
-        let sheet = whole.level(level.as_deref()).unwrap_or(&whole);
+        let sheet = Arc::clone(self.sheet());
         let wanted = |id: &&NodeId| chosen.is_none_or(|chosen| chosen.contains(id));
         let ids: Vec<_> = sheet.nodes.keys().filter(wanted).copied().collect();
         let sizes: HashMap<_, _> =
@@ -140,7 +138,7 @@ impl Tab {
             Some(_) => Point::new(least(|at| at.x), least(|at| at.y)),
             None => Point::default(),
         };
-        arrange(sheet, &ids, origin, |id| (sizes[&id].x as u32, sizes[&id].y as u32))
+        arrange(&sheet, &ids, origin, |id| (sizes[&id].x as u32, sizes[&id].y as u32))
     }
 
     /// Does something with what is seen.
@@ -149,7 +147,6 @@ impl Tab {
         let view = View {
             id: self.canvas_id(),
             sheet: self.sheet(),
-            whole: self.document.sheet(),
             registry: self.registry(backend),
             status: &self.shown(),
             refuse: &|_| None,
@@ -221,9 +218,8 @@ impl Tab {
                 return Some(refused.0);
             }
         }
-        let front = sheet.level(level)?;
-        let ends: Vec<_> =
-            drops.iter().filter_map(|drop| Some((&front.nodes.get(&drop.to)?.name, &drop.input))).collect();
+        let nodes = &sheet.level(level)?.nodes;
+        let ends: Vec<_> = drops.iter().filter_map(|drop| Some((&nodes.get(&drop.to)?.name, &drop.input))).collect();
         let ask = self.ask(Arc::new(sheet.graph()), Wish::default());
         let faults = backend.check(&ask).err()?;
         let here = |located: &&Located| {
@@ -232,11 +228,9 @@ impl Tab {
                 Some(_) => within.and_then(|within| within.node.as_ref()),
                 None => located.place.node.as_ref().map(|(node, _)| node),
             };
-            let Some(node) = node.filter(|_| within.map(|within| within.definition.as_str()) == level) else {
-                return false;
-            };
             let at = located.place.input.as_deref();
-            ends.iter().any(|(name, input)| *name == node && at.is_none_or(|at| at == *input))
+            within.map(|within| within.definition.as_str()) == level
+                && ends.iter().any(|(name, input)| Some(*name) == node && at.is_none_or(|at| at == *input))
         };
         let known = faults.0.iter().any(|located| here(&located)).then(|| backend.check(&self.ask_now()));
         let known = known.and_then(Result::err).unwrap_or_default();
@@ -290,25 +284,31 @@ impl Tab {
     /// Returns what a fault says is not here, if it can be fetched.
     pub fn lacked(&self, located: &Located) -> Option<&str> {
         let (name, _) = located.place.node.as_ref()?;
-        let status = self.status.of(self.document.sheet().named(name)?)?;
+        let status = match self.document.sheet().named(name) {
+            Some(id) => self.status.of(id)?,
+            None => self.levels.inside.get(name)?,
+        };
         let is_met = |lack: &&(String, String)| Some(&lack.0) == located.place.input.as_ref();
         status.lacks.iter().find(is_met).map(|(_, name)| name.as_str())
     }
 
     /// Finds the inputs that name something that is not here and could be fetched.
     pub fn find_lacks(&mut self, backend: &dyn Backend) {
-        self.status.nodes.values_mut().for_each(|status| status.lacks.clear());
+        let inside = self.levels.inside.values_mut();
+        self.status.nodes.values_mut().chain(inside).for_each(|status| status.lacks.clear());
         for located in self.faults.clone() {
             let (Some((name, kind)), Some(input)) = (&located.place.node, &located.place.input) else { continue };
-            let Some(id) = self.document.sheet().named(name) else { continue };
-            let spec = backend.registry().get(kind).map(|known| known.spec());
+            let Some(node) = self.find(name).and_then(|(_, id)| self.node_of(id)) else { continue };
+            let spec = self.registry(backend).get(kind).map(|known| known.spec());
             let default = spec.and_then(|spec| spec.input(input)?.1.param.as_ref()?.default.as_ref());
-            let Some(Literal::Text(named)) = self.document.sheet().nodes[&id].literal(input).or(default) else {
+            let Some(Literal::Text(named)) = node.literal(input).or(default) else {
                 continue;
             };
             if backend.can_pull(named) {
                 let lack = (input.clone(), named.clone());
-                self.status.nodes.entry(id).or_default().lacks.push(lack);
+                if let Some(status) = self.node(name) {
+                    status.lacks.push(lack);
+                }
             }
         }
     }

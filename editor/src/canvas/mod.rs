@@ -70,9 +70,7 @@ pub struct View<'a> {
     /// The lasting name of the document in the window.
     pub id: Id,
     /// What is drawn.
-    pub sheet: &'a Sheet,
-    /// The whole document: as long as it is the same one, nothing on the sheet has changed.
-    pub whole: &'a Arc<Sheet>,
+    pub sheet: &'a Arc<Sheet>,
     /// The nodes there are.
     pub registry: &'a Registry,
     /// What is known of them.
@@ -174,17 +172,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns the same for the document's own sheet, whatever level is in front.
-    pub fn of_whole(self) -> Self {
-        match self {
-            Self::Step { name, key, edits } => {
-                let edits = edits.into_iter().map(|edit| Edit::Whole(Box::new(edit))).collect();
-                Self::Step { name, key, edits }
-            }
-            other => other,
-        }
-    }
-
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
     }

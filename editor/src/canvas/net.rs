@@ -16,8 +16,8 @@ use crate::document::{FrameId, Node, NodeId, Sheet, Wire};
 /// All that lies on the canvas.
 #[derive(Default)]
 pub struct Net {
-    /// The document that was looked through.
-    whole: Option<Arc<Sheet>>,
+    /// The sheet that was looked through.
+    sheet: Option<Arc<Sheet>>,
     /// What the places were found for.
     stamp: Option<Stamp>,
     cards: Vec<(NodeId, Rect)>,
@@ -94,10 +94,10 @@ impl Net {
     /// Finds what is hidden in collapsed frames, and which outputs are in use.
     fn look_through(&mut self, view: &View<'_>) {
         let sheet = view.sheet;
-        if self.whole.as_ref().is_some_and(|known| Arc::ptr_eq(known, view.whole)) {
+        if self.sheet.as_ref().is_some_and(|known| Arc::ptr_eq(known, sheet)) {
             return;
         }
-        (self.whole, self.stamp) = (Some(Arc::clone(view.whole)), None);
+        (self.sheet, self.stamp) = (Some(Arc::clone(sheet)), None);
         self.folded.clear();
         self.buried.clear();
         self.used.clear();

@@ -122,8 +122,8 @@ impl Shapes {
         }
         let spec = registry.get(&node.kind).map(|node| node.spec());
         let shape = Arc::new(Shape::new(node, spec, face));
-        let known = registry.get(&node.kind).cloned();
         self.made += 1;
+        let known = registry.get(&node.kind).cloned();
         self.kept.insert(id, Kept { node: Arc::clone(node), face, known, shape: Arc::clone(&shape) });
         shape
     }

@@ -24,7 +24,7 @@ pub struct Definition {
     /// Outputs inside that are offered outside, by their names there.
     pub outputs: IndexMap<String, Link>,
     /// What is inside.
-    pub sheet: Sheet,
+    pub sheet: Arc<Sheet>,
 }
 
 /// A side of a node.
@@ -41,7 +41,7 @@ impl Definition {
     pub(super) fn of(subgraph: &Subgraph, number: &mut impl FnMut() -> u64) -> (Self, Option<String>) {
         let (sheet, wrong) = Sheet::part(&subgraph.nodes, &subgraph.sections, number);
         let Subgraph { title, note, inputs, outputs, .. } = subgraph.clone();
-        (Self { title, note, inputs, outputs, sheet }, wrong)
+        (Self { title, note, inputs, outputs, sheet: Arc::new(sheet) }, wrong)
     }
 
     /// Returns what a file says.
@@ -130,6 +130,31 @@ pub fn define_ends(sheet: &Sheet, name: &str, node: NodeId, side: Side, end: &st
 }
 
 impl Edit {
+    /// Returns the node that it is about.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Add(id, _)
+            | Self::Remove(id)
+            | Self::Set(id, ..)
+            | Self::Connect(id, ..)
+            | Self::Disconnect(id, _)
+            | Self::Bend(id, ..)
+            | Self::Move(id, _)
+            | Self::Rename(id, _)
+            | Self::Kind(id, _)
+            | Self::Title(id, _)
+            | Self::Note(id, _)
+            | Self::Mode(id, _)
+            | Self::Collapse(id, _)
+            | Self::Pin(id, _)
+            | Self::Compact(id, _)
+            | Self::Count(id, ..)
+            | Self::Colour(id, _)
+            | Self::Width(id, _) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Returns the edit of a sheet as one of the document that the sheet is a definition of; edits of the whole document
     /// stay what they are.
     #[must_use]
@@ -155,14 +180,14 @@ impl Sheet {
     /// Returns the sheet of a definition, or this one.
     pub fn level(&self, name: Option<&str>) -> Option<&Self> {
         match name {
-            Some(name) => self.definitions.get(name).map(|definition| &definition.sheet),
+            Some(name) => self.definitions.get(name).map(|definition| &*definition.sheet),
             None => Some(self),
         }
     }
 
     /// Walks over this sheet and those of its definitions, with their names.
     pub fn levels(&self) -> impl Iterator<Item = (Option<&str>, &Self)> {
-        let inner = self.definitions.iter().map(|(name, definition)| (Some(name.as_str()), &definition.sheet));
+        let inner = self.definitions.iter().map(|(name, definition)| (Some(name.as_str()), &*definition.sheet));
         std::iter::once((None, self)).chain(inner)
     }
 
@@ -233,7 +258,7 @@ impl Sheet {
             _ => Box::new(|_| ()),
         };
         let mut changed = Definition::clone(definition);
-        changed.sheet.apply(edit)?;
+        Arc::make_mut(&mut changed.sheet).apply(edit)?;
         follow(&mut changed);
         self.define(name, Arc::new(changed))
     }
@@ -274,7 +299,7 @@ impl Sheet {
         for definition in self.definitions.values_mut() {
             let ids = of(&definition.sheet.nodes);
             if !ids.is_empty() {
-                let nodes = &mut Arc::make_mut(definition).sheet.nodes;
+                let nodes = &mut Arc::make_mut(&mut Arc::make_mut(definition).sheet).nodes;
                 ids.into_iter().for_each(|id| act(nodes, id));
             }
         }

@@ -64,9 +64,10 @@ pub fn fold(
     let around = level.and_then(|name| whole.definitions.get(name));
     let offered = around.map(|around| folder.offered(around, &own));
     let Folder { mut definition, fields, .. } = folder;
-    definition.sheet.frames =
+    let inner = Arc::make_mut(&mut definition.sheet);
+    inner.frames =
         sheet.frames.iter().filter(|(id, _)| frames.contains(id)).map(|(id, frame)| (*id, frame.clone())).collect();
-    definition.sheet.laid_out = sheet.laid_out;
+    inner.laid_out = sheet.laid_out;
     let instance = NodeId(number());
     let node = Node { name: own.clone(), kind: Subgraph::kind(&name), fields, at: centre(&chosen), ..Node::default() };
     let lock = relocked(whole, level, |end| {
@@ -139,7 +140,7 @@ fn settled(
 ) -> Result<Vec<Edit>, Refused> {
     let (Some(level), Some(around), Some((inputs, outputs))) = (level, around, ends) else { return Ok(edits) };
     let mut changed = Definition::clone(around);
-    edits.into_iter().try_for_each(|edit| changed.sheet.apply(edit))?;
+    edits.into_iter().try_for_each(|edit| Arc::make_mut(&mut changed.sheet).apply(edit))?;
     (changed.inputs, changed.outputs) = (inputs, outputs);
     Ok(vec![Edit::Define(level.to_owned(), Arc::new(changed))])
 }
@@ -179,7 +180,7 @@ impl Folder<'_> {
                 let end = End { node: node.name.clone(), input: input.to_owned() };
                 self.definition.inputs.entry(name).or_default().push(end);
             }
-            self.definition.sheet.nodes.insert(**id, Arc::new(inner));
+            Arc::make_mut(&mut self.definition.sheet).nodes.insert(**id, Arc::new(inner));
         }
     }
 
@@ -325,15 +326,19 @@ fn taken_in(
     let name = |inner: &String| names.get(inner).map(|(_, name)| name.clone());
     let (mut inputs, mut outputs) = (around.inputs.clone(), around.outputs.clone());
     for ends in inputs.values_mut() {
-        let unfold = |end: End| match definition.inputs.get(&end.input).filter(|_| end.node == instance) {
-            Some(inner) => inner
-                .iter()
-                .filter_map(|end| Some(End { node: name(&end.node)?, input: end.input.clone() }))
-                .collect::<Vec<_>>(),
-            None => vec![end],
+        let unfold = |end: End| match end.node == instance {
+            true => {
+                // What the instance does not have cannot be offered any more.
+                let inner = definition.inputs.get(&end.input).into_iter().flatten();
+                inner
+                    .filter_map(|end| Some(End { node: name(&end.node)?, input: end.input.clone() }))
+                    .collect::<Vec<_>>()
+            }
+            false => vec![end],
         };
         *ends = ends.drain(..).flat_map(unfold).collect();
     }
+    inputs.retain(|_, ends| !ends.is_empty());
     for link in outputs.values_mut().filter(|link| link.node == instance) {
         let inner = match &link.output {
             Some(output) => definition.outputs.get(output),
@@ -343,6 +348,7 @@ fn taken_in(
             *link = Link { node, output: inner.output.clone() };
         }
     }
+    outputs.retain(|_, link| link.node != instance || names.values().any(|(_, name)| *name == link.node));
     (inputs, outputs)
 }
 

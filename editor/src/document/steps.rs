@@ -168,7 +168,7 @@ impl Document {
         let sheet = match level {
             None => sheet,
             Some(name) => match sheet.definitions.get_mut(name) {
-                Some(definition) => &mut Arc::make_mut(definition).sheet,
+                Some(definition) => Arc::make_mut(&mut Arc::make_mut(definition).sheet),
                 None => return,
             },
         };

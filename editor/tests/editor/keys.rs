@@ -332,7 +332,8 @@ fn look(room: &Room) -> String {
         "filter the log",
     ];
     let words = labels.map(|label| room.sees(label));
-    let told = ["choose the nodes to be", "nothing that is chosen gives", "wires run"].map(|said| room.reads(said));
+    let told = ["choose the nodes to be", "nothing that is chosen gives", "wires run", "choose a sub-graph first"]
+        .map(|said| room.reads(said));
     let zoom = room.harness.ctx.zoom_factor();
     let camera = tab.view.camera;
     format!(

@@ -30,7 +30,7 @@ impl App {
         let Some(sort) = self.file_sort(node, input) else { return };
         let tab = self.tab();
         let roots = (self.keeping.disk.roots)(tab.document.path());
-        let named = match tab.document.sheet().nodes.get(&node).and_then(|node| node.literal(input)) {
+        let named = match tab.node_of(node).and_then(|node| node.literal(input)) {
             Some(Literal::Text(name)) => roots.iter().map(|root| root.join(name)).find(|file| file.exists()),
             _ => None,
         };

@@ -110,13 +110,14 @@ impl App {
         if name == before {
             return;
         }
-        // Before the step, so that nobody finds the level gone.
-        if self.step("rename a sub-graph", vec![Edit::NameDefinition(before.to_owned(), name.to_owned())]) {
-            let within = self.tab_mut().levels.within.iter_mut();
-            within
-                .filter(|entered| entered.definition == before)
-                .for_each(|each| name.clone_into(&mut each.definition));
+        let edit = Edit::NameDefinition(before.to_owned(), name.to_owned());
+        if let Err(Refused(words)) = (**self.tab().document.sheet()).clone().apply(edit.clone()) {
+            return self.say(words);
         }
+        // Before the step, so that nobody finds the level gone.
+        let within = self.tab_mut().levels.within.iter_mut();
+        within.filter(|entered| entered.definition == before).for_each(|each| name.clone_into(&mut each.definition));
+        self.step("rename a sub-graph", vec![edit]);
     }
 
     /// Forgets all definitions that nothing stands for, and those that only they used.

@@ -12,7 +12,7 @@ impl App {
         if tab.levels.within.is_empty() {
             return;
         }
-        let mut titles = vec![tab.title()];
+        let mut titles = vec![tab.title().trim_end_matches(" •").to_owned()];
         for entered in &tab.levels.within {
             let definition = tab.document.sheet().definitions.get(&entered.definition);
             let title = definition.and_then(|definition| definition.title.clone());

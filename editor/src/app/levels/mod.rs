@@ -13,7 +13,7 @@ use darkroom_core::registry::Registry;
 
 use super::Tab;
 use crate::canvas::{Selection, ViewState};
-use crate::document::{Definition, NodeId, Sheet};
+use crate::document::{Definition, Edit, Node, NodeId, Sheet};
 use crate::session::Backend;
 use crate::status::{NodeStatus, Status};
 
@@ -43,7 +43,7 @@ pub struct Levels {
 /// The nodes there are in a document with definitions.
 #[derive(Default)]
 struct Known {
-    definitions: Vec<Arc<Definition>>,
+    definitions: Vec<(String, Arc<Definition>)>,
     registry: Option<Registry>,
 }
 
@@ -54,9 +54,10 @@ impl Tab {
     }
 
     /// Returns the sheet in front.
-    pub fn sheet(&self) -> &Sheet {
+    pub fn sheet(&self) -> &Arc<Sheet> {
         let whole = self.document.sheet();
-        whole.level(self.level()).unwrap_or(whole)
+        let definition = self.level().and_then(|name| whole.definitions.get(name));
+        definition.map_or(whole, |definition| &definition.sheet)
     }
 
     /// Returns what is seen of the document's own sheet, whatever level is in front.
@@ -79,7 +80,25 @@ impl Tab {
 
     /// Returns the nodes there are, with those that stand for the document's definitions.
     pub fn registry<'a>(&'a self, backend: &'a dyn Backend) -> &'a Registry {
-        self.levels.known.registry.as_ref().unwrap_or_else(|| backend.registry())
+        self.among(backend.registry())
+    }
+
+    /// Returns the nodes there are, with those that stand for the document's definitions, of all other nodes there are.
+    pub fn among<'a>(&'a self, registry: &'a Registry) -> &'a Registry {
+        self.levels.known.registry.as_ref().unwrap_or(registry)
+    }
+
+    /// Returns the edit as one of the level that its node lies on; what is new comes to lie on the one in front.
+    pub fn housed(&self, edit: Edit) -> Edit {
+        let whole = self.document.sheet();
+        let home = edit.node().and_then(|id| whole.levels().find(|(_, sheet)| sheet.nodes.contains_key(&id)));
+        let level = home.map_or(self.level(), |(level, _)| level);
+        edit.at(level)
+    }
+
+    /// Finds a node by its number, on whatever level it lies.
+    pub fn node_of(&self, id: NodeId) -> Option<&Arc<Node>> {
+        self.document.sheet().levels().find_map(|(_, sheet)| sheet.nodes.get(&id))
     }
 
     /// Finds out what the definitions look like from outside, if they changed, and leaves levels that are gone.
@@ -87,12 +106,16 @@ impl Tab {
         let whole = Arc::clone(self.document.sheet());
         let known = &self.levels.known.definitions;
         let same = known.len() == whole.definitions.len()
-            && known.iter().zip(whole.definitions.values()).all(|(known, there)| Arc::ptr_eq(known, there));
+            && known
+                .iter()
+                .zip(&whole.definitions)
+                .all(|((name, known), (now, there))| name == now && Arc::ptr_eq(known, there));
         if !same {
             let subgraphs = whole.definitions.iter().map(|(name, it)| (name.clone(), it.subgraph())).collect();
             let graph = Graph { subgraphs, ..Graph::default() };
             let faces = (!graph.subgraphs.is_empty()).then(|| Faces::of(&graph, registry).registry);
-            self.levels.known = Known { definitions: whole.definitions.values().cloned().collect(), registry: faces };
+            let definitions = whole.definitions.iter().map(|(name, it)| (name.clone(), Arc::clone(it))).collect();
+            self.levels.known = Known { definitions, registry: faces };
         }
         let stays = |entered: &Entered| whole.definitions.contains_key(&entered.definition);
         if let Some(gone) = self.levels.within.iter().position(|entered| !stays(entered)) {

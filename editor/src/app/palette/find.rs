@@ -4,7 +4,7 @@ use darkroom_core::spec::{FileSort, Spec};
 use egui::Context;
 
 use super::{CANVAS_MENU, Found, NODE_MENU, Palette, Pick, What, fastening};
-use crate::app::{App, Tab};
+use crate::app::App;
 use crate::command::{COMMANDS, Command};
 use crate::session::{Model, bytes_for_people};
 use crate::theme::COLOURS;
@@ -15,7 +15,7 @@ impl App {
         let keys = |command| self.keymap.shown(command, ctx);
         let mut found: Vec<_> = match &palette.what {
             What::Nodes { loose, .. } => {
-                let all = self.backend.registry().all().into_iter().map(|node| node.spec());
+                let all = self.tab().registry(&*self.backend).all().into_iter().map(|node| node.spec());
                 let fits = all.filter(|spec| loose.is_none() || fastening(spec, loose.as_ref()).is_some());
                 let mut found: Vec<_> = fits.filter_map(|spec| node(&palette.text, spec)).collect();
                 found.iter_mut().for_each(|found| self.prefer(found));
@@ -29,8 +29,8 @@ impl App {
                 names.filter_map(|name| colour(&palette.text, name)).collect()
             }
             What::Models { node, input, sort } => {
-                let kind = self.tab().document.sheet().nodes.get(node).map(|node| node.kind.clone());
-                let known = kind.and_then(|kind| self.backend.registry().get(&kind));
+                let kind = self.tab().node_of(*node).map(|node| node.kind.clone());
+                let known = kind.and_then(|kind| self.tab().registry(&*self.backend).get(&kind));
                 let spec = known.and_then(|known| known.spec().input(input).map(|(_, input)| input.clone()));
                 let built_in = spec.and_then(|input| input.param).map(|param| param.built_in).unwrap_or_default();
                 let built_in = built_in.iter().filter_map(|choice| {
@@ -73,9 +73,9 @@ impl App {
 
     /// Tells whether a type takes what the chosen node gives.
     fn fits_chosen(&self, kind: &str) -> bool {
-        let Tab { view, document, .. } = self.tab();
-        let registry = self.backend.registry();
-        let chosen = view.selection.nodes.iter().min().and_then(|id| document.sheet().nodes.get(id));
+        let tab = self.tab();
+        let registry = tab.registry(&*self.backend);
+        let chosen = tab.view.selection.nodes.iter().min().and_then(|id| tab.sheet().nodes.get(id));
         let chosen = chosen.and_then(|node| registry.get(&node.kind));
         let (Some(chosen), Some(spec)) = (chosen, registry.get(kind).map(|node| node.spec())) else { return false };
         let mut wires = spec.inputs.iter().filter(|input| input.param.is_none());

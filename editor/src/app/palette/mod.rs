@@ -250,7 +250,7 @@ fn show(ctx: &Context, palette: &mut Palette, found: &[Found], aside: Option<&st
             let pressed = aside.and_then(|words| beside(ui, words));
             let chosen = found.get(palette.chosen);
             let spec = chosen.and_then(|found| match &found.pick {
-                Pick::Node(kind) => app.backend.registry().get(kind).map(|node| node.spec()),
+                Pick::Node(kind) => app.tab().registry(&*app.backend).get(kind).map(|node| node.spec()),
                 _ => None,
             });
             let Some(spec) = spec else {

@@ -67,7 +67,7 @@ fn fill(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)])
         }
     }
     let ctx = ui.ctx().clone();
-    actions.into_iter().for_each(|action| app.do_action(&ctx, action.of_whole()));
+    actions.into_iter().for_each(|action| app.do_action(&ctx, action));
 }
 
 fn choose(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)]) {

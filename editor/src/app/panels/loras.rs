@@ -27,7 +27,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
         ui.weak("no node lays a LoRA over a model");
         return;
     };
-    let sheet = Arc::clone(app.tab().document.sheet());
+    let sheet = Arc::clone(app.tab().sheet());
     let mut pressed = Vec::new();
     ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
         let stacks = Stacks { sheet: &sheet, registry: app.backend.registry(), spec: &spec };

@@ -23,7 +23,7 @@ pub fn show(app: &mut App, ui: &mut Ui) {
     ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("search in all nodes"));
     ui.data_mut(|data| data.insert_temp(key, typed.clone()));
     let mut shelves: BTreeMap<&str, Vec<Spec>> = BTreeMap::new();
-    for node in app.backend.registry().all() {
+    for node in app.tab().registry(&*app.backend).all() {
         let spec = node.spec();
         if score(&typed, spec.title).or(score(&typed, spec.category)).is_some() {
             shelves.entry(spec.category).or_default().push(spec.clone());
@@ -86,7 +86,7 @@ fn carry(app: &mut App, ui: &Ui) {
         }
         return;
     }
-    let title = app.backend.registry().get(held.0).map_or(held.0, |node| node.spec().title);
+    let title = app.tab().registry(&*app.backend).get(held.0).map_or(held.0, |node| node.spec().title);
     let theme = Theme::current(ctx);
     let painter = ctx.layer_painter(LayerId::new(Order::Tooltip, Id::unique("node in the hand")));
     let galley = painter.layout_no_wrap(title.to_owned(), FontId::proportional(13.5), theme.text);
