@@ -50,7 +50,9 @@ impl Shown<'_> {
         // What tells models apart is rather at the end of their names.
         let short = name.rsplit('/').next().unwrap_or(name);
         let text = if name.is_empty() { RichText::new("choose").weak() } else { RichText::new(short) };
-        let response = self.put(ui, "models", room, Button::new(text.size(12.5)).truncate().min_size(room.size()));
+        // Beside the name there is room for the sign.
+        let button = Button::new(text.size(12.5)).right_text("  ").truncate().min_size(room.size());
+        let response = self.put(ui, "models", room, button);
         signs::more(ui.painter(), room.right_center() - egui::vec2(8.0, 0.0), theme.weak);
         self.finish(ui, &response, room, theme);
         ui.ctx().accesskit_node_builder(response.id, |node| node.set_value(name));
@@ -86,7 +88,11 @@ impl Shown<'_> {
         painter.rect_filled(room, CornerRadius::same(5), theme.field);
         let done = room.with_max_x(room.left() + room.width() * share.clamp(0.0, 1.0));
         painter.rect_filled(done, CornerRadius::same(5), theme.busy.gamma_multiply(0.35));
-        painter.text(room.center(), Align2::CENTER_CENTER, &words, FontId::proportional(10.5), theme.text);
+        let short = match pulling.of {
+            0 => words.clone(),
+            _ => format!("{:.0} %, {}/s", share * 100.0, bytes_for_people(pulling.rate as u64)),
+        };
+        painter.text(room.center(), Align2::CENTER_CENTER, short, FontId::proportional(11.0), theme.text);
         let told = ui.interact(room, self.id.with("progress"), egui::Sense::hover());
         ui.ctx().accesskit_node_builder(told.id, |node| {
             node.set_role(egui::accesskit::Role::ProgressIndicator);

@@ -141,28 +141,25 @@ fn favourites_and_what_was_used_lately_come_first() {
     };
     add(&mut room, "sprout");
     // The name of what is marked stands in its manual, too.
-    let top = |room: &Room, name: &str| {
+    let line = |room: &Room, name: &str| {
         let mut all = room.harness.query_all_by_label(name);
-        all.find(|node| node.accesskit_node().role() == Role::Button).expect("it is listed").rect().top()
+        let line = all.find(|node| node.accesskit_node().role() == Role::Button);
+        let line = line.unwrap_or_else(|| panic!("`{name}` is listed"));
+        (line.rect().top(), line.accesskit_node().data().description().unwrap_or_default().to_owned())
     };
-    let told = |room: &Room, name: &str| {
-        let mut all = room.harness.query_all_by_label(name);
-        let node = all.find(|node| node.accesskit_node().role() == Role::Button).expect("it is listed");
-        node.accesskit_node().data().description().unwrap_or_default().to_owned()
-    };
-    let above = |room: &Room, one: &str, other: &str| top(room, one) < top(room, other);
+    let above = |room: &Room, one: &str, other: &str| line(room, one).0 < line(room, other).0;
     room.key(NONE, Key::Tab);
-    assert!(above(&room, "Sprout", "Count") && told(&room, "Sprout").contains("used lately"));
+    assert!(above(&room, "Sprout", "Count") && line(&room, "Sprout").1.starts_with("used lately"));
     room.type_in("word");
     room.click_on("make Word a favourite");
     room.key(CTRL, Key::A);
     room.key(NONE, Key::Backspace);
-    assert!(above(&room, "Word", "Sprout"));
+    assert!(above(&room, "Word", "Sprout") && line(&room, "Word").1.starts_with("favourite"));
     room.key(NONE, Key::Escape);
     room.click(room.head("base"));
     room.key(NONE, Key::Tab);
     let mut all = room.harness.query_all_by_role(Role::Button);
-    let fits = all.any(|node| node.accesskit_node().data().description().is_some_and(|told| told.contains("fits")));
+    let fits = all.any(|node| node.accesskit_node().data().description().is_some_and(|told| told.starts_with("fits")));
     assert!(fits, "something takes what is chosen");
 }
 

@@ -331,17 +331,18 @@ fn beside(ui: &mut Ui, words: &str) -> Option<Picked> {
 }
 
 /// A title in which the letters that were typed are marked.
-fn marked_title(ui: &Ui, title: &str, marks: &[usize]) -> LayoutJob {
+fn marked_title(ui: &Ui, found: &Found, on_accent: bool) -> LayoutJob {
     let theme = Theme::current(ui.ctx());
     let font = egui::TextStyle::Button.resolve(ui.style());
+    let mark = if on_accent { theme.text } else { theme.accent };
     let format = |marked: bool| TextFormat {
-        color: if marked { theme.accent } else { theme.text },
-        underline: if marked { egui::Stroke::new(1.0, theme.accent) } else { egui::Stroke::NONE },
+        color: if marked { mark } else { theme.text },
+        underline: if marked { egui::Stroke::new(1.5, mark) } else { egui::Stroke::NONE },
         ..TextFormat::simple(font.clone(), theme.text)
     };
     let mut job = LayoutJob::default();
-    for (index, letter) in title.chars().enumerate() {
-        job.append(letter.encode_utf8(&mut [0; 4]), 0.0, format(marks.contains(&index)));
+    for (index, letter) in found.title.chars().enumerate() {
+        job.append(letter.encode_utf8(&mut [0; 4]), 0.0, format(found.marks.contains(&index)));
     }
     job
 }
@@ -353,7 +354,7 @@ fn list(ui: &mut Ui, marked: usize, found: &[Found], moved: bool) -> Option<usiz
     ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
         for (index, each) in found.iter().enumerate() {
             let aside = egui::RichText::new(&each.aside).weak().size(11.0);
-            let title = marked_title(ui, &each.title, &each.marks);
+            let title = marked_title(ui, each, index == marked);
             let button = egui::Button::selectable(index == marked, title).right_text(aside).truncate();
             let response = ui.add(button.min_size(size));
             ui.ctx().accesskit_node_builder(response.id, |node| {

@@ -61,8 +61,9 @@ fn line(app: &mut App, ui: &mut Ui, spec: &Spec) -> bool {
         if crate::fields::small_button(ui, &format!("make {} {word}", spec.title), star).clicked() {
             app.keeping.settings.favour(spec.id);
         }
-        let button = Button::selectable(false, spec.title).sense(Sense::click_and_drag());
+        let button = Button::selectable(false, spec.title).right_text("").sense(Sense::click_and_drag());
         let response = ui.add(button.min_size(vec2(ui.available_width(), 22.0)).truncate());
+        ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(spec.title));
         response.dnd_set_drag_payload(Held(spec.id));
         twice = response.double_clicked();
         let first = spec.doc.split("\n\n").next().unwrap_or_default().to_owned();
