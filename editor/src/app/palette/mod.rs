@@ -163,11 +163,12 @@ impl App {
             },
             Picked::Favour(kind) => {
                 self.keeping.settings.favour(kind);
-                self.palette = Some(palette);
+                // Whoever pressed that goes on typing.
+                self.palette = Some(Palette { fresh: true, ..palette });
             }
             Picked::Refresh => {
                 self.list_models();
-                self.palette = Some(palette);
+                self.palette = Some(Palette { fresh: true, ..palette });
             }
             Picked::Browse => {
                 if let What::Models { node, input, .. } = palette.what {
