@@ -24,6 +24,7 @@ templates![
     "inpaint"["inpaint"],
     "outpaint"["outpaint"],
     "control"["control"],
+    "subgraph"["subgraph"],
     "cyanotype"["cyanotype"],
     "sdxl",
 ];
