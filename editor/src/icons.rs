@@ -31,25 +31,6 @@ pub fn die(painter: &Painter, at: Pos2, colour: Color32) {
     }
 }
 
-/// A star: dear to somebody.
-pub fn star(painter: &Painter, at: Pos2, colour: Color32, filled: bool) {
-    let point = |index: usize| {
-        let radius = if index.is_multiple_of(2) { 7.0 } else { 3.0 };
-        let angle = std::f32::consts::PI * (index as f32 / 5.0 - 0.5);
-        at + radius * vec2(angle.cos(), angle.sin())
-    };
-    let points: Vec<_> = (0..10).map(point).collect();
-    if filled {
-        // It is not convex: each ray with the middle is.
-        for ray in 0..5 {
-            let tip = 2 * ray;
-            let corners = vec![at, points[(tip + 9) % 10], points[tip], points[tip + 1]];
-            painter.add(Shape::convex_polygon(corners, colour, Stroke::NONE));
-        }
-    }
-    painter.add(Shape::closed_line(points, Stroke::new(1.0, colour)));
-}
-
 /// A speech bubble: somebody remarks something.
 pub fn remark(painter: &Painter, at: Pos2, colour: Color32) {
     let bubble = Rect::from_center_size(at - vec2(0.0, 1.0), vec2(11.0, 8.0));

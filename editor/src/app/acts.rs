@@ -131,11 +131,11 @@ impl App {
                 self.say(format!("wires run {}", self.keeping.settings.habits.wires.words()));
             }
             Command::Legend => self.habit(|habits| habits.legend = !habits.legend),
-            Command::Run => self.run(Wish::default(), Place::Back),
-            Command::RunFront => self.run(Wish::default(), Place::Front),
-            Command::RunFresh => self.run(Wish { fresh: true, ..Wish::default() }, Place::Back),
+            Command::Run => self.run(&Wish::default(), Place::Back),
+            Command::RunFront => self.run(&Wish::default(), Place::Front),
+            Command::RunFresh => self.run(&Wish { fresh: true, ..Wish::default() }, Place::Back),
             Command::RunTo => match self.tab().wish_to() {
-                Some(wish) => self.run(wish, Place::Back),
+                Some(wish) => self.run(&wish, Place::Back),
                 None => self.say("choose the node to run to first"),
             },
             Command::RunChanged => self.turn_live(),

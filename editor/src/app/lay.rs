@@ -7,8 +7,11 @@ use crate::canvas::{Drop, Selection};
 use crate::command::Command;
 use crate::document::{Edit, NodeId, Point, Wire};
 
+/// How far a card is from a side of all of them.
+type Apart = fn(&Rect, &Rect) -> (f32, f32);
+
 /// Edges and middles that nodes are brought to.
-const SIDES: [(Command, fn(&Rect, &Rect) -> (f32, f32)); 6] = [
+const SIDES: [(Command, Apart); 6] = [
     (Command::AlignLeft, |all, own| (all.left() - own.left(), 0.0)),
     (Command::AlignRight, |all, own| (all.right() - own.right(), 0.0)),
     (Command::AlignTop, |all, own| (0.0, all.top() - own.top())),
@@ -16,6 +19,9 @@ const SIDES: [(Command, fn(&Rect, &Rect) -> (f32, f32)); 6] = [
     (Command::AlignCentre, |all, own| (all.center().x - own.center().x, 0.0)),
     (Command::AlignMiddle, |all, own| (0.0, all.center().y - own.center().y)),
 ];
+
+/// What is measured of a card.
+type Measure = fn(&Rect) -> f32;
 
 /// The two ways to spread.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +69,7 @@ impl App {
         if cards.len() < 3 {
             return self.say("choose the nodes to be spread first: three or more");
         }
-        let (low, size): (fn(&Rect) -> f32, fn(&Rect) -> f32) = match along {
+        let (low, size): (Measure, Measure) = match along {
             Along::Across => (Rect::left, Rect::width),
             Along::Down => (Rect::top, Rect::height),
         };

@@ -16,6 +16,7 @@ mod recall;
 mod running;
 mod seeds;
 mod shelf;
+mod shot;
 mod stack;
 mod tab;
 mod times;
@@ -90,7 +91,7 @@ pub struct App {
     page: Option<panels::settings::Page>,
     /// A picture that is looked at large.
     large: Option<gallery::Large>,
-    screenshot: Option<Shot>,
+    screenshot: Option<shot::Shot>,
     keeping: files::Keeping,
     models: models::Models,
     /// What the window is closed with, for whoever opened it.
@@ -118,15 +119,6 @@ enum Dialog {
     Close { tab: DocumentId },
     /// Whether to move pictures to the bin.
     Delete { paths: Vec<PathBuf> },
-}
-
-/// A picture of the window that is wanted.
-struct Shot {
-    path: PathBuf,
-    /// Frames in which nothing was under way.
-    frames: u32,
-    asked: bool,
-    image: Arc<Mutex<Option<Arc<egui::ColorImage>>>>,
 }
 
 impl App {
@@ -162,7 +154,7 @@ impl App {
             keymap: Keymap::default(),
             page: None,
             large: None,
-            screenshot: options.screenshot.map(|path| Shot { path, frames: 0, asked: false, image: Arc::default() }),
+            screenshot: options.screenshot.map(shot::Shot::new),
             keeping: files::Keeping::new(options.disk),
             models: models::Models::default(),
             ended: Ended::default(),
@@ -179,7 +171,7 @@ impl App {
         }
         app.arrive();
         if options.run {
-            app.run(Wish::default(), Place::Back);
+            app.run(&Wish::default(), Place::Back);
         }
         app
     }
@@ -479,35 +471,6 @@ impl App {
             self.say(refused.0);
         }
         ok
-    }
-
-    fn shoot(&mut self, ctx: &Context) {
-        let waits = |tab: &Tab| !tab.runs.is_empty() || (tab.outlook.is_none() && tab.faults.is_empty());
-        let busy = self.shelf.is_busy() || self.tabs.iter().any(waits);
-        let Some(shot) = &mut self.screenshot else { return };
-        let image = shot.image.lock().expect("no thread panics while it holds this").take();
-        if let Some(picture) = image {
-            let [width, height] = picture.size;
-            let pixels: Vec<u8> = picture.pixels.iter().flat_map(|pixel| pixel.to_array()).collect();
-            let buffer = image::RgbaImage::from_raw(width as u32, height as u32, pixels);
-            let saved = buffer.map(|buffer| image::DynamicImage::ImageRgba8(buffer).to_rgb8().save(&shot.path));
-            if let Some(Err(error)) = saved {
-                let fault = Fault::file(format!("cannot write `{}`: {error}", shot.path.display()));
-                *self.ended.lock().expect("no thread panics while it holds this") =
-                    Some(fault.hint("name a .png file in a folder that can be written"));
-            }
-            ctx.send_viewport_cmd(egui::ViewportCommand::Close);
-            return;
-        }
-        shot.frames = if busy { 0 } else { shot.frames + 1 };
-        if shot.frames > 8 && !shot.asked {
-            shot.asked = true;
-            let place = Arc::clone(&shot.image);
-            ctx.request_screenshot(move |image| {
-                *place.lock().expect("no thread panics while it holds this") = Some(image);
-            });
-        }
-        ctx.request_repaint();
     }
 }
 

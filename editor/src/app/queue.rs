@@ -76,7 +76,7 @@ fn seeded(graph: &Arc<Graph>, registry: &Registry, (seeds, number): (Seeds, u32)
 
 impl App {
     /// Asks for as many runs of the document in front as are wanted, unless something is wrong with it.
-    pub(super) fn run(&mut self, wish: Wish, place: Place) {
+    pub(super) fn run(&mut self, wish: &Wish, place: Place) {
         let wrong = self.tab().faults.iter().find(|located| located.fault.kind == FaultKind::Graph);
         if let Some(located) = wrong {
             let text = format!("this cannot run yet: {}", located.fault.message);

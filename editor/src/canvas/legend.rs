@@ -42,7 +42,7 @@ fn kinds(frame: &Frame<'_, '_>) -> Vec<Kind> {
         let inputs = spec.inputs.iter().map(|input| input.kind);
         inputs.chain(spec.outputs.iter().map(|output| output.kind)).collect::<Vec<_>>()
     };
-    let mut kinds: Vec<_> = specs.flat_map(|spec| of(spec)).collect();
+    let mut kinds: Vec<_> = specs.flat_map(of).collect();
     kinds.sort_by_key(|kind| kind.0);
     kinds.dedup();
     kinds

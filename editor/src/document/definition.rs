@@ -260,17 +260,17 @@ impl Sheet {
         let mut changed = Definition::clone(definition);
         Arc::make_mut(&mut changed.sheet).apply(edit)?;
         follow(&mut changed);
-        self.define(name, Arc::new(changed))
+        self.define(name, &Arc::new(changed))
     }
 
-    pub(super) fn define(&mut self, name: &str, definition: Arc<Definition>) -> Result<(), Refused> {
+    pub(super) fn define(&mut self, name: &str, definition: &Arc<Definition>) -> Result<(), Refused> {
         if let Some(reason) = refused_id(name) {
             return refused(format!("`{}` cannot be the name of a sub-graph: {reason}", name.escape_debug()));
         }
         if definition.uses().any(|used| self.stands_in(name, used)) {
             return refused(format!("`{name}` cannot come to lie inside of itself"));
         }
-        let Some(before) = self.definitions.insert(name.to_owned(), Arc::clone(&definition)) else { return Ok(()) };
+        let Some(before) = self.definitions.insert(name.to_owned(), Arc::clone(definition)) else { return Ok(()) };
         let lost = |inputs: &String| !definition.inputs.contains_key(inputs);
         let inputs: HashSet<_> = before.inputs.keys().filter(|input| lost(input)).cloned().collect();
         let outputs = before.outputs.keys().filter(|output| !definition.outputs.contains_key(*output));

@@ -12,6 +12,7 @@ use super::sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wir
 
 /// A change of a sheet.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "of edits that come in numbers most are new nodes")]
 pub enum Edit {
     /// A new node, under a number that is new.
     Add(NodeId, Node),
@@ -152,7 +153,7 @@ impl Sheet {
             Edit::Lock(lock) => self.lock = lock,
             Edit::Whole(edit) => self.apply(*edit)?,
             Edit::Within(name, edit) => self.within(&name, *edit)?,
-            Edit::Define(name, definition) => self.define(&name, definition)?,
+            Edit::Define(name, definition) => self.define(&name, &definition)?,
             Edit::Forget(name) => self.forget(&name)?,
             Edit::NameDefinition(before, name) => self.name_definition(&before, &name)?,
             Edit::NameEnd(of, side, before, name) => self.name_end(&of, side, &before, &name)?,

@@ -77,7 +77,7 @@ pub fn cross(painter: &Painter, at: Pos2, colour: Color32) {
 fn star_points(at: Pos2) -> Vec<Pos2> {
     let point = |index: usize| {
         let angle = std::f32::consts::PI * (index as f32 / 5.0 - 0.5);
-        let radius = if index % 2 == 0 { 6.5 } else { 2.8 };
+        let radius = if index.is_multiple_of(2) { 6.5 } else { 2.8 };
         at + radius * vec2(angle.cos(), angle.sin())
     };
     (0..10).map(point).collect()

@@ -292,8 +292,11 @@ fn to_run_to_a_node_inside_is_to_run_to_its_way() {
     assert_eq!(wish.map(|wish| wish.goal), Some(goal));
 }
 
+/// A node of a graph of sums: what feeds it, and a number that it adds.
+type Sum = (Option<usize>, Option<usize>, Option<i64>);
+
 /// A graph of sums, each node fed by up to two before it.
-fn sums() -> impl Strategy<Value = Vec<(Option<usize>, Option<usize>, Option<i64>)>> {
+fn sums() -> impl Strategy<Value = Vec<Sum>> {
     let node = (any::<Option<u8>>(), any::<Option<u8>>(), any::<Option<i64>>());
     proptest::collection::vec(node, 1..9).prop_map(|nodes| {
         let before = |index: usize, from: Option<u8>| from.filter(|_| index > 0).map(|from| from as usize % index);
@@ -301,8 +304,8 @@ fn sums() -> impl Strategy<Value = Vec<(Option<usize>, Option<usize>, Option<i64
     })
 }
 
-fn written(sums: &[(Option<usize>, Option<usize>, Option<i64>)]) -> String {
-    let node = |(index, (of, and, more)): (usize, &(Option<usize>, Option<usize>, Option<i64>))| {
+fn written(sums: &[Sum]) -> String {
+    let node = |(index, (of, and, more)): (usize, &Sum)| {
         let wire = |name: &str, from: &Option<usize>| from.map(|from| format!(", {name}: (from: \"n{from}\")"));
         let more = more.map(|more| format!(", more: {more}"));
         let parts: Vec<_> = [wire("of", of), wire("and", and), more].into_iter().flatten().collect();

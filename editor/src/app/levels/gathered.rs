@@ -86,7 +86,7 @@ impl Tab {
         let of = inside().filter(|status| status.state != State::Unknown).count();
         let runs = inside().filter(|status| runs(status.state)).count();
         NodeStatus {
-            state: state(inside()),
+            state: state(&inside()),
             why: if of > 0 { format!("{runs} of {of} nodes inside") } else { String::new() },
             faults,
             seconds: inside().filter_map(|status| status.seconds).reduce(|sum, seconds| sum + seconds),
@@ -102,7 +102,7 @@ fn runs(state: State) -> bool {
 }
 
 /// What happens to several nodes is what happens to the one that matters most.
-fn state<'a>(inside: impl Iterator<Item = &'a NodeStatus> + Clone) -> State {
+fn state<'a>(inside: &(impl Iterator<Item = &'a NodeStatus> + Clone)) -> State {
     let any = |wanted: fn(State) -> bool| inside.clone().any(|status| wanted(status.state));
     let share = || {
         let done = inside.clone().map(|status| match status.state {
@@ -135,7 +135,7 @@ mod tests {
         let of = |states: &[State]| {
             let all: Vec<_> =
                 states.iter().map(|state| NodeStatus { state: *state, ..NodeStatus::default() }).collect();
-            state(all.iter())
+            state(&all.iter())
         };
         assert_eq!(of(&[]), State::Unknown);
         assert_eq!(of(&[State::Idle, State::Cached, State::Dirty]), State::Dirty);

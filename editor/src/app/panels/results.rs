@@ -12,7 +12,7 @@ use crate::app::gallery::{Deed, Large, Scope};
 use crate::app::recall::Recall;
 use crate::app::shelf::Size;
 use crate::app::times::{ago, date, lasted, now};
-use crate::icons;
+use crate::fields::signs;
 use crate::theme::Theme;
 
 /// Room between pictures.
@@ -128,7 +128,7 @@ fn cell(app: &mut App, ui: &mut Ui, path: &Path, edge: f32) {
         }
     }
     if app.gallery.stars.has(path) {
-        icons::star(&painter, rect.right_top() + vec2(-12.0, 12.0), theme.warning, true);
+        signs::star_full(&painter, rect.right_top() + vec2(-12.0, 12.0), theme.warning);
     }
     let place = app.gallery.chosen.iter().position(|chosen| chosen == path);
     let colour = if place.is_some() {
