@@ -39,10 +39,6 @@ is_lively() { [ "$(identify -format %k "$1")" -gt 50 ]; }
 export DARKROOM_CACHE="$room/cache" DARKROOM_STATE="$room/state"
 cd "$room"
 cp "$graph" landscape.ron
-# No panel at the right: the canvas then has its middle in the middle of the window.
-mkdir -p state/editor
-echo '(panel: None)' >state/editor/editor.ron
-
 "$program" edit landscape.ron --size 1280x800 >said 2>&1 &
 editor=$!
 until_true 200 xdotool search --onlyvisible --name darkroom || fail "no window appeared"
@@ -52,6 +48,12 @@ key() { xdotool key "$1"; sleep 0.3; }
 type_text() { xdotool type --delay 12 "$1"; sleep 0.3; }
 seen() { import -window root now.png && is_lively now.png; }
 until_true 100 seen || fail "the window shows nothing"
+sleep 0.5
+
+# Without the panel of results the canvas has its middle in the middle of the window.
+key ctrl+k
+type_text "panel of results"
+key Return
 sleep 0.5
 
 # Find brings the prompt into the middle, where a click sets the caret into its text.
