@@ -168,8 +168,7 @@ impl Edit {
                 | Self::Within(..)
                 | Self::Define(..)
                 | Self::Forget(_)
-                | Self::NameDefinition(..)
-                | Self::NameEnd(..),
+                | Self::NameDefinition(..),
             ) => self,
             (Some(name), _) => Self::Within(name.to_owned(), Box::new(self)),
         }
@@ -337,54 +336,6 @@ impl Sheet {
             std::mem::take(&mut self.definitions).into_iter().map(|(each, it)| (renamed(each), it)).collect();
         Ok(())
     }
-
-    pub(super) fn name_end(&mut self, of: &str, side: Side, before: &str, name: &str) -> Result<(), Refused> {
-        let Some(definition) = self.definitions.get_mut(of).map(Arc::make_mut) else {
-            return refused("this sub-graph is gone");
-        };
-        if let Some(reason) = refused_end(name) {
-            return refused(format!("`{}` cannot be offered: {reason}", name.escape_debug()));
-        }
-        let (taken, there) = match side {
-            Side::Input => (definition.inputs.contains_key(name), definition.inputs.contains_key(before)),
-            Side::Output => (definition.outputs.contains_key(name), definition.outputs.contains_key(before)),
-        };
-        if taken || !there {
-            return refused(if taken {
-                format!("`{name}` is offered already")
-            } else {
-                "this is not offered".to_owned()
-            });
-        }
-        match side {
-            Side::Input => definition.inputs = renamed(&definition.inputs, before, name),
-            Side::Output => definition.outputs = renamed(&definition.outputs, before, name),
-        }
-        self.each_instance(of, |nodes, id| match side {
-            Side::Input if nodes[&id].fields.contains_key(before) => {
-                let fields = &mut Arc::make_mut(&mut nodes[&id]).fields;
-                *fields = renamed(fields, before, name);
-            }
-            Side::Input => (),
-            Side::Output => {
-                for node in nodes.values_mut().filter(|node| reads(node, id)) {
-                    for field in Arc::make_mut(node).fields.values_mut() {
-                        if let Field::Wire(wire) = field
-                            && wire.node == id
-                            && wire.output.as_deref() == Some(before)
-                        {
-                            wire.output = Some(name.to_owned());
-                        }
-                    }
-                }
-            }
-        });
-        Ok(())
-    }
-}
-
-fn renamed<T: Clone>(all: &IndexMap<String, T>, before: &str, name: &str) -> IndexMap<String, T> {
-    all.iter().map(|(each, it)| (if each == before { name.to_owned() } else { each.clone() }, it.clone())).collect()
 }
 
 fn reads(node: &Node, from: NodeId) -> bool {

@@ -7,7 +7,7 @@ use darkroom_core::graph::Mode;
 use darkroom_core::literal::Literal;
 use indexmap::IndexMap;
 
-use super::definition::{Definition, Side};
+use super::definition::Definition;
 use super::sheet::{Count, Field, Frame, FrameId, Node, NodeId, Point, Sheet, Wire};
 
 /// A change of a sheet.
@@ -70,8 +70,6 @@ pub enum Edit {
     Forget(String),
     /// Another name for a definition; whatever stands for it follows.
     NameDefinition(String, String),
-    /// Another name for what a definition offers at one side; wires and values follow.
-    NameEnd(String, Side, String, String),
 }
 
 /// Why an edit cannot be made: one sentence for a person. The sheet is as it was.
@@ -156,7 +154,6 @@ impl Sheet {
             Edit::Define(name, definition) => self.define(&name, &definition)?,
             Edit::Forget(name) => self.forget(&name)?,
             Edit::NameDefinition(before, name) => self.name_definition(&before, &name)?,
-            Edit::NameEnd(of, side, before, name) => self.name_end(&of, side, &before, &name)?,
         }
         Ok(())
     }
