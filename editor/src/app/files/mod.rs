@@ -135,7 +135,7 @@ impl App {
             };
             nodes.into_iter().map(rect).collect()
         });
-        let mut at = crate::canvas::snapped(hand, crate::theme::GRID);
+        let mut at = self.keeping.settings.habits.snapped(hand);
         let new = |at: Pos2| Rect::from_min_size(at, vec2(crate::theme::NODE_WIDTH, 100.0));
         while let Some(rect) = taken.iter().find(|rect| rect.intersects(new(at))) {
             at.y = (rect.bottom() / crate::theme::GRID).floor() * crate::theme::GRID + crate::theme::GRID;

@@ -187,7 +187,7 @@ impl App {
         // A wire that looks for an output finds it at the right edge.
         let left = matches!(loose, Some(Loose::Input { .. }));
         let at = if left { at - vec2(crate::theme::NODE_WIDTH, 0.0) } else { at };
-        let at = crate::canvas::snapped(at, crate::theme::GRID);
+        let at = self.keeping.settings.habits.snapped(at);
         let node =
             Node { name, kind: kind.to_owned(), at: Point::new(at.x as i32, at.y as i32 - 16), ..Node::default() };
         let mut edits = vec![Edit::Add(id, node)];
