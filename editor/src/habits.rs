@@ -1,9 +1,8 @@
 //! How the canvas behaves, as a person likes it.
 
-use egui::Pos2;
+use egui::{Pos2, pos2};
 use serde::{Deserialize, Serialize};
 
-use crate::canvas::{Style, snapped};
 use crate::theme;
 
 /// How the canvas behaves.
@@ -44,4 +43,45 @@ impl Habits {
             step => i32::from(step),
         }
     }
+}
+
+/// How wires run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Style {
+    /// In curves.
+    #[default]
+    Curved,
+    /// Straight from end to end.
+    Straight,
+    /// Along the axes, with round corners.
+    Square,
+}
+
+impl Style {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Curved, Self::Straight, Self::Square];
+
+    /// Returns what comes after it.
+    #[must_use]
+    pub fn next(self) -> Self {
+        match self {
+            Self::Curved => Self::Straight,
+            Self::Straight => Self::Square,
+            Self::Square => Self::Curved,
+        }
+    }
+
+    /// Returns the word that a person reads.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Curved => "in curves",
+            Self::Straight => "straight",
+            Self::Square => "along the axes",
+        }
+    }
+}
+
+/// Brings a place to the grid.
+pub fn snapped(at: Pos2, grid: f32) -> Pos2 {
+    pos2((at.x / grid).round() * grid, (at.y / grid).round() * grid)
 }

@@ -13,6 +13,7 @@ pub mod fields;
 pub mod habits;
 mod icons;
 pub mod keymap;
+mod layer;
 pub mod session;
 pub mod status;
 pub mod theme;

@@ -109,8 +109,3 @@ impl Camera {
         true
     }
 }
-
-/// Brings a place to the grid.
-pub fn snapped(at: Pos2, grid: f32) -> Pos2 {
-    pos2((at.x / grid).round() * grid, (at.y / grid).round() * grid)
-}

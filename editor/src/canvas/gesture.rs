@@ -7,13 +7,13 @@ use darkroom_core::registry::Registry;
 use darkroom_core::types::Kind;
 use egui::{Pos2, Vec2, pos2, vec2};
 
-use super::camera::snapped;
 use super::frames::holds;
 use super::selection::{Choose, Selection};
 use super::shake::Shake;
 use super::shape::Socket;
 use super::wires::Course;
 use crate::document::{FrameId, Node, NodeId, Point, Sheet};
+use crate::habits::snapped;
 use crate::theme;
 
 /// A wire that is held at one end.

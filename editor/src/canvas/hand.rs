@@ -6,7 +6,6 @@ use egui::{
     CornerRadius, CursorIcon, Key, PointerButton, Pos2, Rect, Response, Stroke, StrokeKind, Ui, Vec2, pos2, vec2,
 };
 
-use super::camera::snapped;
 use super::frames::rect_of;
 use super::gesture::{Gesture, TREMBLE, heightened, point_of, widened};
 use super::guides::Lines;
@@ -14,6 +13,7 @@ use super::selection::{Choose, Selection};
 use super::strands::Hovered;
 use super::{Action, Frame, Seen, ViewState, ground, loose, sockets};
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Wire};
+use crate::habits::snapped;
 use crate::theme;
 
 /// Begins, follows and ends gestures.

@@ -35,21 +35,20 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use darkroom_core::registry::Registry;
+use darkroom_core::spec::Input;
 use egui::emath::TSTransform;
 use egui::{Id, LayerId, Painter, Pos2, Rect, Sense, Ui, UiBuilder, Vec2, pos2};
 
-pub use camera::{Camera, snapped};
+pub use camera::Camera;
 pub use frames::rect_of;
 pub use gesture::{Drop, Loose};
 pub use heat::Heat;
 pub use selection::{Choose, Selection};
 pub use shape::{Shape, Socket};
-pub use voice::undo_transform;
-pub use wires::Style;
 pub use writing::Words;
 
 use crate::document::{Edit, FrameId, NodeId, Point, Sheet, Side};
-use crate::fields::Request;
+use crate::fields::{Change, Request};
 use crate::habits::Habits;
 use crate::status::Status;
 use crate::theme::Theme;
@@ -172,6 +171,27 @@ pub enum Action {
 }
 
 impl Action {
+    /// Says what is to be done about a change of a node's field.
+    pub fn of(change: Change, node: NodeId, input: &Input) -> Vec<Self> {
+        let is_done = !matches!(change, Change::Toward(_) | Change::Ask(_));
+        let name = input.name.to_owned();
+        let edits = match change {
+            Change::Set(value) | Change::Toward(value) => vec![Edit::Set(node, name, value)],
+            Change::Several(values) => {
+                values.into_iter().map(|(input, value)| Edit::Set(node, input.to_owned(), value)).collect()
+            }
+            Change::Seed(value, count) => vec![Edit::Set(node, name.clone(), value), Edit::Count(node, name, count)],
+            Change::Done => Vec::new(),
+            Change::Ask(request) => return vec![Self::Field { node, input: input.name, request }],
+        };
+        let step = (!edits.is_empty()).then(|| Self::Step {
+            name: format!("change `{}`", input.name),
+            key: Some(format!("{node:?}.{}", input.name)),
+            edits,
+        });
+        step.into_iter().chain(is_done.then_some(Self::Part)).collect()
+    }
+
     fn step(name: impl Into<String>, edits: Vec<Edit>) -> Self {
         Self::Step { name: name.into(), key: None, edits }
     }
@@ -308,7 +328,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, state: &mut ViewState) -> Vec<Action> 
         ui.ctx().request_repaint();
     }
     crisp::sharpen(ui.ctx(), layer, transform.scaling);
-    voice::set_transform(ui.ctx(), TSTransform::IDENTITY);
+    crate::layer::set_transform(ui.ctx(), TSTransform::IDENTITY);
     legend::show(ui, &frame, window);
     minimap::show(ui, &frame, state, window);
     frame.actions

@@ -9,9 +9,10 @@ use egui::{Pos2, Rect, Vec2};
 
 use super::frames::{holds, rect_of};
 use super::shape::{Face, Shape};
-use super::wires::{Course, Style};
+use super::wires::Course;
 use super::{Seen, View, ViewState, sockets};
 use crate::document::{FrameId, Node, NodeId, Sheet, Wire};
+use crate::habits::Style;
 
 /// All that lies on the canvas.
 #[derive(Default)]

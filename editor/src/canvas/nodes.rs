@@ -123,7 +123,7 @@ fn tell(canvas: &Ui, frame: &Frame<'_, '_>, seen: &Seen, status: Option<&NodeSta
     let head = Rect::from_min_size(seen.rect.min, vec2(seen.rect.width(), theme::HEAD));
     let response = canvas.interact(head, frame.view.id.with(("head", seen.id)), Sense::hover());
     response.on_hover_ui(|ui| {
-        super::undo_transform(ui);
+        crate::layer::undo_transform(ui);
         ui.set_max_width(320.0);
         ui.strong(format!("{} ({})", seen.node.name, seen.node.kind));
         if let Some(note) = &seen.node.note {

@@ -123,7 +123,7 @@ fn field(canvas: &mut Ui, frame: &mut Frame<'_, '_>, seen: &Seen, spec: &Spec, i
     let id = field_id(frame.view.id, seen.id, input.name);
     let shown = Shown::of(id, (seen.id, &seen.node), spec, input, frame.view.status);
     if let Some(change) = shown.show(canvas, rect) {
-        frame.actions.extend(change.actions(seen.id, input));
+        frame.actions.extend(Action::of(change, seen.id, input));
     }
 }
 

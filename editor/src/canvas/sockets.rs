@@ -128,7 +128,7 @@ fn explain(
 ) {
     let Some(spec) = spec else { return };
     response.on_hover_ui(|ui| {
-        super::undo_transform(ui);
+        crate::layer::undo_transform(ui);
         if is_input {
             if let Some((_, input)) = spec.input(&socket.name) {
                 manual(ui, input);

@@ -99,7 +99,7 @@ fn tell(frame: &Frame<'_, '_>, strand: &Strand, back: &Response) {
     let told = index.and_then(|index| frame.view.status.of(wire.node)?.types.get(index));
     let output = spec.zip(index).and_then(|(spec, index)| spec.outputs.get(index)).map_or("", |output| output.name);
     back.clone().on_hover_ui_at_pointer(|ui| {
-        super::undo_transform(ui);
+        crate::layer::undo_transform(ui);
         ui.set_max_width(320.0);
         ui.label(format!("{output} of {} to {} of {}", from.label(), strand.input(), to.label()));
         ui.weak(told.map_or_else(|| strand.kind.to_string(), ToString::to_string));

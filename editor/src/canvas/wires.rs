@@ -3,51 +3,14 @@
 use egui::epaint::CubicBezierShape;
 use egui::{Color32, Mesh, Painter, Pos2, Rect, Shape, Stroke, pos2, vec2};
 
-use serde::{Deserialize, Serialize};
-
 use crate::document::Point;
+use crate::habits::Style;
 
 /// A wire as it lies: its two ends, and the points in between that it passes through.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Course {
     points: Vec<Pos2>,
     style: Style,
-}
-
-/// How wires run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Style {
-    /// In curves.
-    #[default]
-    Curved,
-    /// Straight from end to end.
-    Straight,
-    /// Along the axes, with round corners.
-    Square,
-}
-
-impl Style {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Curved, Self::Straight, Self::Square];
-
-    /// Returns what comes after it.
-    #[must_use]
-    pub fn next(self) -> Self {
-        match self {
-            Self::Curved => Self::Straight,
-            Self::Straight => Self::Square,
-            Self::Square => Self::Curved,
-        }
-    }
-
-    /// Returns the word that a person reads.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Curved => "in curves",
-            Self::Straight => "straight",
-            Self::Square => "along the axes",
-        }
-    }
 }
 
 /// A cubic curve.

@@ -19,7 +19,7 @@ impl Shown<'_> {
             .scope_builder(egui::UiBuilder::new().id_salt(self.id).max_rect(room), |ui| {
                 let combo = ComboBox::from_id_salt(self.id.with("choice")).selected_text(&current);
                 combo.width(room.width()).truncate().height(360.0).show_ui(ui, |ui| {
-                    crate::canvas::undo_transform(ui);
+                    crate::layer::undo_transform(ui);
                     for choice in self.param().choices {
                         let label = ui.selectable_label(choice.name == current, choice.name);
                         if label.on_hover_text(choice.doc).clicked() {

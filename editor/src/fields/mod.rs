@@ -18,8 +18,7 @@ use egui::{Align2, CornerRadius, FontId, Id, Rect, Response, Sense, Ui, vec2};
 pub use drops::{give, under_pointer};
 pub use prompt::is_wheel_kept;
 
-use crate::canvas::Action;
-use crate::document::{Count, Edit, Node, NodeId};
+use crate::document::{Count, Node, NodeId};
 use crate::session::Pulling;
 use crate::status::{NodeStatus, Status};
 use crate::theme::Theme;
@@ -54,29 +53,6 @@ pub enum Request {
     Pull(String),
     /// Stop fetching it.
     Stop(String),
-}
-
-impl Change {
-    /// Says what is to be done about a change of a node's field.
-    pub fn actions(self, node: NodeId, input: &Input) -> Vec<Action> {
-        let is_done = !matches!(self, Self::Toward(_) | Self::Ask(_));
-        let name = input.name.to_owned();
-        let edits = match self {
-            Self::Set(value) | Self::Toward(value) => vec![Edit::Set(node, name, value)],
-            Self::Several(values) => {
-                values.into_iter().map(|(input, value)| Edit::Set(node, input.to_owned(), value)).collect()
-            }
-            Self::Seed(value, count) => vec![Edit::Set(node, name.clone(), value), Edit::Count(node, name, count)],
-            Self::Done => Vec::new(),
-            Self::Ask(request) => return vec![Action::Field { node, input: input.name, request }],
-        };
-        let step = (!edits.is_empty()).then(|| Action::Step {
-            name: format!("change `{}`", input.name),
-            key: Some(format!("{node:?}.{}", input.name)),
-            edits,
-        });
-        step.into_iter().chain(is_done.then_some(Action::Part)).collect()
-    }
 }
 
 /// A field to be shown.
@@ -157,7 +133,7 @@ impl Shown<'_> {
         let text = ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, name, FontId::proportional(12.5), colour);
         let hover = ui.interact(text.expand(2.0), self.id.with("name"), Sense::hover());
         hover.on_hover_ui(|ui| {
-            crate::canvas::undo_transform(ui);
+            crate::layer::undo_transform(ui);
             manual(ui, self.input);
         });
         let left = (rect.left() + rect.width() * 0.42).max(text.right() + 6.0).min(rect.right() - 60.0);

@@ -67,7 +67,7 @@ impl Shown<'_> {
         let response = self.small(ui, "mode", room, &label, sign, theme).on_hover_text(format!("{word}: {doc}{used}"));
         let mut chosen = None;
         Popup::menu(&response).show(|ui| {
-            crate::canvas::undo_transform(ui);
+            crate::layer::undo_transform(ui);
             ui.set_min_width(130.0);
             for (mode, word, doc) in Mode::ALL {
                 if ui.selectable_label(mode == now, word).on_hover_text(doc).clicked() {

@@ -33,7 +33,7 @@ impl Shown<'_> {
         all.sort_by_key(|sizes| family.as_deref().is_some_and(|family| family != sizes.family));
         let mut chosen = None;
         Popup::menu(&response).show(|ui| {
-            crate::canvas::undo_transform(ui);
+            crate::layer::undo_transform(ui);
             ScrollArea::vertical().max_height(380.0).show(ui, |ui| {
                 ui.set_min_width(132.0);
                 for sizes in all {

@@ -332,7 +332,7 @@ fn what_is_chosen_is_connected_from_left_to_right() {
 
 #[test]
 fn wires_run_as_is_wished_and_are_met_where_they_run() {
-    use darkroom_editor::canvas::Style;
+    use darkroom_editor::habits::Style;
     for style in Style::ALL {
         let mut room = row();
         room.harness.state_mut().habits_mut().wires = style;

@@ -6,6 +6,7 @@ use darkroom_core::spec::{Input, Spec};
 use egui::{CollapsingHeader, ScrollArea, Sense, Ui, vec2};
 
 use crate::app::App;
+use crate::canvas::Action;
 use crate::document::{Edit, Node, NodeId, Sheet, expose, exposed};
 use crate::fields::Shown;
 use crate::theme;
@@ -63,7 +64,7 @@ fn fill(app: &mut App, ui: &mut Ui, sheet: &Sheet, offered: &[(NodeId, String)])
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height(input)), Sense::hover());
         let shown = Shown::of(ui.scope_id().with((id, name)), (*id, &node), spec, input, &app.tab().status);
         if let Some(change) = shown.show(ui, rect) {
-            actions.extend(change.actions(*id, input));
+            actions.extend(Action::of(change, *id, input));
         }
     }
     let ctx = ui.ctx().clone();

@@ -127,7 +127,7 @@ fn fields(app: &App, ui: &mut Ui, spec: &Spec, id: NodeId, sheet: &Sheet, presse
                 Theme::current(ui.ctx()).weak,
             );
         } else if let Some(change) = shown.show(ui, Rect::from_min_size(rect.min, rect.size())) {
-            pressed.extend(change.actions(id, input).into_iter().map(Pressed::Field));
+            pressed.extend(Action::of(change, id, input).into_iter().map(Pressed::Field));
         }
     }
 }

@@ -4,9 +4,8 @@ use egui::{Align, Button, ComboBox, Context, Event, Grid, Key, Layout, RichText,
 
 use crate::app::App;
 use crate::app::palette::score;
-use crate::canvas::Style;
 use crate::command::{COMMANDS, Command};
-use crate::habits::Habits;
+use crate::habits::{Habits, Style};
 use crate::keymap::{Keymap, Preset, Stroke};
 use crate::session::Look;
 use crate::theme::Theme;
