@@ -1,0 +1,410 @@
+//! Weights, packed once into the order in which the innermost loops read them.
+//!
+//! ```text
+//!   rows of the file                    panels
+//!   output 0   w0 w1 w2 …               panel 0: w0 of outputs 0..64, w1 of outputs 0..64, …
+//!   output 1   w0 w1 w2 …               panel 1: w0 of outputs 64..128, …
+//!     …
+//! ```
+//!
+//! where w is a word of [`Arith`]: one f32, two bf16 or four bytes. A panel may be kept in fewer bits than it is
+//! computed with; it is then widened, a block that fits the second-level cache at a time, when it is used. Widening
+//! takes 64 conversions for each depth, the product at least 768 cycles there, so it costs nothing one could see.
+
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+use crate::micro::{self, Arith};
+use crate::narrow;
+use crate::parallel::{self, Shared};
+use crate::pool::{Buffer, Number, Pool};
+use crate::{Cpu, Tier};
+
+/// How the numbers of packed weights are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// 32 bits, for f32 arithmetic.
+    F32,
+    /// 16 bits with 10 of fraction, for f32 arithmetic.
+    F16,
+    /// 16 bits with 7 of fraction.
+    Bf16,
+    /// 8 bits, E4M3.
+    E4M3,
+    /// 8 bits, E5M2.
+    E5M2,
+    /// Signed bytes with a scale for each output.
+    Bytes,
+    /// Not at all: rows are asked for at each use, and packed then.
+    Late,
+}
+
+/// Rows of a weight, f32, by number; a row is `depth · taps` long, in the order of the file (taps last).
+pub trait Rows: Send + Sync {
+    /// Writes row `output`.
+    fn row(&self, output: usize, to: &mut [f32]);
+
+    /// Writes the bytes of row `output`, where the weight is kept in eight-bit floats.
+    fn bytes(&self, output: usize, to: &mut [u8]) {
+        let _ = (output, to);
+        unreachable!("only eight-bit weights are asked for their bytes")
+    }
+}
+
+impl Rows for [f32] {
+    fn row(&self, output: usize, to: &mut [f32]) {
+        let width = to.len();
+        to.copy_from_slice(&self[output * width..][..width]);
+    }
+}
+
+impl Rows for Vec<f32> {
+    fn row(&self, output: usize, to: &mut [f32]) {
+        self[..].row(output, to);
+    }
+}
+
+/// How outputs follow each other in the panels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As they are numbered.
+    Plain,
+    /// The first half are values, the second their gates: a panel holds as many of one as of the other, so that both
+    /// are at hand when its sums are.
+    Gated,
+}
+
+/// What a weight is: `outputs` rows of `taps` places with `depth` numbers each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub outputs: usize,
+    pub depth: usize,
+    pub taps: usize,
+}
+
+/// A packed weight.
+#[derive(Clone)]
+pub struct Panels {
+    pub(crate) size: Size,
+    pub(crate) arith: Arith,
+    pub(crate) kept: Kept,
+    pub(crate) order: Order,
+    pub(crate) columns: usize,
+    store: Store,
+    /// What sums in bytes are multiplied by, and 128 times the sum of each output's bytes.
+    pub(crate) scales: Option<Arc<Scales>>,
+    /// What all sums are multiplied by.
+    pub(crate) factor: f32,
+}
+
+/// What turns sums of bytes back into numbers.
+pub struct Scales {
+    /// For each output.
+    pub scale: Vec<f32>,
+    /// For each output 128 times the sum of its bytes: what the shift of the left side adds to a sum.
+    pub shift: Vec<i32>,
+}
+
+#[derive(Clone)]
+enum Store {
+    Words(Arc<Buffer<u32>>),
+    Halves(Arc<Buffer<u16>>),
+    Eights(Arc<Buffer<u8>>),
+    Late(Arc<dyn Rows>),
+}
+
+impl Panels {
+    /// Packs a weight.
+    ///
+    /// `kept` must go with `arith`: f32 takes all but bytes, bf16 takes [`Kept::Bf16`], eight-bit floats and
+    /// [`Kept::Late`], bytes take [`Kept::Bytes`].
+    pub fn pack(cpu: &Cpu, rows: &Arc<dyn Rows>, size: Size, (arith, kept, order): (Arith, Kept, Order)) -> Self {
+        let columns = micro::shape(cpu.tier).columns;
+        let mut panels =
+            Self { size, arith, kept, order, columns, store: Store::Late(rows.clone()), scales: None, factor: 1.0 };
+        if arith == Arith::Bytes {
+            panels.scales = Some(Arc::new(Scales::of(rows.as_ref(), size)));
+        }
+        let words = panels.count() * panels.words() * columns;
+        let pack = |panel: usize, row: &mut Vec<f32>, to: &mut [u32]| panels.pack_one(rows.as_ref(), panel, row, to);
+        panels.store = match (kept, arith) {
+            (Kept::Late, _) => return panels,
+            (Kept::F32, Arith::F32) | (Kept::Bf16, Arith::Bf16) | (Kept::Bytes, Arith::Bytes) => {
+                // Packed weights live as long as their network: they come from no pool.
+                let mut all = Buffer::zeros(words);
+                panels.each(&mut all, |i, to| pack(i, &mut Vec::new(), to));
+                Store::Words(Arc::new(all))
+            }
+            (Kept::F16 | Kept::Bf16, Arith::F32) => {
+                let mut all = Buffer::zeros(words);
+                panels.each(&mut all, |i, to: &mut [u16]| {
+                    let mut wide = vec![0; to.len()];
+                    pack(i, &mut Vec::new(), &mut wide);
+                    for (to, wide) in to.iter_mut().zip(wide) {
+                        let x = f32::from_bits(wide);
+                        *to = if kept == Kept::F16 { f16::from_f32(x).to_bits() } else { narrow::bf16_bits(x) };
+                    }
+                });
+                Store::Halves(Arc::new(all))
+            }
+            (Kept::E4M3 | Kept::E5M2, Arith::F32 | Arith::Bf16) => {
+                let mut all = Buffer::zeros(words * arith.per_word());
+                panels.each(&mut all, |i, to: &mut [u8]| panels.pack_eights(rows.as_ref(), i, to));
+                Store::Eights(Arc::new(all))
+            }
+            (kept, arith) => unreachable!("{kept:?} weights for a product in {arith:?}"),
+        };
+        panels
+    }
+
+    /// Multiplies all sums by `factor`: the one scale of an eight-bit weight.
+    #[must_use]
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.factor = factor;
+        self
+    }
+
+    /// Returns the size of the weight.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Returns the numbers that products are made of.
+    pub fn arith(&self) -> Arith {
+        self.arith
+    }
+
+    /// Returns how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        match &self.store {
+            Store::Words(all) => size_of_val(&all[..]),
+            Store::Halves(all) => size_of_val(&all[..]),
+            Store::Eights(all) => all.len(),
+            Store::Late(_) => 0,
+        }
+    }
+
+    /// Returns how many panels there are.
+    pub(crate) fn count(&self) -> usize {
+        match self.order {
+            Order::Plain => self.size.outputs.div_ceil(self.columns),
+            Order::Gated => (self.size.outputs / 2).div_ceil(self.columns / 2),
+        }
+    }
+
+    /// Returns the words of a place.
+    pub(crate) fn words_per_tap(&self) -> usize {
+        self.size.depth.div_ceil(self.arith.per_word())
+    }
+
+    /// Returns the words of a column.
+    fn words(&self) -> usize {
+        self.words_per_tap() * self.size.taps
+    }
+
+    /// Tells whether a whole panel has to be packed at each use.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(self.store, Store::Late(_))
+    }
+
+    /// Returns which row of the weight stands in a column of a panel, if any.
+    pub(crate) fn output(&self, panel: usize, column: usize) -> Option<usize> {
+        let Size { outputs, .. } = self.size;
+        let output = match self.order {
+            Order::Plain => panel * self.columns + column,
+            Order::Gated => {
+                let (half, inner) = (self.columns / 2, outputs / 2);
+                let at = panel * half + column % half;
+                if at >= inner {
+                    return None;
+                }
+                at + if column < half { 0 } else { inner }
+            }
+        };
+        (output < outputs).then_some(output)
+    }
+
+    /// Returns the words `range` (of each column) of a panel; `room` is used where they have to be made.
+    pub(crate) fn block<'a>(
+        &'a self,
+        tier: Tier,
+        panel: usize,
+        range: std::ops::Range<usize>,
+        room: &'a mut Room,
+    ) -> &'a [u32] {
+        let columns = self.columns;
+        let whole = self.words() * columns;
+        let part = |all: usize| panel * all + range.start * all / self.words().max(1);
+        let count = range.len() * columns;
+        match &self.store {
+            Store::Words(all) => &all[part(whole)..][..count],
+            Store::Halves(all) => {
+                let from = &all[part(whole)..][..count];
+                let to = room.words(count);
+                match self.kept {
+                    Kept::F16 => narrow::widen_f16(tier, cast(from), floats(to)),
+                    _ => narrow::widen_bf16(tier, cast(from), floats(to)),
+                }
+                to
+            }
+            Store::Eights(all) => {
+                let each = self.arith.per_word();
+                let from = &all[part(whole * each)..][..count * each];
+                let to = room.words(count);
+                match (self.arith, self.kept) {
+                    (Arith::F32, Kept::E4M3) => narrow::widen_e4m3(tier, from, floats(to)),
+                    (Arith::F32, _) => narrow::widen_e5m2(tier, from, floats(to)),
+                    (_, Kept::E4M3) => narrow::e4m3_to_bf16(tier, from, halves(to)),
+                    (..) => narrow::e5m2_to_bf16(tier, from, halves(to)),
+                }
+                to
+            }
+            Store::Late(rows) => {
+                if room.packed != Some(panel) {
+                    room.words(whole);
+                    let (row, words) = (&mut room.row, &mut room.words);
+                    self.pack_one(rows.as_ref(), panel, row, &mut words.as_mut().expect("set above")[..whole]);
+                    room.packed = Some(panel);
+                }
+                let words = room.words.as_ref().expect("set above");
+                &words[range.start * columns..][..count]
+            }
+        }
+    }
+
+    /// Runs `pack` for every panel, in parallel.
+    fn each<T: Number>(&self, all: &mut [T], pack: impl Fn(usize, &mut [T]) + Sync) {
+        let count = self.count();
+        let length = all.len() / count.max(1);
+        let shared = Shared::new(all);
+        parallel::each(count, |i| {
+            // SAFETY: every panel is one piece.
+            pack(i, unsafe { shared.part(i * length..(i + 1) * length) });
+        });
+    }
+
+    /// Packs a panel as words of the arithmetic.
+    fn pack_one(&self, rows: &dyn Rows, panel: usize, row: &mut Vec<f32>, to: &mut [u32]) {
+        let Size { depth, taps, .. } = self.size;
+        let (columns, per_tap, each) = (self.columns, self.words_per_tap(), self.arith.per_word());
+        row.resize(depth * taps, 0.0);
+        for column in 0..columns {
+            let Some(output) = self.output(panel, column) else {
+                to[column..].iter_mut().step_by(columns).for_each(|word| *word = 0);
+                continue;
+            };
+            rows.row(output, row);
+            let inverse = self.scales.as_ref().map_or(1.0, |scales| scales.scale[output].recip());
+            for tap in 0..taps {
+                let at = |c: usize| if c < depth { row[c * taps + tap] } else { 0.0 };
+                let places = to[tap * per_tap * columns + column..].iter_mut().step_by(columns);
+                for (w, place) in places.take(per_tap).enumerate() {
+                    let c = w * each;
+                    *place = match self.arith {
+                        Arith::F32 => at(c).to_bits(),
+                        Arith::Bf16 => narrow::pair(at(c), at(c + 1)),
+                        Arith::Bytes => u32::from_le_bytes([0, 1, 2, 3].map(|i| byte(at(c + i) * inverse))),
+                    };
+                }
+            }
+        }
+    }
+
+    /// Packs a panel in the bytes of an eight-bit weight.
+    fn pack_eights(&self, rows: &dyn Rows, panel: usize, to: &mut [u8]) {
+        let Size { depth, taps, .. } = self.size;
+        let (columns, per_tap, each) = (self.columns, self.words_per_tap(), self.arith.per_word());
+        let mut row = vec![0; depth * taps];
+        for column in 0..columns {
+            let Some(output) = self.output(panel, column) else { continue };
+            rows.bytes(output, &mut row);
+            for tap in 0..taps {
+                for c in 0..depth {
+                    let word = (tap * per_tap + c / each) * columns + column;
+                    to[word * each + c % each] = row[c * taps + tap];
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Panels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Panels({:?} in {:?}, kept {:?})", self.size, self.arith, self.kept)
+    }
+}
+
+impl Scales {
+    /// The largest number of each output becomes 127.
+    fn of(rows: &dyn Rows, Size { outputs, depth, taps }: Size) -> Self {
+        let mut scales = Scales { scale: vec![1.0; outputs], shift: vec![0; outputs] };
+        let (scale, shift) = (Shared::new(&mut scales.scale), Shared::new(&mut scales.shift));
+        parallel::ranges(outputs, 16, |range| {
+            let mut row = vec![0.0; depth * taps];
+            for output in range {
+                rows.row(output, &mut row);
+                let largest = row.iter().fold(0_f32, |most, x| most.max(x.abs()));
+                let by = if largest > 0.0 && largest.is_finite() { largest / 127.0 } else { 1.0 };
+                let inverse = by.recip();
+                let sum: i32 = row.iter().map(|x| i32::from(byte(x * inverse).cast_signed())).sum();
+                // A weight that is not a number must not vanish.
+                let by = if row.iter().all(|x| x.is_finite()) { by } else { f32::NAN };
+                // SAFETY: each output is in one range.
+                unsafe {
+                    scale.part(output..output + 1)[0] = by;
+                    shift.part(output..output + 1)[0] = 128 * sum;
+                }
+            }
+        });
+        scales
+    }
+}
+
+/// The signed byte nearest to `x`, as it lies in memory.
+#[inline(always)]
+fn byte(x: f32) -> u8 {
+    (x.clamp(-127.0, 127.0).round_ties_even() as i8).cast_unsigned()
+}
+
+/// Where a worker makes the words that it cannot read.
+pub struct Room {
+    pool: Pool,
+    words: Option<Buffer<u32>>,
+    row: Vec<f32>,
+    packed: Option<usize>,
+}
+
+impl Room {
+    pub fn new(pool: &Pool) -> Self {
+        Self { pool: pool.clone(), words: None, row: Vec::new(), packed: None }
+    }
+
+    fn words(&mut self, count: usize) -> &mut [u32] {
+        if self.words.as_ref().is_none_or(|words| words.len() < count) {
+            self.words = Some(self.pool.take(count));
+        }
+        &mut self.words.as_mut().expect("set above")[..count]
+    }
+}
+
+/// Reads words as f32.
+fn floats(words: &mut [u32]) -> &mut [f32] {
+    // SAFETY: both have 32 bits and any bits are a number.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+}
+
+/// Reads words as halves, the lower one first.
+fn halves(words: &mut [u32]) -> &mut [u16] {
+    // SAFETY: a word is two halves and any bits are a number.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 2) }
+}
+
+/// Reads 16 bits as f16 or bf16.
+fn cast<T: Number>(bits: &[u16]) -> &[T] {
+    assert_eq!(size_of::<T>(), size_of::<u16>());
+    // SAFETY: of one size, as asserted, and any bits are a number.
+    unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
+}
+
+const _: () = assert!(size_of::<bf16>() == 2 && size_of::<f16>() == 2);

@@ -1,0 +1,99 @@
+//! Work in pieces, on the threads of rayon's pool.
+//!
+//! What a piece is follows from the shapes alone and no piece adds to what another one made, so that neither the number
+//! of threads nor their order changes a bit. Pieces are claimed one after the other and not dealt out beforehand:
+//! cores of unequal speed, or one that is busy elsewhere, then cost no more than a piece.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Calls `work` for each of the pieces `0..count`.
+pub fn each(count: usize, work: impl Fn(usize) + Sync) {
+    each_with(count, || (), |(), piece| work(piece));
+}
+
+/// Calls `work` for each of the pieces `0..count`, with something that each worker makes once for itself.
+pub fn each_with<W>(count: usize, make: impl Fn() -> W + Sync, work: impl Fn(&mut W, usize) + Sync) {
+    let threads = rayon::current_num_threads().min(count);
+    let next = AtomicUsize::new(0);
+    let claim = || {
+        let mut own = None;
+        loop {
+            let piece = next.fetch_add(1, Ordering::Relaxed);
+            if piece >= count {
+                break;
+            }
+            work(own.get_or_insert_with(&make), piece);
+        }
+    };
+    if threads <= 1 {
+        return claim();
+    }
+    let claim = &claim;
+    // In place: the caller is one of the workers, whether it belongs to the pool or not.
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(move |_| claim());
+        }
+        claim();
+    });
+}
+
+/// Calls `work` for ranges that make up `0..count`, each at least `grain` long but for the last.
+pub fn ranges(count: usize, grain: usize, work: impl Fn(Range<usize>) + Sync) {
+    let length = share(count).max(grain);
+    each(count.div_ceil(length), |i| work(i * length..((i + 1) * length).min(count)));
+}
+
+/// Returns how many neighbours of `count` make a piece: few enough to even out, not so few that claiming is felt.
+pub fn share(count: usize) -> usize {
+    const PIECES: usize = 32;
+    (count / (rayon::current_num_threads() * PIECES)).max(1)
+}
+
+/// A slice that pieces write to, each to places of its own.
+pub struct Shared<T> {
+    start: *mut T,
+    length: usize,
+}
+
+// SAFETY: places are handed out by unsafe calls alone, whose callers answer for it that no two overlap.
+unsafe impl<T: Send> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// Takes a slice.
+    pub fn new(all: &mut [T]) -> Self {
+        Self { start: all.as_mut_ptr(), length: all.len() }
+    }
+
+    /// Returns some of the places.
+    ///
+    /// # Safety
+    /// Nobody else may hold any of them, and the slice must be alive.
+    #[expect(clippy::mut_from_ref, reason = "that is what it is for; the caller answers for it")]
+    pub unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.length, "{range:?} of {}", self.length);
+        // SAFETY: within the slice by the line above, and alone by the caller's word.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_is_done_once() {
+        for (count, grain) in [(0, 1), (1, 1), (7, 3), (1000, 1), (1000, 300)] {
+            let mut seen = vec![0; count];
+            let shared = Shared::new(&mut seen);
+            ranges(count, grain, |range| {
+                // SAFETY: ranges do not overlap.
+                unsafe { shared.part(range) }.iter_mut().for_each(|n| *n += 1);
+            });
+            assert!(seen.iter().all(|n| *n == 1), "{count} {grain}");
+        }
+    }
+}

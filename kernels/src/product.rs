@@ -1,0 +1,350 @@
+//! The product of activations and packed weights, and what is done to the sums on their way out.
+//!
+//! ```text
+//!              panel p (64 outputs)
+//!            ┌─────────┐  blocks of 1024 words of the depth: 256 KiB, in the second-level cache
+//!            └─────────┘
+//!   chunk c  ┌─────────┐
+//!   192 rows │  sums   │  48 KiB, kept until the depth is through, then finished: bias, curve, what they are
+//!            └─────────┘  added to, and rounded to where they go
+//! ```
+//!
+//! A unit of work is a chunk times a panel. For each unit the panel is read once from memory or the third-level cache,
+//! 128 bytes for each 49 k operations in bf16, so that the multipliers are the limit and not the memory.
+
+use half::bf16;
+
+use crate::Cpu;
+use crate::curve::{self, Curve};
+use crate::micro::{self, Arith, Segment, Tile};
+use crate::narrow;
+use crate::panels::{Order, Panels, Room};
+use crate::parallel::{self, Shared};
+use crate::tier::tiered;
+
+/// Rows of a chunk: a multiple of every tile's rows.
+const CHUNK: usize = 192;
+/// Rows of a chunk where panels are packed at each use: as seldom as the sums fit the second-level cache.
+const LATE_CHUNK: usize = 1536;
+/// Bytes of a panel that are used for all rows of a chunk before the next ones.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// Where results go: (rows, outputs), or half as many outputs where they are gated.
+pub enum Target<'a> {
+    F32(&'a mut [f32]),
+    Bf16(&'a mut [bf16]),
+}
+
+/// What results are added to.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Residual<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// Numbers that lie as the results will.
+    Of(&'a [f32]),
+    /// What is in the target already, which must be f32.
+    Target,
+}
+
+/// What is done to the sums: `residual + factor · curve(sum + bias + shift)`.
+#[derive(Clone, Copy, Debug)]
+pub struct Finish<'a> {
+    /// For each output.
+    pub bias: Option<&'a [f32]>,
+    /// For each picture and output.
+    pub shift: Option<&'a [f32]>,
+    pub curve: Curve,
+    pub factor: f32,
+    pub residual: Residual<'a>,
+}
+
+impl Default for Finish<'_> {
+    fn default() -> Self {
+        Self { bias: None, shift: None, curve: Curve::None, factor: 1.0, residual: Residual::None }
+    }
+}
+
+/// Rows of words that a product reads, and the rows of the target that it writes.
+pub(crate) struct Rows<'a> {
+    pub words: &'a [u32],
+    /// Where each row begins.
+    pub offsets: &'a [usize],
+    /// What is read of each.
+    pub segments: &'a [Segment],
+    /// What the sums of each row are multiplied by, where they are of bytes.
+    pub scales: Option<&'a [f32]>,
+    /// Which row of the target each one is.
+    pub places: &'a [usize],
+    /// Rows of the target that belong to one picture.
+    pub picture: usize,
+}
+
+/// Multiplies.
+pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Finish<'_>, target: &mut Target<'_>) {
+    let shape = micro::shape(cpu.tier);
+    assert_eq!(panels.columns, shape.columns, "weights were packed for another processor");
+    rows.check(panels, target.len(panels));
+    let kernel = micro::kernel(cpu.tier, panels.arith);
+    let blocks = blocks(rows.segments, BLOCK_BYTES / (4 * shape.columns));
+    let chunk = if panels.is_late() { LATE_CHUNK } else { CHUNK };
+    let (count, chunks) = (panels.count(), rows.offsets.len().div_ceil(chunk));
+    let out = Out::new(target, panels);
+    let make =
+        || (Room::new(&cpu.pool), cpu.pool.take::<u32>(chunk.min(rows.offsets.len()) * shape.columns), Vec::new());
+    let units = count * chunks;
+    let share = parallel::share(units);
+    parallel::each_with(units.div_ceil(share), make, |(room, sums, starts), piece| {
+        for unit in piece * share..((piece + 1) * share).min(units) {
+            // Neighbours share the rows; where packing is dear, the panel.
+            let (panel, first) = match panels.is_late() {
+                true => (unit / chunks, unit % chunks * chunk),
+                false => (unit % count, unit / count * chunk),
+            };
+            let last = (first + chunk).min(rows.offsets.len());
+            for (i, block) in blocks.iter().enumerate() {
+                let words = panels.block(cpu.tier, panel, block.words.clone(), room);
+                for top in (first..last).step_by(shape.rows) {
+                    let offsets = &rows.offsets[top..(top + shape.rows).min(last)];
+                    starts.clear();
+                    starts.extend(offsets.iter().map(|offset| rows.words[*offset..].as_ptr()));
+                    let tile = Tile {
+                        rows: starts,
+                        segments: &block.segments,
+                        panel: words.as_ptr(),
+                        sums: sums[(top - first) * shape.columns..].as_mut_ptr(),
+                        more: i > 0,
+                    };
+                    // SAFETY: `check` has seen that rows end within their words, `block` returned as many words as the
+                    // segments have, the sums have room for a chunk, and the tier is one of this processor.
+                    unsafe { kernel(&tile) };
+                }
+            }
+            out.finish(cpu, rows, panels, finish, (panel, first..last), sums);
+        }
+    });
+}
+
+/// Words of a panel that are used together.
+struct Block {
+    words: std::ops::Range<usize>,
+    segments: Vec<Segment>,
+}
+
+/// Cuts segments into blocks of about equal length.
+fn blocks(segments: &[Segment], most: usize) -> Vec<Block> {
+    let all: usize = segments.iter().map(|segment| segment.words).sum();
+    let length = all.div_ceil(all.div_ceil(most).max(1)).max(1);
+    let mut blocks = Vec::new();
+    let mut current = Block { words: 0..0, segments: Vec::new() };
+    for segment in segments {
+        let mut rest = *segment;
+        while rest.words > 0 {
+            let words = rest.words.min(length - current.words.len());
+            current.segments.push(Segment { words, ..rest });
+            current.words.end += words;
+            rest = Segment { offset: rest.offset + words, words: rest.words - words };
+            if current.words.len() == length {
+                let end = current.words.end;
+                blocks.push(std::mem::replace(&mut current, Block { words: end..end, segments: Vec::new() }));
+            }
+        }
+    }
+    if !current.words.is_empty() || blocks.is_empty() {
+        blocks.push(current);
+    }
+    blocks
+}
+
+impl Rows<'_> {
+    /// Panics where a bug would read or write beyond an end.
+    fn check(&self, panels: &Panels, target: usize) {
+        let depth: usize = self.segments.iter().map(|segment| segment.words).sum();
+        assert_eq!(depth, panels.words_per_tap() * panels.size.taps, "rows and weights of one depth");
+        let reach = self.segments.iter().map(|segment| segment.offset + segment.words).max().unwrap_or(0);
+        let furthest = self.offsets.iter().max().map_or(0, |offset| offset + reach);
+        assert!(furthest <= self.words.len(), "rows end at {furthest} of {} words", self.words.len());
+        assert_eq!(self.places.len(), self.offsets.len());
+        assert!(self.places.iter().all(|place| *place < target), "a row goes beyond the target");
+        assert!(self.scales.is_none_or(|scales| scales.len() == self.offsets.len()));
+    }
+}
+
+impl Target<'_> {
+    /// Returns the rows that it has.
+    fn len(&self, panels: &Panels) -> usize {
+        let length = match self {
+            Target::F32(to) => to.len(),
+            Target::Bf16(to) => to.len(),
+        };
+        length / panels.width()
+    }
+}
+
+impl Panels {
+    /// Returns how many numbers a row of results has.
+    pub fn width(&self) -> usize {
+        match self.order {
+            Order::Plain => self.size.outputs,
+            Order::Gated => self.size.outputs / 2,
+        }
+    }
+}
+
+/// The target, for pieces that write to different places of it.
+enum Out {
+    F32(Shared<f32>),
+    Bf16(Shared<bf16>),
+}
+
+impl Out {
+    fn new(target: &mut Target<'_>, panels: &Panels) -> Self {
+        assert!(panels.order == Order::Plain || panels.size.outputs % 2 == 0);
+        match target {
+            Target::F32(to) => Out::F32(Shared::new(to)),
+            Target::Bf16(to) => Out::Bf16(Shared::new(to)),
+        }
+    }
+
+    /// Finishes the sums of a chunk and a panel, and writes them.
+    fn finish(
+        &self,
+        cpu: &Cpu,
+        rows: &Rows<'_>,
+        panels: &Panels,
+        finish: &Finish<'_>,
+        (panel, chunk): (usize, std::ops::Range<usize>),
+        sums: &mut [u32],
+    ) {
+        let columns = panels.columns;
+        let step = match panels.order {
+            Order::Plain => columns,
+            Order::Gated => columns / 2,
+        };
+        let first = panel * step;
+        let width = step.min(panels.width() - first);
+        let mut table = Table::new(panels, finish, panel);
+        for (row, sums) in chunk.zip(sums.chunks_exact_mut(columns)) {
+            let place = rows.places[row];
+            let at = place * panels.width() + first;
+            if let Some(shift) = finish.shift {
+                table.shift_by(finish, shift, panels, panel, place / rows.picture);
+            }
+            let scale = rows.scales.map_or(panels.factor, |scales| scales[row] * panels.factor);
+            let sums = match panels.arith {
+                Arith::Bytes => {
+                    let (scales, minus) = (&table.scale[..columns], &table.minus[..columns]);
+                    unscale(cpu.tier, sums, scales, minus, scale);
+                    floats(sums)
+                }
+                _ => floats(sums),
+            };
+            let by = if panels.arith == Arith::Bytes { 1.0 } else { scale };
+            bend(cpu.tier, sums, by, &table.bias[..columns], finish.curve, panels.order, finish.factor);
+            let sums = &mut sums[..width];
+            match self {
+                Out::F32(to) => {
+                    // SAFETY: no other unit has this row and these outputs.
+                    let to = unsafe { to.part(at..at + width) };
+                    match finish.residual {
+                        Residual::None => to.copy_from_slice(sums),
+                        Residual::Of(other) => add_to(cpu.tier, sums, &other[at..at + width], to),
+                        Residual::Target => add_onto(cpu.tier, sums, to),
+                    }
+                }
+                Out::Bf16(to) => {
+                    if let Residual::Of(other) = finish.residual {
+                        add_onto(cpu.tier, &other[at..at + width], sums);
+                    }
+                    // SAFETY: as above.
+                    narrow::narrow_bf16(cpu.tier, sums, unsafe { to.part(at..at + width) });
+                }
+            }
+        }
+    }
+}
+
+/// What belongs to the columns of a panel.
+struct Table {
+    bias: [f32; 64],
+    scale: [f32; 64],
+    minus: [i32; 64],
+    picture: Option<usize>,
+}
+
+impl Table {
+    fn new(panels: &Panels, finish: &Finish<'_>, panel: usize) -> Self {
+        let mut table = Self { bias: [0.0; 64], scale: [0.0; 64], minus: [0; 64], picture: None };
+        for column in 0..panels.columns {
+            let Some(output) = panels.output(panel, column) else { continue };
+            table.bias[column] = finish.bias.map_or(0.0, |bias| bias[output]);
+            if let Some(scales) = &panels.scales {
+                (table.scale[column], table.minus[column]) = (scales.scale[output], scales.shift[output]);
+            }
+        }
+        table
+    }
+
+    /// Adds the shift of a picture to the bias.
+    fn shift_by(&mut self, finish: &Finish<'_>, shift: &[f32], panels: &Panels, panel: usize, picture: usize) {
+        if self.picture == Some(picture) {
+            return;
+        }
+        for column in 0..panels.columns {
+            let Some(output) = panels.output(panel, column) else { continue };
+            let bias = finish.bias.map_or(0.0, |bias| bias[output]);
+            self.bias[column] = bias + shift[picture * panels.size.outputs + output];
+        }
+        self.picture = Some(picture);
+    }
+}
+
+tiered! {
+    /// Makes numbers of sums of bytes, in place.
+    fn unscale(sums: &mut [u32], scales: &[f32], minus: &[i32], by: f32) {
+        for ((sum, scale), minus) in sums.iter_mut().zip(scales).zip(minus) {
+            *sum = (sum.cast_signed().wrapping_sub(*minus) as f32 * (scale * by)).to_bits();
+        }
+    }
+}
+
+tiered! {
+    fn bend(sums: &mut [f32], scale: f32, bias: &[f32], curve: Curve, order: Order, factor: f32) {
+        for (sum, bias) in sums.iter_mut().zip(bias) {
+            *sum = *sum * scale + bias;
+        }
+        match order {
+            Order::Plain => curve.bend(sums),
+            Order::Gated => {
+                let (values, gates) = sums.split_at_mut(sums.len() / 2);
+                for (value, gate) in values.iter_mut().zip(gates) {
+                    *value *= curve::gelu(*gate);
+                }
+            }
+        }
+        if factor != 1.0 {
+            sums.iter_mut().for_each(|sum| *sum *= factor);
+        }
+    }
+}
+
+tiered! {
+    fn add_to(a: &[f32], b: &[f32], to: &mut [f32]) {
+        for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
+            *to = a + b;
+        }
+    }
+}
+
+tiered! {
+    fn add_onto(a: &[f32], to: &mut [f32]) {
+        for (to, a) in to.iter_mut().zip(a) {
+            *to += a;
+        }
+    }
+}
+
+fn floats(words: &mut [u32]) -> &mut [f32] {
+    // SAFETY: of one size, and any bits are a number.
+    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
+}
