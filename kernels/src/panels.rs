@@ -45,6 +45,12 @@ pub trait Rows: Send + Sync {
     /// Writes row `output`.
     fn row(&self, output: usize, to: &mut [f32]);
 
+    /// Returns the rows to read where reading a row by itself costs more than its share of the whole: they are asked
+    /// for all together, used, and let go.
+    fn at_hand(&self) -> Option<Arc<dyn Rows>> {
+        None
+    }
+
     /// Writes the bytes of row `output`, where the weight is kept in eight-bit floats.
     fn bytes(&self, output: usize, to: &mut [u8]) {
         let _ = (output, to);
@@ -203,6 +209,14 @@ impl Panels {
         self.words_per_tap() * self.size.taps
     }
 
+    /// Returns the rows of a weight that is packed at each use, where they are better asked for all together.
+    pub(crate) fn at_hand(&self) -> Option<Arc<dyn Rows>> {
+        match &self.store {
+            Store::Late(rows) => rows.at_hand(),
+            _ => None,
+        }
+    }
+
     /// Tells whether a whole panel has to be packed at each use.
     pub(crate) fn is_late(&self) -> bool {
         matches!(self.store, Store::Late(_))
@@ -261,6 +275,7 @@ impl Panels {
                 to
             }
             Store::Late(rows) => {
+                let rows = room.rows.clone().unwrap_or_else(|| rows.clone());
                 if room.packed != Some(panel) {
                     room.words(whole);
                     let (row, words) = (&mut room.row, &mut room.words);
@@ -373,11 +388,13 @@ pub struct Room {
     words: Option<Buffer<u32>>,
     row: Vec<f32>,
     packed: Option<usize>,
+    rows: Option<Arc<dyn Rows>>,
 }
 
 impl Room {
-    pub fn new(pool: &Pool) -> Self {
-        Self { pool: pool.clone(), words: None, row: Vec::new(), packed: None }
+    /// `rows` takes the place of those of a weight that is packed at each use.
+    pub fn new(pool: &Pool, rows: Option<Arc<dyn Rows>>) -> Self {
+        Self { pool: pool.clone(), words: None, row: Vec::new(), packed: None, rows }
     }
 
     fn words(&mut self, count: usize) -> &mut [u32] {

@@ -16,6 +16,7 @@ use half::bf16;
 
 use crate::Cpu;
 use crate::curve::{self, Curve};
+use crate::left::Values;
 use crate::micro::{self, Arith, Segment, Tile};
 use crate::narrow;
 use crate::panels::{Order, Panels, Room};
@@ -42,8 +43,8 @@ pub enum Residual<'a> {
     #[default]
     None,
     /// Numbers that lie as the results will.
-    Of(&'a [f32]),
-    /// What is in the target already, which must be f32.
+    Of(Values<'a>),
+    /// What is in the target already.
     Target,
 }
 
@@ -247,17 +248,21 @@ impl Out {
                     // SAFETY: no other unit has this row and these outputs.
                     let to = unsafe { to.part(at..at + width) };
                     match finish.residual {
-                        Residual::None => to.copy_from_slice(sums),
-                        Residual::Of(other) => add_to(cpu.tier, sums, &other[at..at + width], to),
-                        Residual::Target => add_onto(cpu.tier, sums, to),
+                        Residual::None => {}
+                        Residual::Of(other) => add_onto(cpu.tier, other, at, sums),
+                        Residual::Target => add_onto(cpu.tier, Values::F32(to), 0, sums),
                     }
+                    to.copy_from_slice(sums);
                 }
                 Out::Bf16(to) => {
-                    if let Residual::Of(other) = finish.residual {
-                        add_onto(cpu.tier, &other[at..at + width], sums);
-                    }
                     // SAFETY: as above.
-                    narrow::narrow_bf16(cpu.tier, sums, unsafe { to.part(at..at + width) });
+                    let to = unsafe { to.part(at..at + width) };
+                    match finish.residual {
+                        Residual::None => {}
+                        Residual::Of(other) => add_onto(cpu.tier, other, at, sums),
+                        Residual::Target => add_onto(cpu.tier, Values::Bf16(to), 0, sums),
+                    }
+                    narrow::narrow_bf16(cpu.tier, sums, to);
                 }
             }
         }
@@ -329,17 +334,14 @@ tiered! {
 }
 
 tiered! {
-    fn add_to(a: &[f32], b: &[f32], to: &mut [f32]) {
-        for ((to, a), b) in to.iter_mut().zip(a).zip(b) {
-            *to = a + b;
-        }
-    }
-}
-
-tiered! {
-    fn add_onto(a: &[f32], to: &mut [f32]) {
-        for (to, a) in to.iter_mut().zip(a) {
-            *to += a;
+    /// Adds as many of some numbers, from number `first` on.
+    fn add_onto(other: Values<'_>, first: usize, to: &mut [f32]) {
+        let range = first..first + to.len();
+        match other {
+            Values::F32(other) => to.iter_mut().zip(&other[range]).for_each(|(to, x)| *to += x),
+            Values::Bf16(other) => {
+                to.iter_mut().zip(&other[range]).for_each(|(to, x)| *to += narrow::from_bf16_bits(x.to_bits()));
+            }
         }
     }
 }

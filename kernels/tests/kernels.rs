@@ -103,7 +103,7 @@ fn sums_are_finished_as_asked() {
             shift: Some(&shift),
             curve: Curve::Silu,
             factor: 0.5,
-            residual: Residual::Of(&other),
+            residual: Residual::Of(Values::F32(&other)),
         };
         let mut got = vec![0.0; rows * outputs];
         linear(&cpu, &source, &panels, &finish, &mut Target::F32(&mut got));
