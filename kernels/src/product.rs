@@ -91,8 +91,14 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
     let chunk = if panels.is_late() { LATE_CHUNK } else { CHUNK };
     let (count, chunks) = (panels.count(), rows.offsets.len().div_ceil(chunk));
     let out = Out::new(target, panels);
-    let make =
-        || (Room::new(&cpu.pool), cpu.pool.take::<u32>(chunk.min(rows.offsets.len()) * shape.columns), Vec::new());
+    let at_hand = panels.at_hand();
+    let make = || {
+        (
+            Room::new(&cpu.pool, at_hand.clone()),
+            cpu.pool.take::<u32>(chunk.min(rows.offsets.len()) * shape.columns),
+            Vec::new(),
+        )
+    };
     let units = count * chunks;
     let share = parallel::share(units);
     parallel::each_with(units.div_ceil(share), make, |(room, sums, starts), piece| {
