@@ -32,7 +32,7 @@ mod tier;
 pub use attention::attend;
 pub use conv::{Doubled, Window, convolve};
 pub use curve::Curve;
-pub use elementwise::{add, affine, bend};
+pub use elementwise::{add_onto, affine, bend};
 pub use left::{Bend, Part, Source, Values};
 pub use linear::linear;
 pub use micro::Arith;

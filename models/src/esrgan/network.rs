@@ -3,7 +3,7 @@
 use crate::{
     Progress, Result, Weights,
     esrgan::Layout,
-    nn::{Conv2d, ConvShape, FeatureMap},
+    nn::{After, Conv2d, ConvShape, Doubling, FeatureMap},
 };
 
 /// How much of what a block adds is kept.
@@ -18,7 +18,7 @@ pub struct Network {
     first: Conv2d,
     blocks: Vec<[Dense; 3]>,
     after_blocks: Conv2d,
-    doublings: Vec<Conv2d>,
+    doublings: Vec<Doubling>,
     last: [Conv2d; 2],
 }
 
@@ -39,7 +39,7 @@ impl Network {
             Ok(Dense([a?, b?, c?, d?, e?]))
         };
         let block = |i| -> Result<[Dense; 3]> { Ok([dense(i, 0)?, dense(i, 1)?, dense(i, 2)?]) };
-        let doubling = |i| conv(&layout.doubling(i), features, features);
+        let doubling = |i| Doubling::load(&w.at(layout.doubling(i)), features, features);
         let [large, last] = layout.last();
         Ok(Self {
             shuffle,
@@ -66,20 +66,22 @@ impl Network {
             x = added.affine(RESIDUAL, 0.0)?.add(&x)?;
             progress.tick(i + 1, of)?;
         }
-        x = self.after_blocks.forward(&x)?.add(&first)?;
-        drop(first);
+        x = self.after_blocks.forward_then(&x, After { onto: Some(first), ..After::default() })?;
         for (i, conv) in self.doublings.iter().enumerate() {
-            let dims = x.dims();
-            x = x.resize_nearest(2 * dims.height, 2 * dims.width)?;
-            x = conv.forward(&x)?.leaky(SLOPE)?;
+            x = conv.forward(&x, bent())?;
             progress.tick(self.blocks.len() + i + 1, of)?;
         }
         let [large, last] = &self.last;
-        x = large.forward(&x)?.leaky(SLOPE)?;
+        x = large.forward_then(&x, bent())?;
         x = last.forward(&x)?;
         progress.tick(of, of)?;
         Ok(x)
     }
+}
+
+/// Negative values keep a share.
+fn bent<'a>() -> After<'a> {
+    After { slope: Some(SLOPE), ..After::default() }
 }
 
 impl Dense {
@@ -87,9 +89,9 @@ impl Dense {
         let [layers @ .., last] = &self.0;
         let mut seen = x.clone();
         for layer in layers {
-            let grown = layer.forward(&seen)?.leaky(SLOPE)?;
+            let grown = layer.forward_then(&seen, bent())?;
             seen = FeatureMap::concat_channels(&[&seen, &grown])?;
         }
-        last.forward(&seen)?.affine(RESIDUAL, 0.0)?.add(x)
+        last.forward_then(&seen, After { factor: RESIDUAL, onto: Some(x.clone()), ..After::default() })
     }
 }

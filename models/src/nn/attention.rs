@@ -1,12 +1,16 @@
 //! Attention, in blocks of bounded size.
 
 use candle_core::{D, Tensor};
-use rayon::prelude::*;
+use darkroom_kernels::{self as kernels, Arith, attention::Look};
 
-use super::{Tokens, host, scalar};
+use super::{
+    Tokens, Values,
+    compute::Precision,
+    rows::{Numbers, Rows},
+};
 use crate::{Error, Result};
 
-/// The most scores that are held at a time: 32 MiB. A picture of 1024² would want 1.3 GB at once.
+/// The most scores that are held at a time by candle's operations: 32 MiB. A picture of 1024² would want 1.3 GB at once.
 const SCORES: usize = 8 << 20;
 
 /// Who may look at whom.
@@ -25,6 +29,7 @@ pub struct Heads(pub usize);
 /// Lets each query (batch, length, channels) gather `values` by the likeness of `keys`, head by head.
 ///
 /// Scores are scaled by 1 / sqrt(channels / heads); the softmax is f32. Keys and values share a length of their own.
+/// Where queries are the factors of products in bf16, scores and shares are too.
 pub fn attend(queries: &Tokens, keys: &Tokens, values: &Tokens, Heads(heads): Heads, mask: Mask) -> Result<Tokens> {
     let (batch, _, channels) = queries.dims();
     if heads == 0 || !channels.is_multiple_of(heads) {
@@ -37,10 +42,9 @@ pub fn attend(queries: &Tokens, keys: &Tokens, values: &Tokens, Heads(heads): He
         return Err(Error::Shape(what));
     }
     let side = Side { heads, mask };
-    let on_host = |x: &Tokens| host::with(&x.to_tensor(), |_| ()).is_some();
-    match [queries, keys, values].into_iter().all(on_host) {
-        true => side.gather(queries, keys, values),
-        false => side.composed(queries, keys, values),
+    match queries.values() {
+        Values::Rows(rows) => side.gather(&rows.settled(), (queries, keys, values)),
+        Values::Tensor(_) => side.composed(queries, keys, values),
     }
 }
 
@@ -50,28 +54,26 @@ struct Side {
 }
 
 impl Side {
-    /// Goes over blocks of heads and of queries.
-    fn gather(&self, queries: &Tokens, keys: &Tokens, values: &Tokens) -> Result<Tokens> {
+    fn gather(&self, rows: &Rows, (queries, keys, values): (&Tokens, &Tokens, &Tokens)) -> Result<Tokens> {
         let (batch, length, channels) = queries.dims();
-        let sources = keys.dims().1.max(1);
-        let block_heads = (SCORES / (length * sources).max(1)).clamp(1, self.heads);
-        let block_rows = (SCORES / sources).clamp(1, length.max(1));
-        let mut out = vec![0.0; batch * length * channels];
-        for b in 0..batch {
-            let (q, k, v) = (self.split(queries, b)?, self.split(keys, b)?, self.split(values, b)?);
-            for head in (0..self.heads).step_by(block_heads) {
-                let count = block_heads.min(self.heads - head);
-                let (k, v) = (k.narrow(0, head, count)?, v.narrow(0, head, count)?);
-                for row in (0..length).step_by(block_rows) {
-                    let rows = block_rows.min(length - row);
-                    let q = q.narrow(0, head, count)?.narrow(1, row, rows)?;
-                    let seen = self.block(&q, &k, &v, row)?; // h q w
-                    let target = &mut out[(b * length + row) * channels..][..rows * channels];
-                    put(&seen, target, (head, channels))?;
-                }
-            }
-        }
-        Tokens::from_tensor(&host::tensor(out, queries.dims())?)
+        let cpu = &rows.cpu;
+        let (keys, values) = (keys.rows(cpu)?.settled(), values.rows(cpu)?.settled());
+        let is_narrow = matches!(rows.plain(), Some(Numbers::Bf16(_)));
+        let (arith, precision) = if is_narrow { (Arith::Bf16, Precision::Bf16) } else { (Arith::F32, Precision::F32) };
+        let mask = match self.mask {
+            Mask::Open => kernels::attention::Mask::Open,
+            Mask::Causal => kernels::attention::Mask::Causal,
+        };
+        let mut seen = Numbers::room(cpu, precision, batch * length * channels);
+        rows.with(|queries| {
+            keys.with(|keys| {
+                values.with(|values| {
+                    let look = Look { queries, keys, values, heads: self.heads, mask, arith };
+                    kernels::attend(cpu, look, &mut seen.target());
+                });
+            });
+        });
+        Ok(Tokens::from_rows(rows.like(seen, channels), queries.dims()))
     }
 
     /// Returns picture `b` as (heads, length, width of a head), a view.
@@ -80,21 +82,6 @@ impl Side {
         let x = x.to_tensor().get(b)?;
         let x = x.reshape((length, self.heads, channels / self.heads))?;
         Ok(x.transpose(0, 1)?)
-    }
-
-    /// Attends for a block of heads and of queries, the first being number `row`.
-    fn block(&self, q: &Tensor, k: &Tensor, v: &Tensor, row: usize) -> Result<Tensor> {
-        let scale = (q.dim(2)? as f64).sqrt().recip() as f32;
-        let scores = q.matmul(&k.t()?)?; // h q k
-        let (_, rows, sources) = scores.dims3()?;
-        let visible = |i: usize| match self.mask {
-            Mask::Open => sources,
-            Mask::Causal => (row + i % rows + 1).min(sources),
-        };
-        host::update_rows(&scores, sources.max(1), |i, scores| {
-            softmax(scores, visible(i), scale);
-        })?;
-        Ok(scores.matmul(v)?)
     }
 
     /// The same in candle's operations, all heads at a time.
@@ -135,51 +122,10 @@ impl Side {
     }
 }
 
-/// Writes a block (heads, queries, width) into rows of `channels`, from head number `head` on.
-fn put(block: &Tensor, target: &mut [f32], (head, channels): (usize, usize)) -> Result<()> {
-    let (count, rows, width) = block.dims3()?;
-    host::with(block, |block| {
-        let lines = target.par_chunks_mut(channels).enumerate();
-        lines.with_min_len(16).for_each(|(i, out)| {
-            for h in 0..count {
-                let source = &block[(h * rows + i) * width..][..width];
-                out[(head + h) * width..][..width].copy_from_slice(source);
-            }
-        });
-    });
-    Ok(())
-}
-
-/// Turns the first `visible` scores into shares of one; the others get none.
-fn softmax(scores: &mut [f32], visible: usize, scale: f32) {
-    let (seen, hidden) = scores.split_at_mut(visible);
-    hidden.fill(0.0);
-    let most = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for score in seen.iter_mut() {
-        *score = scalar::exp((*score - most) * scale);
-    }
-    let total: f32 = sum(seen);
-    let share = total.recip();
-    for score in seen {
-        *score *= share;
-    }
-}
-
-/// Adds up in sixteen lanes: quick, and a long sum keeps its small parts.
-fn sum(x: &[f32]) -> f32 {
-    let mut lanes = [0.0; 16];
-    let (blocks, rest) = x.as_chunks::<16>();
-    for block in blocks {
-        for (lane, x) in lanes.iter_mut().zip(block) {
-            *lane += x;
-        }
-    }
-    lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::{Compute, host};
 
     fn tokens(batch: usize, length: usize, channels: usize, salt: usize) -> Tokens {
         let count = batch * length * channels;
@@ -190,14 +136,14 @@ mod tests {
 
     #[test]
     fn both_paths_agree_also_where_the_scores_come_in_blocks() {
-        // The last case has more scores than a block holds.
+        // The last case has more scores than a block of candle's holds.
         let cases = [(2, 7, 13, 12, 3, Mask::Open), (1, 9, 9, 8, 2, Mask::Causal), (1, 3100, 3100, 4, 2, Mask::Causal)];
         for (batch, length, sources, channels, heads, mask) in cases {
             let q = tokens(batch, length, channels, 1);
             let (k, v) = (tokens(batch, sources, channels, 2), tokens(batch, sources, channels, 3));
-            let side = Side { heads, mask };
-            let ours = side.gather(&q, &k, &v).unwrap().to_tensor();
-            let theirs = side.composed(&q, &k, &v).unwrap().to_tensor();
+            let theirs = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor();
+            let q = q.within(&Compute::default()).unwrap();
+            let ours = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor();
             let gap = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
             assert!(gap.to_scalar::<f32>().unwrap() < 1e-5, "{length} x {sources}");
         }

@@ -1,21 +1,26 @@
 //! Convolutions over feature maps.
 
 use candle_core::Tensor;
+use darkroom_kernels::{self as kernels, Cpu, Curve, Finish, Order, Residual, Window};
 
 use super::{
-    FeatureMap, Storage, Tokens, host,
-    im2col::{self, Window},
+    Compute, FeatureMap, Storage, Tokens,
+    feature_map::Dims,
+    rows::{Numbers, Rows},
     storage::small,
+    weight::{Use, Weight},
 };
-use crate::{Result, Weights};
+use crate::{Error, Result, Weights};
 
 /// A square convolution with a bias.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     /// (outputs, inputs, kernel, kernel).
-    weight: Storage,
-    bias: Tensor,
+    weight: Weight,
+    bias: Vec<f32>,
     shape: ConvShape,
+    usage: Use,
+    compute: Compute,
 }
 
 /// What a convolution reads and writes.
@@ -62,100 +67,214 @@ impl ConvShape {
     pub fn centred(inputs: usize, outputs: usize, kernel: usize) -> Self {
         Self { kernel, padding: Padding::Around(kernel / 2), ..Self::three(inputs, outputs) }
     }
+
+    fn window(self) -> Window {
+        let (before, after) = match self.padding {
+            Padding::Around(p) => (p, p),
+            Padding::RightBelow => (0, 1),
+        };
+        Window { kernel: self.kernel, stride: self.stride, before, after }
+    }
+
+    /// Tells whether a place of the result is one of the map, and nothing around it.
+    fn is_matrix(self) -> bool {
+        self.window() == Window { kernel: 1, stride: 1, before: 0, after: 0 }
+    }
+}
+
+/// What is done to the sums of a convolution: `onto + factor · curve(sum + bias + shift)`.
+#[derive(Clone, Debug)]
+pub struct After<'a> {
+    /// One value per picture and channel: (batch, 1, outputs).
+    pub shift: Option<&'a Tokens>,
+    /// What is left of negative values.
+    pub slope: Option<f64>,
+    /// What the results are multiplied by.
+    pub factor: f64,
+    /// What the results are added to.
+    pub onto: Option<FeatureMap>,
+}
+
+impl Default for After<'_> {
+    fn default() -> Self {
+        Self { shift: None, slope: None, factor: 1.0, onto: None }
+    }
+}
+
+/// A convolution of three by three behind a doubling of the size.
+#[derive(Clone, Debug)]
+pub struct Doubling(Conv2d);
+
+impl Doubling {
+    /// Loads `weight` (outputs, inputs, 3, 3) and `bias` (outputs).
+    pub fn load(w: &Weights, inputs: usize, outputs: usize) -> Result<Self> {
+        Ok(Self(Conv2d::with(w, ConvShape::three(inputs, outputs), Use::Doubling)?))
+    }
+
+    /// Doubles height and width, each place taking the nearest value, and convolves.
+    pub fn forward(&self, x: &FeatureMap, after: After<'_>) -> Result<FeatureMap> {
+        self.0.run(x, after)
+    }
 }
 
 impl Conv2d {
     /// Loads `weight` (outputs, inputs, kernel, kernel) and `bias` (outputs).
     pub fn load(w: &Weights, shape: ConvShape) -> Result<Self> {
+        Self::with(w, shape, Use::Product(Order::Plain))
+    }
+
+    fn with(w: &Weights, shape: ConvShape, usage: Use) -> Result<Self> {
         let ConvShape { inputs, outputs, kernel, .. } = shape;
-        Ok(Self {
-            weight: Storage::load(w, "weight", (outputs, inputs, kernel, kernel))?,
-            bias: small(w, "bias", outputs)?,
-            shape,
-        })
+        let compute = w.compute().clone();
+        let weight = Weight::load(w, &[outputs, inputs, kernel, kernel], (compute.arith(), usage))?;
+        Ok(Self { weight, bias: small(w, "bias", outputs)?, shape, usage, compute })
     }
 
     /// Convolves.
     pub fn forward(&self, x: &FeatureMap) -> Result<FeatureMap> {
-        FeatureMap::from_tensor(&self.apply(&x.to_tensor(), None)?)
+        self.run(x, After::default())
     }
 
-    /// Convolves and adds one value per picture and channel in the same pass: `shift` is (batch, 1, outputs).
-    pub fn forward_shifted(&self, x: &FeatureMap, shift: &Tokens) -> Result<FeatureMap> {
-        let shift = shift.to_vectors()?;
-        FeatureMap::from_tensor(&self.apply(&x.to_tensor(), Some(&shift))?)
+    /// Convolves, and does to the sums what is asked, in the same pass.
+    pub fn forward_then(&self, x: &FeatureMap, after: After<'_>) -> Result<FeatureMap> {
+        self.run(x, after)
     }
 
-    fn apply(&self, x: &Tensor, shift: Option<&Tensor>) -> Result<Tensor> {
-        let weight = self.weight.widened()?;
-        // (1, outputs) or (batch, outputs)
-        let bias = self.bias.unsqueeze(0)?;
-        let bias = match shift {
-            Some(shift) => shift.broadcast_add(&bias)?,
-            None => bias,
+    fn run(&self, x: &FeatureMap, after: After<'_>) -> Result<FeatureMap> {
+        let dims = self.reach(x.dims())?;
+        if let Some(onto) = &after.onto {
+            super::same("maps", dims, onto.dims())?;
+        }
+        if let Some(shift) = after.shift {
+            super::same("shifts", (dims.batch, 1, dims.channels), shift.dims())?;
+        }
+        match (&self.weight, self.compute.cpu()) {
+            (Weight::Plain(storage), _) => self.composed(x, storage, after),
+            (_, Some(cpu)) => {
+                let rows = x.rows(cpu)?;
+                let onto = after.onto.as_ref().map(|onto| onto.rows(cpu)).transpose()?;
+                let after = After { onto: None, ..after };
+                let size = (x.dims().height, x.dims().width);
+                let numbers = self.convolve(cpu, (&rows, size), dims, (&after, onto))?;
+                Ok(FeatureMap::from_rows(Rows::new(cpu, numbers, dims.channels, dims.height * dims.width), dims))
+            }
+            (weight, None) => unreachable!("{weight:?} without a processor"),
+        }
+    }
+
+    /// Returns the size of the result.
+    fn reach(&self, x: Dims) -> Result<Dims> {
+        let ConvShape { inputs, outputs, kernel, .. } = self.shape;
+        if x.channels != inputs {
+            let what = format!("a convolution of {inputs} channels does not read maps of {}", x.channels);
+            return Err(Error::Shape(what));
+        }
+        if self.usage == Use::Doubling {
+            return Ok(Dims { channels: outputs, height: 2 * x.height, width: 2 * x.width, ..x });
+        }
+        let places = |edge: usize| {
+            let what = || Error::Shape(format!("a window of {kernel} does not fit into {edge}"));
+            self.shape.window().places(edge).ok_or_else(what)
         };
-        if host::with(x, |_| ()).is_none() {
-            return self.composed(x, &weight, &bias);
-        }
-        match self.shape {
-            ConvShape { kernel: 1, stride: 1, padding: Padding::Around(0), .. } => point(x, &weight, &bias),
-            shape => im2col::convolve(x, &weight, &bias, Window::of(shape)),
-        }
+        Ok(Dims { channels: outputs, height: places(x.height)?, width: places(x.width)?, ..x })
+    }
+
+    fn convolve(
+        &self,
+        cpu: &Cpu,
+        (x, size): (&Rows, (usize, usize)),
+        dims: Dims,
+        (after, onto): (&After<'_>, Option<Rows>),
+    ) -> Result<Numbers> {
+        let count = dims.batch * dims.channels * dims.height * dims.width;
+        let residual = if onto.is_some() { Residual::Target } else { Residual::None };
+        let mut numbers = match onto {
+            Some(onto) => onto.into_numbers(self.compute.maps()),
+            None => Numbers::room(cpu, self.compute.maps(), count),
+        };
+        let shift = match after.shift {
+            Some(shift) => Some(shift.rows(cpu)?.to_vec()),
+            None => None,
+        };
+        let finish = Finish {
+            bias: Some(&self.bias),
+            shift: shift.as_deref(),
+            curve: after.slope.map_or(Curve::None, |slope| Curve::Leaky(slope as f32)),
+            factor: after.factor as f32,
+            residual,
+        };
+        let target = &mut numbers.target();
+        x.with(|source| match &self.weight {
+            Weight::Doubled(four) => four.convolve(cpu, &source, size, &finish, target),
+            Weight::Panels(panels) if self.shape.is_matrix() => kernels::linear(cpu, &source, panels, &finish, target),
+            Weight::Panels(panels) => {
+                kernels::convolve(cpu, &source, size, (panels, self.shape.window()), &finish, target);
+            }
+            Weight::Plain(_) => unreachable!("it is computed by candle's operations"),
+        });
+        Ok(numbers)
     }
 
     /// The same in candle's operations.
-    fn composed(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    fn composed(&self, x: &FeatureMap, weight: &Storage, after: After<'_>) -> Result<FeatureMap> {
+        let weight = weight.widened()?;
+        let Dims { height, width, .. } = x.dims();
+        let x = match self.usage {
+            Use::Doubling => x.resize_nearest(2 * height, 2 * width)?.to_tensor(),
+            Use::Product(_) => x.to_tensor(),
+        };
         let stride = self.shape.stride;
         let y = match self.shape.padding {
-            Padding::Around(p) => x.conv2d(weight, p, stride, 1, 1)?,
+            Padding::Around(p) => x.conv2d(&weight, p, stride, 1, 1)?,
             Padding::RightBelow => {
-                x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?.conv2d(weight, 0, stride, 1, 1)?
+                x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?.conv2d(&weight, 0, stride, 1, 1)?
             }
         };
-        Ok(y.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?)
+        let bias = Tensor::new(&self.bias[..], y.device())?.unsqueeze(0)?;
+        let bias = match after.shift {
+            Some(shift) => shift.to_vectors()?.broadcast_add(&bias)?,
+            None => bias,
+        };
+        let y = y.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?;
+        let y = match after.slope {
+            Some(slope) => (y.relu()? + (y.minimum(0.0)? * slope)?)?,
+            None => y,
+        };
+        let y = FeatureMap::from_tensor(&(y * after.factor)?)?;
+        match &after.onto {
+            Some(onto) => onto.add(&y),
+            None => Ok(y),
+        }
     }
-}
-
-/// A window of one point is a matrix applied to the channels; nothing is moved.
-fn point(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let (batch, inputs, height, width) = x.dims4()?;
-    let outputs = weight.dim(0)?;
-    let matrix = weight.reshape((1, outputs, inputs))?.expand((batch, outputs, inputs))?;
-    let y = matrix.matmul(&x.reshape((batch, inputs, height * width))?)?;
-    let bias = bias.flatten_all()?;
-    host::with(&bias, |bias| {
-        host::update_rows(&y, (height * width).max(1), |plane, values| {
-            let shift = bias[plane % bias.len()];
-            values.iter_mut().for_each(|y| *y += shift);
-        })
-    })
-    .transpose()?;
-    Ok(y.reshape((batch, outputs, height, width))?)
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
+    use crate::nn::{Mode, host};
 
-    fn ramp(shape: &[usize], scale: f32) -> Tensor {
-        let count: usize = shape.iter().product();
-        let values = (0..count).map(|i| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * scale);
-        Tensor::from_vec(values.collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
+    fn ramp(shape: (usize, usize, usize, usize), scale: f32) -> Tensor {
+        let count = shape.0 * shape.1 * shape.2 * shape.3;
+        host::tensor((0..count).map(|i| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * scale).collect(), shape).unwrap()
     }
 
-    fn conv(shape: ConvShape) -> Conv2d {
+    fn weights(shape: ConvShape) -> Weights {
         let ConvShape { inputs, outputs, kernel, .. } = shape;
-        Conv2d {
-            weight: Storage::of(ramp(&[outputs, inputs, kernel, kernel], 0.7)),
-            bias: ramp(&[outputs], 0.3),
-            shape,
-        }
+        let tensors =
+            [("weight".to_owned(), vec![outputs, inputs, kernel, kernel]), ("bias".to_owned(), vec![outputs])];
+        Weights::random("conv", tensors, 5)
+    }
+
+    #[track_caller]
+    fn assert_near(ours: &FeatureMap, theirs: &FeatureMap, bound: f32) {
+        assert_eq!(ours.dims(), theirs.dims());
+        let (ours, theirs) = (host::values(&ours.to_tensor()).unwrap(), host::values(&theirs.to_tensor()).unwrap());
+        let gap = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(gap < bound, "{gap}");
     }
 
     #[test]
-    fn our_windows_equal_candles() {
+    fn kernels_and_candle_agree_whatever_the_window() {
         let shapes = [
             ConvShape::three(5, 7),
             ConvShape::point(5, 7),
@@ -163,19 +282,43 @@ mod tests {
             ConvShape::halving(5, Padding::Around(1)),
             ConvShape::halving(5, Padding::RightBelow),
         ];
-        for shape in shapes {
-            for (height, width) in [(8, 8), (9, 11), (2, 3)] {
-                let conv = conv(shape);
-                let x = ramp(&[2, 5, height, width], 2.0);
-                let shift = ramp(&[2, shape.outputs], 1.0);
-                let bias = shift.broadcast_add(&conv.bias).unwrap();
-                let ours = conv.apply(&x, Some(&shift)).unwrap();
-                let weight = conv.weight.widened().unwrap();
-                let theirs = conv.composed(&x, &weight, &bias).unwrap();
-                assert_eq!(ours.dims(), theirs.dims());
-                let gap = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
-                assert!(gap.to_scalar::<f32>().unwrap() < 1e-5, "{shape:?}");
+        for (mode, bound) in [(Mode::Exact, 3e-6), (Mode::Fast, 3e-2)] {
+            for shape in shapes {
+                let w = weights(shape);
+                let ours = Conv2d::load(&w.clone().with_compute(Compute::new(mode)), shape).unwrap();
+                let theirs = Conv2d::load(&w.with_compute(Compute::composed()), shape).unwrap();
+                for (height, width) in [(8, 8), (9, 11), (2, 3)] {
+                    let x = FeatureMap::from_tensor(&ramp((2, 5, height, width), 2.0)).unwrap();
+                    let shift = ramp((2, 1, 1, shape.outputs), 1.0).squeeze(1).unwrap();
+                    let shift = Tokens::from_tensor(&shift).unwrap();
+                    let after = |onto| After { shift: Some(&shift), slope: Some(0.2), factor: 0.5, onto };
+                    let onto = theirs.forward(&x).unwrap();
+                    let run = |conv: &Conv2d| conv.forward_then(&x, after(Some(onto.clone()))).unwrap();
+                    assert_near(&run(&ours), &run(&theirs), bound);
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_doubling_is_a_convolution_of_the_map_resized() {
+        let shape = ConvShape::three(5, 7);
+        let w = weights(shape);
+        let plain = Conv2d::load(&w, shape).unwrap();
+        let x = FeatureMap::from_tensor(&ramp((2, 5, 3, 4), 2.0)).unwrap();
+        let theirs = plain.forward(&x.resize_nearest(6, 8).unwrap()).unwrap();
+        for (compute, bound) in
+            [(Compute::default(), 3e-6), (Compute::composed(), 3e-6), (Compute::new(Mode::Fast), 3e-2)]
+        {
+            let doubling = Doubling::load(&w.clone().with_compute(compute), 5, 7).unwrap();
+            assert_near(&doubling.forward(&x, After::default()).unwrap(), &theirs, bound);
+        }
+    }
+
+    #[test]
+    fn maps_that_do_not_fit_are_refused() {
+        let conv = Conv2d::load(&weights(ConvShape::three(5, 7)), ConvShape::three(5, 7)).unwrap();
+        let fault = conv.forward(&FeatureMap::from_tensor(&ramp((1, 4, 3, 3), 1.0)).unwrap()).unwrap_err();
+        assert_eq!(fault.to_string(), "a convolution of 5 channels does not read maps of 4");
     }
 }

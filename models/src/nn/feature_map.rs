@@ -1,16 +1,19 @@
 //! A picture of many channels, its memory layout hidden.
 
 use candle_core::{DType, Tensor};
-use rayon::prelude::*;
+use darkroom_kernels::{Buffer, Cpu, Curve};
 
-use super::{Tokens, host};
+use super::{Compute, Rows, Tokens, Values, host, rows::Numbers};
 use crate::Result;
 
-/// A batch of pictures of many channels, f32.
+/// A batch of pictures of many channels.
 ///
-/// Today (batch, channels, height, width) in order; no caller may rely on it.
+/// How its numbers lie, in how many bits, and whether a norm over it has been worked out yet, no caller may rely on.
 #[derive(Clone, Debug)]
-pub struct FeatureMap(Tensor);
+pub struct FeatureMap {
+    values: Values,
+    dims: Dims,
+}
 
 /// The size of a [`FeatureMap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,48 +31,93 @@ pub struct Dims {
 impl FeatureMap {
     /// Takes a tensor (batch, channels, height, width) of any float type.
     pub fn from_tensor(x: &Tensor) -> Result<Self> {
-        x.dims4()?;
-        Ok(Self(x.to_dtype(DType::F32)?.contiguous()?))
+        let (batch, channels, height, width) = x.dims4()?;
+        let x = x.to_dtype(DType::F32)?.contiguous()?;
+        Ok(Self { values: Values::Tensor(x), dims: Dims { batch, channels, height, width } })
+    }
+
+    /// Takes rows, a place each.
+    pub(super) fn from_rows(rows: Rows, dims: Dims) -> Self {
+        Self { values: Values::Rows(rows), dims }
     }
 
     /// Returns the tensor (batch, channels, height, width), f32, in order.
     pub fn to_tensor(&self) -> Tensor {
-        self.0.clone()
+        match &self.values {
+            Values::Tensor(x) => x.clone(),
+            Values::Rows(rows) => {
+                let Dims { batch, channels, height, width } = self.dims;
+                let places = rows.to_vec();
+                let mut planes = vec![0.0; places.len()];
+                host::transpose(&places, (height * width, channels), &mut planes);
+                host::tensor(planes, (batch, channels, height, width)).expect("as many numbers as the size says")
+            }
+        }
+    }
+
+    /// Returns the rows that kernels read, a place each.
+    pub(super) fn rows(&self, cpu: &Cpu) -> Result<Rows> {
+        let x = match &self.values {
+            Values::Rows(rows) => return Ok(rows.clone()),
+            Values::Tensor(x) => x,
+        };
+        let Dims { channels, height, width, .. } = self.dims;
+        let mut places: Buffer<f32> = cpu.pool.take(x.elem_count());
+        let done = host::with(x, |planes| host::transpose(planes, (channels, height * width), &mut places));
+        if done.is_none() {
+            host::transpose(&host::values(x)?, (channels, height * width), &mut places);
+        }
+        Ok(Rows::new(cpu, Numbers::F32(places), channels, height * width))
     }
 
     /// Returns the size.
     pub fn dims(&self) -> Dims {
-        let d = self.0.dims();
-        Dims { batch: d[0], channels: d[1], height: d[2], width: d[3] }
+        self.dims
     }
 
     /// Adds value by value.
     pub fn add(&self, other: &FeatureMap) -> Result<FeatureMap> {
-        Ok(Self(host::add(&self.0, &other.0)?))
+        let cpu = match (&self.values, &other.values) {
+            (Values::Tensor(a), Values::Tensor(b)) => return Self::from_tensor(&(a + b)?),
+            (Values::Rows(rows), _) | (_, Values::Rows(rows)) => &rows.cpu,
+        };
+        super::same("maps", self.dims, other.dims)?;
+        Ok(Self::from_rows(self.rows(cpu)?.plus(&other.rows(cpu)?), self.dims))
     }
 
     /// Returns `x · factor + shift`.
     pub fn affine(&self, factor: f64, shift: f64) -> Result<FeatureMap> {
-        let (by, plus) = (factor as f32, shift as f32);
-        match host::map(&self.0, |x| x * by + plus)? {
-            Some(x) => Ok(Self(x)),
-            None => Ok(Self(self.0.affine(factor, shift)?)),
+        match &self.values {
+            Values::Tensor(x) => Self::from_tensor(&x.affine(factor, shift)?),
+            Values::Rows(rows) => Ok(Self::from_rows(rows.clone().affine(factor as f32, shift as f32), self.dims)),
         }
     }
 
-    /// Returns the values, the negative ones times `slope`.
-    pub fn leaky(&self, slope: f64) -> Result<FeatureMap> {
-        let by = slope as f32;
-        match host::map(&self.0, |x| if x < 0.0 { x * by } else { x })? {
-            Some(x) => Ok(Self(x)),
-            None => Ok(Self((self.0.relu()? + (self.0.minimum(0.0)? * slope)?)?)),
+    /// Returns `x · sigmoid(x)` of every value.
+    pub fn silu(&self) -> Result<FeatureMap> {
+        match &self.values {
+            Values::Tensor(x) => Self::from_tensor(&x.silu()?),
+            Values::Rows(rows) => Ok(Self::from_rows(rows.clone().bent(Curve::Silu), self.dims)),
         }
     }
 
     /// Sets the channels of several side by side.
     pub fn concat_channels(parts: &[&FeatureMap]) -> Result<FeatureMap> {
-        let parts: Vec<&Tensor> = parts.iter().map(|part| &part.0).collect();
-        Ok(Self(Tensor::cat(&parts, 1)?))
+        let first = parts[0].dims;
+        let cpu = parts.iter().find_map(|part| match &part.values {
+            Values::Rows(rows) => Some(rows.cpu.clone()),
+            Values::Tensor(_) => None,
+        });
+        let Some(cpu) = cpu else {
+            let parts: Vec<Tensor> = parts.iter().map(|part| part.to_tensor()).collect();
+            return Self::from_tensor(&Tensor::cat(&parts, 1)?);
+        };
+        for part in parts {
+            super::same("maps", Dims { channels: 0, ..part.dims }, Dims { channels: 0, ..first })?;
+        }
+        let rows = parts.iter().map(|part| part.rows(&cpu)).collect::<Result<Vec<_>>>()?;
+        let channels = parts.iter().map(|part| part.dims.channels).sum();
+        Ok(Self::from_rows(Rows::beside(&rows), Dims { channels, ..first }))
     }
 
     /// Cuts out `height` lines from `top` and `width` columns from `left`; a cut over the edge ends there.
@@ -77,14 +125,13 @@ impl FeatureMap {
         let dims = self.dims();
         let height = height.min(dims.height.saturating_sub(top));
         let width = width.min(dims.width.saturating_sub(left));
-        let cut = self.0.narrow(2, top, height)?.narrow(3, left, width)?;
-        Ok(Self(cut.contiguous()?))
+        Self::from_tensor(&self.to_tensor().narrow(2, top, height)?.narrow(3, left, width)?)
     }
 
     /// Continues the map on the right and below, mirrored at its last line and column, until both edges are multiples of
     /// `of`.
     pub fn pad_reflected(&self, of: usize) -> Result<Self> {
-        let mut x = self.0.clone();
+        let mut x = self.to_tensor();
         for axis in [2, 3] {
             let edge = x.dim(axis)?;
             let wanted = edge.next_multiple_of(of);
@@ -93,7 +140,7 @@ impl FeatureMap {
                 x = x.index_select(&Tensor::new(places, x.device())?, axis)?;
             }
         }
-        Ok(Self(x.contiguous()?))
+        Self::from_tensor(&x)
     }
 
     /// Makes one place of each square of `edge` by `edge`: channels become (channel, line, column) of the square, as
@@ -103,45 +150,44 @@ impl FeatureMap {
             return Ok(self.clone());
         }
         let Dims { batch, channels, height, width } = self.dims();
-        let x = self.0.reshape(vec![batch, channels, height / edge, edge, width / edge, edge])?; // b c h p w q
+        let x = self.to_tensor().reshape(vec![batch, channels, height / edge, edge, width / edge, edge])?; // b c h p w q
         let x = x.permute(vec![0, 1, 3, 5, 2, 4])?.contiguous()?; // b c p q h w
-        Ok(Self(x.reshape((batch, channels * edge * edge, height / edge, width / edge))?))
+        Self::from_tensor(&x.reshape((batch, channels * edge * edge, height / edge, width / edge))?)
     }
 
     /// Returns the map in another size, each place taking the nearest value: index `floor(i · from / to)`.
     pub fn resize_nearest(&self, height: usize, width: usize) -> Result<FeatureMap> {
-        let dims = self.dims();
+        let dims = self.dims;
         if (dims.height, dims.width) == (height, width) {
             return Ok(self.clone());
         }
-        let rows = nearest(dims.height, height);
-        let columns = nearest(dims.width, width);
-        let shape = (dims.batch, dims.channels, height, width);
-        let grown = host::with(&self.0, |x| {
-            let mut out = vec![0.0; dims.batch * dims.channels * height * width];
-            let planes = out.par_chunks_mut((height * width).max(1));
-            let sources = x.par_chunks((dims.height * dims.width).max(1));
-            planes.zip(sources).for_each(|(out, plane)| {
-                for (line, row) in out.chunks_mut(width).zip(&rows) {
-                    let source = &plane[row * dims.width..][..dims.width];
-                    for (value, column) in line.iter_mut().zip(&columns) {
-                        *value = source[*column];
-                    }
-                }
-            });
-            out
-        });
-        match grown {
-            Some(values) => Ok(Self(host::tensor(values, shape)?)),
-            None => Ok(Self(self.0.upsample_nearest2d(height, width)?)),
-        }
+        let Values::Rows(rows) = &self.values else {
+            return Self::from_tensor(&self.to_tensor().upsample_nearest2d(height, width)?);
+        };
+        let (down, across) = (nearest(dims.height, height), nearest(dims.width, width));
+        let line = |picture: usize, y: usize| (picture * dims.height + down[y]) * dims.width;
+        let from: Vec<usize> = (0..dims.batch * height)
+            .flat_map(|i| across.iter().map(move |x| (i / height, i % height, *x)))
+            .map(|(picture, y, x)| line(picture, y) + x)
+            .collect();
+        Ok(Self::from_rows(rows.picked(&from, height * width), Dims { height, width, ..dims }))
     }
 
     /// Reads the map line by line: (batch, height · width, channels).
     pub fn to_tokens(&self) -> Result<Tokens> {
-        let d = self.dims();
-        let planes = self.0.reshape((d.batch, d.channels, d.height * d.width))?;
-        Tokens::from_tensor(&host::transposed(&planes)?)
+        let Dims { batch, channels, height, width } = self.dims;
+        match &self.values {
+            Values::Rows(rows) => Ok(Tokens::from_rows(rows.clone(), (batch, height * width, channels))),
+            Values::Tensor(x) => Tokens::from_tensor(&x.reshape((batch, channels, height * width))?.transpose(1, 2)?),
+        }
+    }
+
+    /// Returns the pictures from which `compute` reads, so that what follows does not convert them again.
+    pub fn within(&self, compute: &Compute) -> Result<FeatureMap> {
+        match compute.cpu() {
+            Some(cpu) => Ok(Self::from_rows(self.rows(cpu)?, self.dims)),
+            None => Self::from_tensor(&self.to_tensor()),
+        }
     }
 }
 
@@ -173,6 +219,24 @@ mod tests {
         let count = batch * channels * height * width;
         let x = Tensor::arange(0f32, count as f32, &Device::Cpu).unwrap();
         FeatureMap::from_tensor(&x.reshape((batch, channels, height, width)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rows_resize_and_join_as_tensors_do() {
+        let (x, compute) = (map(2, 3, 4, 5), Compute::default());
+        let rows = x.within(&compute).unwrap();
+        let flat = |x: FeatureMap| host::values(&x.to_tensor()).unwrap();
+        for size in [(8, 10), (7, 9), (2, 3), (4, 5)] {
+            assert_eq!(
+                flat(x.resize_nearest(size.0, size.1).unwrap()),
+                flat(rows.resize_nearest(size.0, size.1).unwrap())
+            );
+        }
+        let join = |a: &FeatureMap, b: &FeatureMap| flat(FeatureMap::concat_channels(&[a, b]).unwrap());
+        assert_eq!(join(&x, &x), join(&rows, &rows));
+        assert_eq!(join(&x, &x), join(&x, &rows));
+        assert_eq!(flat(x.add(&x).unwrap()), flat(rows.add(&x).unwrap()));
+        assert_eq!(flat(x.affine(2.0, 1.0).unwrap()), flat(rows.affine(2.0, 1.0).unwrap()));
     }
 
     #[test]

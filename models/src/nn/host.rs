@@ -1,17 +1,11 @@
-//! Slices of tensors that lie in this machine's memory, and loops over them.
-//!
-//! Everything answers `None` (or `false`) for a tensor that is not f32 in order on the CPU; the caller then composes
-//! candle's operations instead.
+//! Tensors as slices of this machine's memory.
 
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Shape, Storage, Tensor};
-use rayon::prelude::*;
+use candle_core::{CpuStorage, Device, Shape, Storage, Tensor};
+use darkroom_kernels::parallel::{self, Shared};
 
 use crate::Result;
 
-/// Values that one task takes at a time in elementwise loops.
-const CHUNK: usize = 16 * 1024;
-
-/// Shows the values of `tensor` to `f`.
+/// Shows the values of `tensor` to `f`, if it is f32 in order on the CPU.
 pub fn with<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Option<R> {
     let (storage, layout) = tensor.storage_and_layout();
     let Storage::Cpu(CpuStorage::F32(values)) = &*storage else {
@@ -26,104 +20,37 @@ pub fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Ok(Tensor::from_vec(values, shape.into(), &Device::Cpu)?)
 }
 
-/// Returns `f` of every value.
-pub fn map(x: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Result<Option<Tensor>> {
-    let mapped = with(x, |x| {
-        let mut out = vec![0.0; x.len()];
-        let chunks = out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK));
-        chunks.for_each(|(out, x)| {
-            for (out, x) in out.iter_mut().zip(x) {
-                *out = f(*x);
-            }
-        });
-        out
-    });
-    mapped.map(|values| tensor(values, x.dims())).transpose()
+/// Returns the values of a tensor of any kind and order, f32.
+pub fn values(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
-/// Returns the sum of two tensors of one shape.
-pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let sum = |a: &[f32], b: &[f32]| {
-        let mut out = vec![0.0; a.len()];
-        let sources = a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK));
-        out.par_chunks_mut(CHUNK).zip(sources).for_each(|(out, (a, b))| {
-            for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-                *out = a + b;
-            }
-        });
-        out
-    };
-    let values = match a.dims() == b.dims() {
-        true => with(a, |a| with(b, |b| sum(a, b))).flatten(),
-        false => None,
-    };
-    match values {
-        Some(values) => tensor(values, a.dims()),
-        None => Ok((a + b)?),
-    }
-}
-
-/// Rewrites the rows of `width` values of a tensor that nobody else holds; `f` hears the number of the row.
-pub fn update_rows(x: &Tensor, width: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Result<bool> {
-    update(x, |values| {
-        let rows = values.par_chunks_mut(width).enumerate();
-        rows.with_min_len((CHUNK / width).max(1)).for_each(|(i, row)| f(i, row));
-    })
-}
-
-/// Rewrites the values of a tensor that nobody else holds.
-pub fn update(x: &Tensor, f: impl Fn(&mut [f32])) -> Result<bool> {
-    if with(x, |_| ()).is_none() {
-        return Ok(false);
-    }
-    x.inplace_op1(&Update(f))?;
-    Ok(true)
-}
-
-struct Update<F>(F);
-
-impl<F: Fn(&mut [f32])> InplaceOp1 for Update<F> {
-    fn name(&self) -> &'static str {
-        "update"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        match (storage, layout.contiguous_offsets()) {
-            (CpuStorage::F32(values), Some((start, end))) => (self.0)(&mut values[start..end]),
-            _ => candle_core::bail!("update wants f32 values in order"),
-        }
-        Ok(())
-    }
-}
-
-/// Swaps the last two dimensions of a tensor of three: (b, r, c) becomes (b, c, r), in order.
-pub fn transposed(x: &Tensor) -> Result<Tensor> {
+/// Swaps rows and columns of pictures: (picture, row, column) becomes (picture, column, row).
+pub fn transpose(x: &[f32], (rows, columns): (usize, usize), out: &mut [f32]) {
     const EDGE: usize = 32;
-    let (batch, rows, columns) = x.dims3()?;
-    let swapped = with(x, |x| {
-        let mut out = vec![0.0; x.len()];
-        // One task writes EDGE whole rows of the result, reading EDGE neighbours at a time.
-        let per_image = columns.div_ceil(EDGE);
-        let mut bands: Vec<&mut [f32]> =
-            out.chunks_mut((rows * columns).max(1)).flat_map(|image| image.chunks_mut((EDGE * rows).max(1))).collect();
-        bands.par_iter_mut().enumerate().for_each(|(i, band)| {
-            let source = &x[i / per_image * rows * columns..];
-            let first = i % per_image * EDGE;
-            let count = band.len() / rows;
-            for top in (0..rows).step_by(EDGE) {
-                for c in 0..count {
-                    for r in top..(top + EDGE).min(rows) {
-                        band[c * rows + r] = source[r * columns + first + c];
-                    }
+    assert_eq!(x.len(), out.len());
+    let picture = rows * columns;
+    if picture == 0 {
+        return;
+    }
+    // A piece writes EDGE whole rows of the result, reading EDGE neighbours at a time.
+    let bands = columns.div_ceil(EDGE);
+    let shared = Shared::new(out);
+    parallel::each(x.len() / picture * bands, |i| {
+        let source = &x[i / bands * picture..];
+        let first = i % bands * EDGE;
+        let count = EDGE.min(columns - first);
+        let start = i / bands * picture + first * rows;
+        // SAFETY: each band is one piece.
+        let band = unsafe { shared.part(start..start + count * rows) };
+        for top in (0..rows).step_by(EDGE) {
+            for c in 0..count {
+                for r in top..(top + EDGE).min(rows) {
+                    band[c * rows + r] = source[r * columns + first + c];
                 }
             }
-        });
-        out
+        }
     });
-    match swapped {
-        Some(values) => tensor(values, (batch, columns, rows)),
-        None => Ok(x.transpose(1, 2)?.contiguous()?),
-    }
 }
 
 #[cfg(test)]
@@ -132,12 +59,12 @@ mod tests {
 
     #[test]
     fn transposing_equals_candle_on_ragged_sizes() {
-        for (b, r, c) in [(1, 1, 1), (2, 33, 70), (3, 64, 5), (1, 100, 32)] {
-            let x = Tensor::arange(0f32, (b * r * c) as f32, &Device::Cpu).unwrap();
-            let x = x.reshape((b, r, c)).unwrap();
-            let ours = transposed(&x).unwrap();
-            let theirs = x.transpose(1, 2).unwrap();
-            assert_eq!(ours.to_vec3::<f32>().unwrap(), theirs.to_vec3::<f32>().unwrap());
+        for (b, r, c) in [(1, 1, 1), (2, 33, 70), (3, 64, 5), (1, 100, 32), (2, 0, 3)] {
+            let x: Vec<f32> = (0..b * r * c).map(|i| i as f32).collect();
+            let mut ours = vec![0.0; x.len()];
+            transpose(&x, (r, c), &mut ours);
+            let theirs = tensor(x, (b, r, c)).unwrap().transpose(1, 2).unwrap();
+            assert_eq!(ours, values(&theirs).unwrap());
         }
     }
 
@@ -145,6 +72,5 @@ mod tests {
     fn a_view_out_of_order_is_not_a_slice() {
         let x = Tensor::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
         assert!(with(&x.t().unwrap(), |_| ()).is_none());
-        assert!(!update(&x.t().unwrap(), |_| ()).unwrap());
     }
 }

@@ -4,33 +4,49 @@
 //! candle tensors appear only inside this module and at the edges. Memory layout, precision, fused kernels and other
 //! devices can so come in behind these doors without a network noticing.
 //!
-//! On the CPU everything is computed in f32, norms with f64 sums. Work is split over rayon's threads by rows, planes
-//! or groups, never inside a sum, so that the number of threads does not change a bit of the result. Tensors that are
-//! not plain f32 on the CPU take the composed path of each layer: the same formula in candle's operations.
+//! On the CPU the kernels of `darkroom-kernels` compute, as [`Compute`] says: channels lie together, a map read line by
+//! line is its tokens, norms are done by whoever reads their result, and biases, curves and sums while the results of
+//! a product are in the cache. The number of threads does not change a bit of the result. [`Compute::composed`] is the
+//! same network in candle's operations: what other devices use, and what kernels are checked against.
 
 mod activation;
 mod attention;
 mod blocks;
+mod compute;
 mod conv;
 mod embedding;
 mod feature_map;
 mod host;
-mod im2col;
 mod interpolate;
 mod linear;
 mod norm;
-mod scalar;
+mod rows;
 mod storage;
 mod tokens;
+mod values;
+mod weight;
 
-pub use activation::{Activation, geglu};
+pub use activation::Activation;
 pub use attention::{Heads, Mask, attend};
 pub use blocks::{Blocks, Keep, Loader};
-pub use conv::{Conv2d, ConvShape, Padding};
+pub use compute::{Compute, Mode};
+pub use conv::{After, Conv2d, ConvShape, Doubling, Padding};
 pub use embedding::{Embedding, Sinusoid};
 pub use feature_map::{Dims, FeatureMap};
 pub use interpolate::Interpolation;
 pub use linear::{Bias, Linear};
 pub use norm::{GroupNorm, LayerNorm};
+use rows::Rows;
 pub use storage::Storage;
 pub use tokens::Tokens;
+use values::Values;
+
+use crate::{Error, Result};
+
+/// Makes sure that two sizes are one.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, a: T, b: T) -> Result<()> {
+    match a == b {
+        true => Ok(()),
+        false => Err(Error::Shape(format!("{what} of {a:?} and of {b:?} do not go together"))),
+    }
+}

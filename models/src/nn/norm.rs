@@ -1,12 +1,12 @@
-//! Group and layer normalisation, in two passes with f64 sums.
+//! Group and layer normalisation, in two passes.
 //!
 //! One pass (mean of squares minus square of mean) loses the variance where the mean is large: at a row mean of 100
 //! candle's layer norm is off by 4e-2. Here the mean is taken first, then the squares of what is left.
 
 use candle_core::{D, DType, Tensor};
-use rayon::prelude::*;
+use darkroom_kernels::{self as kernels, Curve, Groups};
 
-use super::{FeatureMap, Tokens, host, scalar, storage::small};
+use super::{Compute, FeatureMap, Tokens, compute::Precision, rows::Numbers, storage::small};
 use crate::{Error, Result, Weights};
 
 /// Normalises groups of channels over the whole picture.
@@ -14,8 +14,9 @@ use crate::{Error, Result, Weights};
 pub struct GroupNorm {
     groups: usize,
     eps: f64,
-    weight: Tensor,
-    bias: Tensor,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    compute: Compute,
 }
 
 impl GroupNorm {
@@ -25,75 +26,45 @@ impl GroupNorm {
             let what = format!("{channels} channels cannot be put into {groups} equal groups");
             return Err(Error::Shape(what));
         }
-        Ok(Self { groups, eps, weight: small(w, "weight", channels)?, bias: small(w, "bias", channels)? })
+        let (weight, bias) = (small(w, "weight", channels)?, small(w, "bias", channels)?);
+        Ok(Self { groups, eps, weight, bias, compute: w.compute().clone() })
     }
 
     /// Normalises.
     pub fn forward(&self, x: &FeatureMap) -> Result<FeatureMap> {
-        self.then(x, |y| y, Ok)
+        self.then(x, Curve::None, Ok)
     }
 
-    /// Normalises, then bends with silu, in one pass over the memory.
+    /// Normalises, then bends with silu.
     pub fn forward_silu(&self, x: &FeatureMap) -> Result<FeatureMap> {
-        self.then(x, scalar::silu, |y| y.silu())
+        self.then(x, Curve::Silu, |y| y.silu())
     }
 
     /// Normalises and bends each value; `composed` is the same curve in candle's operations.
+    ///
+    /// On the processor the map is only measured: whoever reads it does the rest on the way.
     fn then(
         &self,
         x: &FeatureMap,
-        curve: impl Fn(f32) -> f32 + Sync,
+        curve: Curve,
         composed: impl Fn(Tensor) -> candle_core::Result<Tensor>,
     ) -> Result<FeatureMap> {
-        let x = x.to_tensor();
-        let normed = host::with(&x, |x_values| {
-            host::with(&self.weight, |weight| {
-                host::with(&self.bias, |bias| {
-                    self.planes(x_values, x.elem_count() / x.dims()[0].max(1), weight, bias, curve)
-                })
-            })
-        });
-        match normed.flatten().flatten() {
-            Some(values) => FeatureMap::from_tensor(&host::tensor(values, x.dims())?),
-            None => FeatureMap::from_tensor(&composed(self.composed(&x)?)?),
-        }
-    }
-
-    /// The work on the CPU; a picture takes `picture` values.
-    fn planes(
-        &self,
-        x: &[f32],
-        picture: usize,
-        weight: &[f32],
-        bias: &[f32],
-        curve: impl Fn(f32) -> f32 + Sync,
-    ) -> Vec<f32> {
-        let members = weight.len() / self.groups;
-        let plane = (picture / weight.len()).max(1);
-        let mut out = vec![0.0; x.len()];
-        let groups = out.par_chunks_mut(members * plane);
-        let sources = x.par_chunks(members * plane);
-        groups.zip(sources).enumerate().for_each(|(i, (out, x))| {
-            let (mean, scale) = mean_and_scale(x, self.eps);
-            let first = i % self.groups * members;
-            let planes = out.chunks_mut(plane).zip(x.chunks(plane));
-            for (c, (out, x)) in planes.enumerate() {
-                let (gain, shift) = (scale * weight[first + c], bias[first + c]);
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = curve((x - mean) * gain + shift);
-                }
-            }
-        });
-        out
+        super::same("channels of a norm", self.weight.len(), x.dims().channels)?;
+        let Some(cpu) = self.compute.cpu() else {
+            return FeatureMap::from_tensor(&composed(self.composed(&x.to_tensor())?)?);
+        };
+        let rows = x.rows(cpu)?.bare();
+        let groups = Groups { count: self.groups, eps: self.eps, weight: &self.weight, bias: &self.bias };
+        let norm = rows.with(|source| kernels::group_norm(cpu, &source, groups, curve));
+        Ok(FeatureMap::from_rows(rows.under(norm), x.dims()))
     }
 
     fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, channels, height, width) = x.dims4()?;
         let rows = x.reshape((batch, self.groups, channels / self.groups * height * width))?;
         let rows = normalised(&rows, self.eps)?.reshape((batch, channels, height, width))?;
-        let gain = self.weight.reshape((1, channels, 1, 1))?;
-        let shift = self.bias.reshape((1, channels, 1, 1))?;
-        Ok(rows.broadcast_mul(&gain)?.broadcast_add(&shift)?)
+        let wide = |values: &[f32]| Tensor::from_slice(values, (1, channels, 1, 1), x.device());
+        Ok(rows.broadcast_mul(&wide(&self.weight)?)?.broadcast_add(&wide(&self.bias)?)?)
     }
 }
 
@@ -101,61 +72,42 @@ impl GroupNorm {
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     eps: f64,
-    weight: Tensor,
-    bias: Tensor,
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    compute: Compute,
 }
 
 impl LayerNorm {
     /// Loads `weight` and `bias`, each (channels).
     pub fn load(w: &Weights, channels: usize, eps: f64) -> Result<Self> {
-        Ok(Self { eps, weight: small(w, "weight", channels)?, bias: small(w, "bias", channels)? })
+        let (weight, bias) = (small(w, "weight", channels)?, small(w, "bias", channels)?);
+        Ok(Self { eps, weight, bias, compute: w.compute().clone() })
     }
 
     /// Normalises.
     pub fn forward(&self, x: &Tokens) -> Result<Tokens> {
-        let (x, width) = (x.to_tensor(), x.dims().2.max(1));
-        let normed = host::with(&x, |x| {
-            host::with(&self.weight, |weight| {
-                host::with(&self.bias, |bias| {
-                    let mut out = vec![0.0; x.len()];
-                    let rows = out.par_chunks_mut(width).zip(x.par_chunks(width));
-                    rows.with_min_len(8).for_each(|(out, x)| {
-                        let (mean, scale) = mean_and_scale(x, self.eps);
-                        let columns = out.iter_mut().zip(x).zip(weight).zip(bias);
-                        for (((out, x), weight), bias) in columns {
-                            *out = (x - mean) * scale * weight + bias;
-                        }
-                    });
-                    out
-                })
-            })
-        });
-        let Some(values) = normed.flatten().flatten() else {
-            let y = normalised(&x, self.eps)?.broadcast_mul(&self.weight)?;
-            return Tokens::from_tensor(&y.broadcast_add(&self.bias)?);
+        self.run(x, Precision::F32)
+    }
+
+    /// The same, in the numbers that the factors of products are: for what is multiplied next.
+    pub fn forward_to_factors(&self, x: &Tokens) -> Result<Tokens> {
+        self.run(x, self.compute.factors())
+    }
+
+    fn run(&self, x: &Tokens, precision: Precision) -> Result<Tokens> {
+        super::same("channels of a norm", self.weight.len(), x.dims().2)?;
+        let Some(cpu) = self.compute.cpu() else {
+            let x = x.to_tensor();
+            let wide = |values: &[f32]| Tensor::new(values, x.device());
+            let y = normalised(&x, self.eps)?.broadcast_mul(&wide(&self.weight)?)?;
+            return Tokens::from_tensor(&y.broadcast_add(&wide(&self.bias)?)?);
         };
-        Tokens::from_tensor(&host::tensor(values, x.dims())?)
+        let rows = x.rows(cpu)?;
+        let mut numbers = Numbers::room(cpu, precision, rows.count() * self.weight.len());
+        let affine = (&self.weight[..], &self.bias[..]);
+        rows.with(|source| kernels::layer_norm(cpu, &source, self.eps, affine, &mut numbers.target()));
+        Ok(Tokens::from_rows(rows.like(numbers, self.weight.len()), x.dims()))
     }
-}
-
-/// Returns the mean and 1 / sqrt(variance + eps).
-fn mean_and_scale(x: &[f32], eps: f64) -> (f32, f32) {
-    let n = x.len() as f64;
-    let mean = sum(x, |x| x) / n;
-    let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
-    (mean as f32, (variance + eps).sqrt().recip() as f32)
-}
-
-/// Adds up `f` of all values in eight lanes of f64.
-fn sum(x: &[f32], f: impl Fn(f64) -> f64) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (eights, rest) = x.as_chunks::<8>();
-    for eight in eights {
-        for (lane, x) in lanes.iter_mut().zip(eight) {
-            *lane += f(f64::from(*x));
-        }
-    }
-    lanes.iter().sum::<f64>() + rest.iter().map(|x| f(f64::from(*x))).sum::<f64>()
 }
 
 /// The same over the last dimension in candle's operations.
@@ -169,6 +121,7 @@ fn normalised(x: &Tensor, eps: f64) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::host;
 
     fn weights(channels: usize) -> Weights {
         let ramp =

@@ -1,8 +1,8 @@
 //! How the numbers of a big weight lie in memory.
 
-use candle_core::{CpuStorage, DType, Device, Shape, Storage as Raw, Tensor};
-use rayon::prelude::*;
+use candle_core::{DType, Shape, Tensor};
 
+use super::host;
 use crate::{Result, Weights, lora::Patch, weights::Packed};
 
 /// A big weight: as it is computed with, or kept small and widened at each use, or changed at each use.
@@ -58,7 +58,7 @@ impl Storage {
     pub fn widened(&self) -> Result<Tensor> {
         match self {
             Storage::Dense(weight) => Ok(weight.clone()),
-            Storage::Widened(weight) => widened(weight),
+            Storage::Widened(weight) => Ok(weight.to_dtype(DType::F32)?),
             Storage::Patched(base, patches) => {
                 patches.iter().try_fold(base.widened()?, |weight, patch| patch.weight(&weight))
             }
@@ -68,44 +68,19 @@ impl Storage {
 }
 
 /// Loads a vector that is small enough to be f32 always: a norm's gain, a bias. Changes are made to it once.
-pub fn small(w: &Weights, name: &str, length: usize) -> Result<Tensor> {
+pub fn small(w: &Weights, name: &str, length: usize) -> Result<Vec<f32>> {
     let x = w.clone().with_precision(DType::F32).get(name, length)?;
-    w.patches().iter().try_fold(x, |x, patch| match name {
+    let changed = w.patches().iter().try_fold(x, |x, patch| match name {
         "bias" => patch.bias(&x),
         _ => patch.weight(&x),
-    })
-}
-
-/// Widens f16 or bf16 to f32, on all threads where it lies in memory in order.
-fn widened(weight: &Tensor) -> Result<Tensor> {
-    let values = {
-        let (storage, layout) = weight.storage_and_layout();
-        match (&*storage, layout.contiguous_offsets()) {
-            (Raw::Cpu(CpuStorage::F16(all)), Some((start, end))) => Some(each(&all[start..end], half::f16::to_f32)),
-            (Raw::Cpu(CpuStorage::BF16(all)), Some((start, end))) => Some(each(&all[start..end], half::bf16::to_f32)),
-            _ => None,
-        }
-    };
-    match values {
-        Some(values) => Ok(Tensor::from_vec(values, weight.dims(), &Device::Cpu)?),
-        None => Ok(weight.to_dtype(DType::F32)?),
-    }
-}
-
-fn each<T: Copy + Sync>(from: &[T], wide: impl Fn(T) -> f32 + Sync) -> Vec<f32> {
-    const CHUNK: usize = 64 * 1024;
-    let mut out = vec![0.0; from.len()];
-    let chunks = out.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK));
-    chunks.for_each(|(out, from)| {
-        for (out, from) in out.iter_mut().zip(from) {
-            *out = wide(*from);
-        }
     });
-    out
+    host::values(&changed?)
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
 
     #[test]

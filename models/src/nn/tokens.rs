@@ -1,19 +1,45 @@
 //! A row of vectors: text, or a feature map read line by line.
 
-use candle_core::{DType, Tensor};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex},
+};
 
-use super::{FeatureMap, host};
+use candle_core::{DType, Tensor};
+use darkroom_kernels::{Buffer, Cpu, Curve};
+
+use super::{Activation, Compute, FeatureMap, Rows, Values, feature_map::Dims, host, rows::Numbers};
 use crate::Result;
 
-/// A batch of rows of vectors, (batch, length, channels), f32.
+/// A batch of rows of vectors, (batch, length, channels).
 #[derive(Clone, Debug)]
-pub struct Tokens(Tensor);
+pub struct Tokens {
+    values: Values,
+    dims: (usize, usize, usize),
+    memo: Option<Arc<Memo>>,
+}
+
+/// What layers made of some tokens, by the number of the layer.
+#[derive(Default)]
+pub(super) struct Memo(Mutex<HashMap<u64, Tokens>>);
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Memo")
+    }
+}
 
 impl Tokens {
     /// Takes a tensor (batch, length, channels) of any float type.
     pub fn from_tensor(x: &Tensor) -> Result<Self> {
-        x.dims3()?;
-        Ok(Self(x.to_dtype(DType::F32)?.contiguous()?))
+        let dims = x.dims3()?;
+        Ok(Self { values: Values::Tensor(x.to_dtype(DType::F32)?.contiguous()?), dims, memo: None })
+    }
+
+    /// Takes rows, a vector each.
+    pub(super) fn from_rows(rows: Rows, dims: (usize, usize, usize)) -> Self {
+        Self { values: Values::Rows(rows), dims, memo: None }
     }
 
     /// Takes one vector per picture, (batch, channels), as a row of length 1.
@@ -24,62 +50,138 @@ impl Tokens {
 
     /// Returns one vector per picture, (batch, channels), of rows of length 1.
     pub fn to_vectors(&self) -> Result<Tensor> {
-        Ok(self.0.squeeze(1)?)
+        Ok(self.to_tensor().squeeze(1)?)
     }
 
     /// Returns the tensor (batch, length, channels), f32.
     pub fn to_tensor(&self) -> Tensor {
-        self.0.clone()
+        match &self.values {
+            Values::Tensor(x) => x.clone(),
+            Values::Rows(rows) => host::tensor(rows.to_vec(), self.dims).expect("as many numbers as the size says"),
+        }
+    }
+
+    pub(super) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Returns the rows that kernels read, a vector each.
+    pub(super) fn rows(&self, cpu: &Cpu) -> Result<Rows> {
+        let x = match &self.values {
+            Values::Rows(rows) => return Ok(rows.clone()),
+            Values::Tensor(x) => x,
+        };
+        let mut rows: Buffer<f32> = cpu.pool.take(x.elem_count());
+        if host::with(x, |x| rows.copy_from_slice(x)).is_none() {
+            rows.copy_from_slice(&host::values(x)?);
+        }
+        Ok(Rows::new(cpu, Numbers::F32(rows), self.dims.2, self.dims.1))
+    }
+
+    /// Returns the tokens as `compute` reads them, so that what follows does not convert them again.
+    pub fn within(&self, compute: &Compute) -> Result<Tokens> {
+        match compute.cpu() {
+            Some(cpu) => Ok(Self::from_rows(self.rows(cpu)?, self.dims)),
+            None => Self::from_tensor(&self.to_tensor()),
+        }
     }
 
     /// Returns (batch, length, channels).
     pub fn dims(&self) -> (usize, usize, usize) {
-        let d = self.0.dims();
-        (d[0], d[1], d[2])
+        self.dims
+    }
+
+    /// Returns the same tokens; what layers make of them is kept as long as they or a clone of them live.
+    ///
+    /// The text is the same at every step of a walk, and so are the keys and values that are made of it.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { memo: Some(Arc::default()), ..self }
+    }
+
+    /// Returns what layer number `layer` made of these tokens, or makes it.
+    pub(super) fn remembered(&self, layer: u64, make: impl FnOnce() -> Result<Tokens>) -> Result<Tokens> {
+        let Some(memo) = &self.memo else { return make() };
+        let open = || memo.0.lock().expect("no code panics while it holds the memo");
+        if let Some(made) = open().get(&layer).cloned() {
+            return Ok(made);
+        }
+        let made = make()?;
+        open().insert(layer, made.clone());
+        Ok(made)
     }
 
     /// Adds value by value.
     pub fn add(&self, other: &Tokens) -> Result<Tokens> {
-        Ok(Self(host::add(&self.0, &other.0)?))
+        let cpu = match (&self.values, &other.values) {
+            (Values::Tensor(a), Values::Tensor(b)) => return Self::from_tensor(&(a + b)?),
+            (Values::Rows(rows), _) | (_, Values::Rows(rows)) => &rows.cpu,
+        };
+        super::same("tokens", self.dims, other.dims)?;
+        Ok(Self::from_rows(self.rows(cpu)?.plus(&other.rows(cpu)?), self.dims))
+    }
+
+    /// Bends every value.
+    pub fn bent(&self, activation: Activation) -> Result<Tokens> {
+        match &self.values {
+            Values::Tensor(x) => Self::from_tensor(&activation.composed(x)?),
+            Values::Rows(rows) => {
+                let curve: Curve = activation.curve();
+                Ok(Self::from_rows(rows.clone().bent(curve), self.dims))
+            }
+        }
     }
 
     /// Sets the channels of several side by side.
     pub fn concat_channels(parts: &[&Tokens]) -> Result<Tokens> {
-        let parts: Vec<&Tensor> = parts.iter().map(|part| &part.0).collect();
-        Ok(Self(Tensor::cat(&parts, 2)?))
+        Self::concat(parts, 2)
     }
 
     /// Sets several batches one behind the other.
     pub fn concat_batch(parts: &[&Tokens]) -> Result<Tokens> {
-        let parts: Vec<&Tensor> = parts.iter().map(|part| &part.0).collect();
-        Ok(Self(Tensor::cat(&parts, 0)?))
+        Self::concat(parts, 0)
+    }
+
+    fn concat(parts: &[&Tokens], axis: usize) -> Result<Tokens> {
+        let parts: Vec<Tensor> = parts.iter().map(|part| part.to_tensor()).collect();
+        Self::from_tensor(&Tensor::cat(&parts, axis)?)
     }
 
     /// Returns zeros of the same size.
     pub fn zeros_like(&self) -> Result<Tokens> {
-        Ok(Self(self.0.zeros_like()?))
+        Self::from_tensor(&self.to_tensor().zeros_like()?)
     }
 
     /// Takes one vector out of each row: (batch, 1, channels).
     pub fn pick(&self, places: &[usize]) -> Result<Tokens> {
+        let x = self.to_tensor();
         let rows = places.iter().enumerate();
-        let rows = rows.map(|(b, place)| self.0.narrow(0, b, 1)?.narrow(1, *place, 1));
+        let rows = rows.map(|(b, place)| x.narrow(0, b, 1)?.narrow(1, *place, 1));
         let rows = rows.collect::<candle_core::Result<Vec<_>>>()?;
         Self::from_tensor(&Tensor::cat(&rows, 0)?)
     }
 
     /// Repeats a batch of one for `batch` pictures; any other batch stays as it is.
     pub fn repeat_for(&self, batch: usize) -> Result<Tokens> {
-        match self.dims().0 {
-            1 if batch != 1 => Ok(Self(self.0.repeat((batch, 1, 1))?)),
+        match self.dims.0 {
+            1 if batch != 1 => Self::from_tensor(&self.to_tensor().repeat((batch, 1, 1))?),
             _ => Ok(self.clone()),
         }
     }
 
     /// Lays the vectors out as a map of `height` lines.
     pub fn to_map(&self, height: usize, width: usize) -> Result<FeatureMap> {
-        let (batch, _, channels) = self.dims();
-        let planes = host::transposed(&self.0)?; // b c (h w)
-        FeatureMap::from_tensor(&planes.reshape((batch, channels, height, width))?)
+        let (batch, length, channels) = self.dims;
+        super::same("tokens of a map", length, height * width)?;
+        match &self.values {
+            Values::Rows(rows) => {
+                let dims = Dims { batch, channels, height, width };
+                Ok(FeatureMap::from_rows(rows.clone(), dims))
+            }
+            Values::Tensor(x) => {
+                let planes = x.transpose(1, 2)?.contiguous()?; // b c (h w)
+                FeatureMap::from_tensor(&planes.reshape((batch, channels, height, width))?)
+            }
+        }
     }
 }

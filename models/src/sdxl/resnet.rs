@@ -2,7 +2,7 @@
 
 use crate::{
     Result, Weights,
-    nn::{Bias, Conv2d, ConvShape, FeatureMap, GroupNorm, Linear, Tokens},
+    nn::{After, Bias, Conv2d, ConvShape, FeatureMap, GroupNorm, Linear, Tokens},
 };
 
 /// Two convolutions around the time, added to what came in.
@@ -50,16 +50,18 @@ impl Resnet {
     }
 
     /// Runs it; `time` has been through silu already, since all blocks bend it in the same way.
-    pub fn forward(&self, x: &FeatureMap, time: Option<&Tokens>) -> Result<FeatureMap> {
-        let h = self.norm1.forward_silu(x)?;
-        let h = match (&self.time, time) {
-            (Some(project), Some(time)) => self.conv1.forward_shifted(&h, &project.forward(time)?)?,
-            _ => self.conv1.forward(&h)?,
+    pub fn forward(&self, x: FeatureMap, time: Option<&Tokens>) -> Result<FeatureMap> {
+        let shift = match (&self.time, time) {
+            (Some(project), Some(time)) => Some(project.forward(time)?),
+            _ => None,
         };
-        let h = self.conv2.forward(&self.norm2.forward_silu(&h)?)?;
-        match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x)?.add(&h),
-            None => x.add(&h),
-        }
+        let after = After { shift: shift.as_ref(), ..After::default() };
+        let h = self.conv1.forward_then(&self.norm1.forward_silu(&x)?, after)?;
+        let onto = match &self.shortcut {
+            Some(shortcut) => shortcut.forward(&x)?,
+            None => x.clone(),
+        };
+        drop(x);
+        self.conv2.forward_then(&self.norm2.forward_silu(&h)?, After { onto: Some(onto), ..After::default() })
     }
 }

@@ -206,12 +206,12 @@ impl Layer {
     }
 
     fn forward(&self, x: &Tokens) -> Result<Tokens> {
-        let h = self.norm1.forward(x)?;
-        let (q, k) = (self.q_proj.forward(&h)?, self.k_proj.forward(&h)?);
-        let v = self.v_proj.forward(&h)?;
+        let h = self.norm1.forward_to_factors(x)?;
+        let project = |linear: &Linear| linear.forward_to_factors(&h);
+        let (q, k, v) = (project(&self.q_proj)?, project(&self.k_proj)?, project(&self.v_proj)?);
         let seen = attend(&q, &k, &v, self.heads, Mask::Causal)?;
-        let x = x.add(&self.out_proj.forward(&seen)?)?;
-        let h = self.fc1.forward(&self.norm2.forward(&x)?)?;
-        x.add(&self.fc2.forward(&self.act.forward(&h)?)?)
+        let x = self.out_proj.forward_onto(&seen, x.clone())?;
+        let h = self.fc1.forward_bent(&self.norm2.forward_to_factors(&x)?, self.act)?;
+        self.fc2.forward_onto(&h, x)
     }
 }

@@ -22,6 +22,7 @@ mod tests;
 mod view;
 
 use std::{
+    any::Any,
     collections::HashMap,
     ffi::OsStr,
     fmt,
@@ -31,7 +32,7 @@ use std::{
 
 use candle_core::{DType, Device, Shape, Tensor};
 
-pub use packed::Packed;
+pub use packed::{EightBits, Packed};
 pub use report::Report;
 pub use source::Bytes;
 pub use view::{Op, Origin};
@@ -39,6 +40,7 @@ pub use view::{Op, Origin};
 use crate::{
     Error, Result,
     lora::{Patch, Patches},
+    nn::Compute,
 };
 use format::Format;
 use header::Stored;
@@ -78,6 +80,7 @@ pub struct Weights {
     /// What was handed out, where that is remembered.
     vault: Option<Arc<Vault>>,
     patches: Arc<Patches>,
+    compute: Compute,
 }
 
 /// Tensors that were handed out, by name and precision; they are shared with the network that got them.
@@ -85,6 +88,7 @@ pub struct Weights {
 struct Vault {
     tensors: Mutex<HashMap<(String, DType), Tensor>>,
     packed: Mutex<HashMap<String, Packed>>,
+    made: Mutex<HashMap<String, Arc<dyn Any + Send + Sync>>>,
 }
 
 /// Finds what was kept under a key, or makes it and keeps it.
@@ -158,13 +162,58 @@ impl Weights {
 
     fn whole(set: Set) -> Self {
         let patches = Arc::default();
-        Self { set: Arc::new(set), prefix: String::new(), dtype: DType::F32, hollow: false, vault: None, patches }
+        Self {
+            set: Arc::new(set),
+            prefix: String::new(),
+            dtype: DType::F32,
+            hollow: false,
+            vault: None,
+            patches,
+            compute: Compute::default(),
+        }
     }
 
     /// Sets the precision that tensors are handed out in; f32 unless told otherwise.
     pub fn with_precision(mut self, dtype: DType) -> Self {
         self.dtype = dtype;
         self
+    }
+
+    /// Says with what the networks compute that are loaded from here.
+    #[must_use]
+    pub fn with_compute(mut self, compute: Compute) -> Self {
+        self.compute = compute;
+        self
+    }
+
+    /// Returns with what the networks compute that are loaded from here.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    /// Returns the same tensors without the memory of those that were handed out, and the one `name` in the precision of
+    /// its file, if no narrower one is wanted.
+    pub(crate) fn as_stored(&self, name: &str) -> Weights {
+        let stored = self.set.tensors.get(&self.full(name)).map(|stock| stock.format);
+        let dtype = match (self.dtype, stored) {
+            (DType::F32, Some(Format::Plain(Stored::F16))) => DType::F16,
+            (DType::F32, Some(Format::Plain(Stored::BF16))) => DType::BF16,
+            (dtype, _) => dtype,
+        };
+        Self { dtype, vault: None, ..self.clone() }
+    }
+
+    /// Returns what was made of the tensors of this scope under `key`, or makes it; where layers are changed, each time.
+    pub(crate) fn shared<T: Clone + Send + Sync + 'static>(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let shelf = self.vault.as_ref().filter(|_| self.patches().is_empty()).map(|vault| &vault.made);
+        let key = format!("{}{key} {} {:?}", self.prefix, self.compute.numerics(), self.dtype);
+        let made = kept(shelf, key, || make().map(|made| Arc::new(made) as Arc<dyn Any + Send + Sync>))?;
+        // Names and shapes are noted however often a tensor is asked for; what is shared was checked when it was made.
+        Ok(made.downcast_ref::<T>().expect("a key stands for one type").clone())
     }
 
     /// Remembers every tensor that is handed out from here on, and hands it out again without reading it. Kept beside a

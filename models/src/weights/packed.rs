@@ -35,7 +35,33 @@ enum Numbers {
     Blocks(Arc<[QTensor]>),
 }
 
+/// The kind of an eight-bit weight, and what all of it is multiplied by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EightBits {
+    /// Four bits of exponent, three of fraction.
+    E4M3(f32),
+    /// Five bits of exponent, two of fraction.
+    E5M2(f32),
+}
+
 impl Packed {
+    /// Returns what eight-bit floats it is made of, if it is.
+    pub fn eight_bits(&self) -> Option<EightBits> {
+        match &self.numbers {
+            Numbers::Bytes { stored: Stored::F8_E4M3, scale, .. } => Some(EightBits::E4M3(*scale)),
+            Numbers::Bytes { stored: Stored::F8_E5M2, scale, .. } => Some(EightBits::E5M2(*scale)),
+            _ => None,
+        }
+    }
+
+    /// Returns the bytes of eight-bit floats.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match &self.numbers {
+            Numbers::Bytes { bytes, .. } => Some(bytes),
+            Numbers::Blocks(_) => None,
+        }
+    }
+
     /// Takes eight-bit floats that `scale` multiplies.
     pub(super) fn of_bytes(bytes: &[u8], stored: Stored, shape: &[usize], scale: f32) -> Self {
         Self { shape: shape.into(), numbers: Numbers::Bytes { bytes: bytes.into(), stored, scale } }

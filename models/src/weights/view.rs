@@ -67,7 +67,7 @@ impl Weights {
                 return Err(fault(format!("the rows of tensor `{from}` are not each used once")));
             }
         }
-        Ok(Weights { dtype: self.dtype, hollow: self.hollow, ..Weights::whole(set) })
+        Ok(Weights { dtype: self.dtype, hollow: self.hollow, compute: self.compute.clone(), ..Weights::whole(set) })
     }
 }
 

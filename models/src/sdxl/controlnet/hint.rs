@@ -2,7 +2,7 @@
 
 use crate::{
     Result, Weights,
-    nn::{Activation, Conv2d, ConvShape, FeatureMap},
+    nn::{Conv2d, ConvShape, FeatureMap},
 };
 
 /// The embedding of the picture that steers.
@@ -31,14 +31,10 @@ impl HintEmbedding {
 
     /// Runs it.
     pub fn forward(&self, picture: &FeatureMap) -> Result<FeatureMap> {
-        let mut x = silu(&self.conv_in.forward(picture)?)?;
+        let mut x = self.conv_in.forward(picture)?.silu()?;
         for block in &self.blocks {
-            x = silu(&block.forward(&x)?)?;
+            x = block.forward(&x)?.silu()?;
         }
         self.conv_out.forward(&x)
     }
-}
-
-fn silu(x: &FeatureMap) -> Result<FeatureMap> {
-    FeatureMap::from_tensor(&Activation::Silu.apply(&x.to_tensor())?)
 }

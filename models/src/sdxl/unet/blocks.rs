@@ -3,7 +3,7 @@
 use super::{plan::Level, transformer::Transformer};
 use crate::{
     Result, Weights,
-    nn::{Conv2d, ConvShape, FeatureMap, Padding, Tokens},
+    nn::{After, Conv2d, ConvShape, Doubling, FeatureMap, Padding, Tokens},
     sdxl::resnet::{Resnet, ResnetShape},
 };
 
@@ -41,10 +41,10 @@ impl Layers {
     }
 
     /// Runs layer number `i`.
-    fn layer(&self, i: usize, x: &FeatureMap, heard: &Heard<'_>) -> Result<FeatureMap> {
+    fn layer(&self, i: usize, x: FeatureMap, heard: &Heard<'_>) -> Result<FeatureMap> {
         let x = self.resnets[i].forward(x, Some(heard.time))?;
         match self.attentions.get(i) {
-            Some(attention) => attention.forward(&x, heard.context),
+            Some(attention) => attention.forward(x, heard.context),
             None => Ok(x),
         }
     }
@@ -72,7 +72,7 @@ impl DownBlock {
     /// Runs it; every layer's result is also kept for the way up.
     pub fn forward(&self, mut x: FeatureMap, heard: &Heard<'_>, skips: &mut Vec<FeatureMap>) -> Result<FeatureMap> {
         for i in 0..self.layers.resnets.len() {
-            x = self.layers.layer(i, &x, heard)?;
+            x = self.layers.layer(i, x, heard)?;
             skips.push(x.clone());
         }
         if let Some(downsample) = &self.downsample {
@@ -98,7 +98,7 @@ impl MidBlock {
     /// Runs it.
     pub fn forward(&self, mut x: FeatureMap, heard: &Heard<'_>) -> Result<FeatureMap> {
         for i in 0..self.layers.resnets.len() {
-            x = self.layers.layer(i, &x, heard)?;
+            x = self.layers.layer(i, x, heard)?;
         }
         Ok(x)
     }
@@ -108,15 +108,40 @@ impl MidBlock {
 #[derive(Debug)]
 pub struct UpBlock {
     layers: Layers,
-    upsample: Option<Conv2d>,
+    upsample: Option<Upsample>,
+}
+
+/// A convolution behind a map that has grown to the size of the next level.
+#[derive(Debug)]
+struct Upsample {
+    /// Where it has twice the size.
+    doubling: Doubling,
+    /// Where the level on the way down had an odd edge, which was rounded up.
+    conv: Conv2d,
+}
+
+impl Upsample {
+    fn load(w: &Weights, channels: usize) -> Result<Self> {
+        Ok(Self {
+            doubling: Doubling::load(w, channels, channels)?,
+            conv: Conv2d::load(w, ConvShape::three(channels, channels))?,
+        })
+    }
+
+    fn forward(&self, x: &FeatureMap, (height, width): (usize, usize)) -> Result<FeatureMap> {
+        let dims = x.dims();
+        match (height, width) == (2 * dims.height, 2 * dims.width) {
+            true => self.doubling.forward(x, After::default()),
+            false => self.conv.forward(&x.resize_nearest(height, width)?),
+        }
+    }
 }
 
 impl UpBlock {
     /// Loads it.
     pub fn load(w: &Weights, level: &Level) -> Result<Self> {
         let channels = level.resnet.outputs;
-        let upsample =
-            level.resamples.then(|| Conv2d::load(&w.at("upsamplers.0.conv"), ConvShape::three(channels, channels)));
+        let upsample = level.resamples.then(|| Upsample::load(&w.at("upsamplers.0.conv"), channels));
         Ok(Self { layers: Layers::load(w, level, &level.inputs, level.inputs.len())?, upsample: upsample.transpose()? })
     }
 
@@ -124,13 +149,15 @@ impl UpBlock {
     pub fn forward(&self, mut x: FeatureMap, heard: &Heard<'_>, skips: &mut Vec<FeatureMap>) -> Result<FeatureMap> {
         for i in 0..self.layers.resnets.len() {
             let skip = skips.pop().expect("the way down left one per layer");
-            x = self.layers.layer(i, &FeatureMap::concat_channels(&[&x, &skip])?, heard)?;
+            let both = FeatureMap::concat_channels(&[&x, &skip])?;
+            drop((x, skip));
+            x = self.layers.layer(i, both, heard)?;
         }
         let Some(upsample) = &self.upsample else {
             return Ok(x);
         };
         // Twice the size, but for odd sizes on the way down: the next skip knows.
         let next = skips.last().expect("a level that grows is not the last").dims();
-        upsample.forward(&x.resize_nearest(next.height, next.width)?)
+        upsample.forward(&x, (next.height, next.width))
     }
 }

@@ -3,7 +3,7 @@
 use super::plan::Attention;
 use crate::{
     Result, Weights,
-    nn::{self, Bias, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Tokens, attend},
+    nn::{Bias, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Tokens, attend},
 };
 
 /// Not in the configurations: the reference has 1e-6 here and `norm_eps` (1e-5) in the residual blocks.
@@ -39,15 +39,15 @@ impl Transformer {
     }
 
     /// Runs it; `context` is the text.
-    pub fn forward(&self, x: &FeatureMap, context: &Tokens) -> Result<FeatureMap> {
+    pub fn forward(&self, x: FeatureMap, context: &Tokens) -> Result<FeatureMap> {
         let dims = x.dims();
-        let tokens = self.norm.forward(x)?.to_tokens()?;
-        let mut tokens = self.proj_in.forward(&tokens)?;
+        let mut tokens = self.proj_in.forward(&self.norm.forward(&x)?.to_tokens()?)?;
         for layer in &self.layers {
-            tokens = layer.forward(&tokens, context)?;
+            tokens = layer.forward(tokens, context)?;
         }
-        let out = self.proj_out.forward(&tokens)?;
-        x.add(&out.to_map(dims.height, dims.width)?)
+        let onto = x.to_tokens()?;
+        drop(x);
+        self.proj_out.forward_onto(&tokens, onto)?.to_map(dims.height, dims.width)
     }
 }
 
@@ -65,6 +65,8 @@ struct Layer {
 
 impl Layer {
     fn load(w: &Weights, channels: usize, shape: Attention) -> Result<Self> {
+        // Between their norms and what they are added to, these bear the coarsest numbers.
+        let w = &w.clone().with_compute(w.compute().clone().with_coarse_matrices());
         let norm = |name: &str| LayerNorm::load(&w.at(name), channels, LAYER_EPS);
         let attend = |name: &str, context| Attend::load(&w.at(name), channels, context, shape);
         let inner = 4 * channels;
@@ -74,18 +76,18 @@ impl Layer {
             norm2: norm("norm2")?,
             attn2: attend("attn2", shape.context)?,
             norm3: norm("norm3")?,
-            widen: Linear::load(&w.at("ff.net.0.proj"), channels, 2 * inner, Bias::Yes)?,
+            widen: Linear::load_gated(&w.at("ff.net.0.proj"), channels, inner)?,
             narrow: Linear::load(&w.at("ff.net.2"), inner, channels, Bias::Yes)?,
         })
     }
 
-    fn forward(&self, x: &Tokens, context: &Tokens) -> Result<Tokens> {
-        let h = self.norm1.forward(x)?;
-        let x = x.add(&self.attn1.forward(&h, &h)?)?;
-        let h = self.norm2.forward(&x)?;
-        let x = x.add(&self.attn2.forward(&h, context)?)?;
-        let h = self.widen.forward(&self.norm3.forward(&x)?)?;
-        x.add(&self.narrow.forward(&nn::geglu(&h)?)?)
+    fn forward(&self, x: Tokens, context: &Tokens) -> Result<Tokens> {
+        let h = self.norm1.forward_to_factors(&x)?;
+        let x = self.attn1.forward((&h, &h), x)?;
+        let h = self.norm2.forward_to_factors(&x)?;
+        let x = self.attn2.forward((&h, context), x)?;
+        let h = self.widen.forward_to_factors(&self.norm3.forward_to_factors(&x)?)?;
+        self.narrow.forward_onto(&h, x)
     }
 }
 
@@ -110,9 +112,10 @@ impl Attend {
         })
     }
 
-    fn forward(&self, x: &Tokens, context: &Tokens) -> Result<Tokens> {
-        let q = self.to_q.forward(x)?;
-        let (k, v) = (self.to_k.forward(context)?, self.to_v.forward(context)?);
-        self.to_out.forward(&attend(&q, &k, &v, self.heads, Mask::Open)?)
+    /// Looks from `x` at `context`, and adds what is seen to `onto`.
+    fn forward(&self, (x, context): (&Tokens, &Tokens), onto: Tokens) -> Result<Tokens> {
+        let q = self.to_q.forward_to_factors(x)?;
+        let (k, v) = (self.to_k.forward_once(context)?, self.to_v.forward_once(context)?);
+        self.to_out.forward_onto(&attend(&q, &k, &v, self.heads, Mask::Open)?, onto)
     }
 }

@@ -30,9 +30,9 @@ impl Bottom {
     }
 
     /// Runs it.
-    pub fn forward(&self, x: &FeatureMap) -> Result<FeatureMap> {
+    pub fn forward(&self, x: FeatureMap) -> Result<FeatureMap> {
         let x = self.before.forward(x, None)?;
-        self.after.forward(&self.attention.forward(&x)?, None)
+        self.after.forward(self.attention.forward(x)?, None)
     }
 }
 
@@ -68,12 +68,11 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &FeatureMap) -> Result<FeatureMap> {
+    fn forward(&self, x: FeatureMap) -> Result<FeatureMap> {
         let dims = x.dims();
-        let tokens = self.norm.forward(x)?.to_tokens()?;
-        let (q, k) = (self.to_q.forward(&tokens)?, self.to_k.forward(&tokens)?);
-        let v = self.to_v.forward(&tokens)?;
-        let seen = attend(&q, &k, &v, Heads(1), Mask::Open)?;
-        x.add(&self.to_out.forward(&seen)?.to_map(dims.height, dims.width)?)
+        let tokens = self.norm.forward(&x)?.to_tokens()?;
+        let project = |linear: &Linear| linear.forward_to_factors(&tokens);
+        let seen = attend(&project(&self.to_q)?, &project(&self.to_k)?, &project(&self.to_v)?, Heads(1), Mask::Open)?;
+        self.to_out.forward_onto(&seen, x.to_tokens()?)?.to_map(dims.height, dims.width)
     }
 }

@@ -3,7 +3,7 @@
 use super::attention::{Bottom, resnet};
 use crate::{
     Progress, Result, Weights,
-    nn::{Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Keep},
+    nn::{After, Blocks, Conv2d, ConvShape, Doubling, FeatureMap, GroupNorm, Keep},
     sdxl::{config::VaeConfig, resnet::Resnet},
 };
 
@@ -43,7 +43,7 @@ impl Decoder {
         let of = self.levels.len() + 2;
         let mut x = self.conv_in.forward(z)?;
         for bottom in self.bottom.iter() {
-            x = bottom?.forward(&x)?;
+            x = bottom?.forward(x)?;
             progress.tick(1, of)?;
         }
         for (i, level) in self.levels.iter().enumerate() {
@@ -60,7 +60,7 @@ impl Decoder {
 #[derive(Debug)]
 struct Level {
     resnets: Vec<Resnet>,
-    upsample: Option<Conv2d>,
+    upsample: Option<Doubling>,
 }
 
 impl Level {
@@ -72,19 +72,17 @@ impl Level {
             let inputs = if j == 0 { before } else { channels };
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
-        let keep_size = ConvShape::three(channels, channels);
-        let upsample = (i + 1 < widths.len()).then(|| Conv2d::load(&w.at("upsamplers.0.conv"), keep_size));
+        let upsample = (i + 1 < widths.len()).then(|| Doubling::load(&w.at("upsamplers.0.conv"), channels, channels));
         Ok(Self { resnets: (0..=config.layers).map(block).collect::<Result<_>>()?, upsample: upsample.transpose()? })
     }
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {
         for resnet in &self.resnets {
-            x = resnet.forward(&x, None)?;
+            x = resnet.forward(x, None)?;
         }
         let Some(upsample) = &self.upsample else {
             return Ok(x);
         };
-        let dims = x.dims();
-        upsample.forward(&x.resize_nearest(2 * dims.height, 2 * dims.width)?)
+        upsample.forward(&x, After::default())
     }
 }

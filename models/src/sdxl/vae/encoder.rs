@@ -46,7 +46,7 @@ impl Encoder {
             progress.tick(i + 1, of)?;
         }
         for bottom in self.bottom.iter() {
-            x = bottom?.forward(&x)?;
+            x = bottom?.forward(x)?;
             progress.tick(of - 1, of)?;
         }
         let x = self.conv_out.forward(&self.norm_out.forward_silu(&x)?)?;
@@ -77,7 +77,7 @@ impl Level {
 
     fn forward(&self, mut x: FeatureMap) -> Result<FeatureMap> {
         for resnet in &self.resnets {
-            x = resnet.forward(&x, None)?;
+            x = resnet.forward(x, None)?;
         }
         match &self.downsample {
             Some(downsample) => downsample.forward(&x),

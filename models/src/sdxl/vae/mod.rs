@@ -92,6 +92,8 @@ impl Vae {
     /// Loads the autoencoder; fails with everything that is wrong with its weights at once.
     pub fn load(config: &VaeConfig, w: &Weights, keep: Keep) -> Result<Self> {
         let latent = config.latent_channels;
+        // At the size of the picture maps are larger than all weights together.
+        let w = &w.clone().with_compute(w.compute().clone().with_narrow_maps());
         let point = |name: &str, wanted: bool, channels: usize| {
             let conv = || Conv2d::load(&w.at(name), ConvShape::point(channels, channels));
             wanted.then(conv).transpose()

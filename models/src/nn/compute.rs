@@ -1,0 +1,176 @@
+//! With what a network computes: which arithmetic, on which instructions.
+
+use std::fmt;
+
+use darkroom_kernels::{Arith, Cpu, Figures, Pool, Tier};
+
+/// How exactly a network computes, by the name that a person gives it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// f32 throughout: the picture of the reference.
+    #[default]
+    Exact,
+    /// Factors of products in bf16, sums and what is added up in f32, where the processor multiplies bf16 itself;
+    /// elsewhere as [`Mode::Exact`], with weights of 16 bits.
+    Fast,
+    /// Matrices in bytes with a scale for each row and each output, the rest as [`Mode::Fast`].
+    Int8,
+}
+
+impl Mode {
+    /// All of them.
+    pub const ALL: [Mode; 3] = [Mode::Exact, Mode::Fast, Mode::Int8];
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Exact => "exact",
+            Mode::Fast => "fast",
+            Mode::Int8 => "int8",
+        }
+    }
+
+    /// Reads the name.
+    pub fn from_name(name: &str) -> Option<Mode> {
+        Self::ALL.into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// With what a network computes; clones share their memory.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    engine: Engine,
+    mode: Mode,
+    maps: Precision,
+    matrices: Matrices,
+}
+
+/// Whether matrices may be of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Matrices {
+    AsFactors,
+    Coarse,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Kernels(Cpu),
+    /// Candle's operations, one after the other: what other devices use, and what kernels are checked against.
+    Composed,
+}
+
+/// In how many bits numbers are kept between layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Precision {
+    F32,
+    Bf16,
+}
+
+impl Default for Compute {
+    fn default() -> Self {
+        Self::new(Mode::Exact)
+    }
+}
+
+impl Compute {
+    /// Computes on this processor.
+    pub fn new(mode: Mode) -> Self {
+        Self::on(Tier::chosen(), mode)
+    }
+
+    /// Computes on some of this processor's instructions.
+    pub fn on(tier: Tier, mode: Mode) -> Self {
+        let cpu = Cpu { tier, pool: Pool::default() };
+        Self { engine: Engine::Kernels(cpu), mode, maps: Precision::F32, matrices: Matrices::AsFactors }
+    }
+
+    /// Computes by candle's operations.
+    pub fn composed() -> Self {
+        Self { engine: Engine::Composed, mode: Mode::Exact, maps: Precision::F32, matrices: Matrices::AsFactors }
+    }
+
+    /// Returns the same with maps kept in bf16 where products are: for networks whose maps are larger than they are deep.
+    #[must_use]
+    pub fn with_narrow_maps(mut self) -> Self {
+        self.maps = self.factors();
+        self
+    }
+
+    /// Returns the same with matrices in bytes where the mode says so: for layers that bear it.
+    #[must_use]
+    pub fn with_coarse_matrices(mut self) -> Self {
+        self.matrices = Matrices::Coarse;
+        self
+    }
+
+    /// Returns how exactly.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// Gives memory that waits to be used again back to the system.
+    pub fn trim(&self) {
+        if let Engine::Kernels(cpu) = &self.engine {
+            cpu.pool.trim();
+        }
+    }
+
+    /// Returns what memory was used for maps and tokens so far; nothing for candle's operations.
+    pub fn figures(&self) -> Figures {
+        match &self.engine {
+            Engine::Kernels(cpu) => cpu.pool.figures(),
+            Engine::Composed => Figures::default(),
+        }
+    }
+
+    /// Says what arithmetic it is: what differs here differs in the last bits of a picture, or in more.
+    pub fn numerics(&self) -> String {
+        match &self.engine {
+            Engine::Kernels(cpu) => format!("cpu {} {}", self.mode, cpu.tier),
+            Engine::Composed => "candle f32".into(),
+        }
+    }
+
+    /// Returns the processor, where kernels compute.
+    pub(super) fn cpu(&self) -> Option<&Cpu> {
+        match &self.engine {
+            Engine::Kernels(cpu) => Some(cpu),
+            Engine::Composed => None,
+        }
+    }
+
+    /// Returns what the factors of products are.
+    pub(super) fn factors(&self) -> Precision {
+        match &self.engine {
+            Engine::Kernels(cpu) if self.mode != Mode::Exact && cpu.tier.has_bf16() => Precision::Bf16,
+            _ => Precision::F32,
+        }
+    }
+
+    /// Returns how maps are kept.
+    pub(super) fn maps(&self) -> Precision {
+        self.maps
+    }
+
+    /// Returns the arithmetic of convolutions and attention.
+    pub(super) fn arith(&self) -> Arith {
+        match self.factors() {
+            Precision::F32 => Arith::F32,
+            Precision::Bf16 => Arith::Bf16,
+        }
+    }
+
+    /// Returns the arithmetic of matrices.
+    pub(super) fn matrices(&self) -> Arith {
+        match (self.mode, self.matrices) {
+            (Mode::Int8, Matrices::Coarse) => Arith::Bytes,
+            _ => self.arith(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The big weights of layers: packed for kernels, or as candle's operations take them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use candle_core::{CpuStorage, Storage as Raw, Tensor};
+use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size};
+
+use super::{Storage, compute::Mode};
+use crate::{
+    Error, Result, Weights,
+    weights::{EightBits, Packed},
+};
+
+/// A weight of a layer.
+#[derive(Clone, Debug)]
+pub(super) enum Weight {
+    /// For products, and for convolutions of one point.
+    Panels(Panels),
+    /// For a convolution behind a doubling.
+    Doubled(Arc<Doubled>),
+    /// For candle's operations; also where there are no values at all.
+    Plain(Storage),
+}
+
+/// What a weight is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// A product, or the windows of a convolution.
+    Product(Order),
+    /// A convolution of three by three behind a doubling.
+    Doubling,
+}
+
+impl Weight {
+    /// Loads `weight`, of `shape` in the file, with the changes made to that layer.
+    pub fn load(w: &Weights, shape: &[usize], (arith, usage): (Arith, Use)) -> Result<Self> {
+        let compute = w.compute();
+        let cpu = match compute.cpu() {
+            Some(cpu) if !w.is_dry() => cpu.clone(),
+            _ => return Ok(Weight::Plain(Storage::load(w, "weight", shape)?)),
+        };
+        // The shapes of two uses of one weight differ in nothing that a name tells.
+        w.shared(&format!("{arith:?} {usage:?}"), || Self::pack(w, &cpu, shape, (arith, usage)))
+    }
+
+    fn pack(w: &Weights, cpu: &Cpu, shape: &[usize], (arith, usage): (Arith, Use)) -> Result<Self> {
+        let taps: usize = shape[2..].iter().product();
+        let size = Size { outputs: shape[0], depth: shape[1], taps };
+        // What is packed is not kept as it was beside.
+        let (rows, kept): (Arc<dyn Rows>, Stored) = match Storage::load(&w.as_stored("weight"), "weight", shape)? {
+            Storage::Packed(packed) => {
+                let stored = packed.eight_bits().map_or(Stored::Late, Stored::Eight);
+                (Arc::new(Small(packed)), stored)
+            }
+            storage => {
+                let tensor = match &storage {
+                    Storage::Dense(tensor) | Storage::Widened(tensor) => tensor.clone(),
+                    _ => storage.widened()?,
+                };
+                (Arc::new(Whole::new(tensor)?), Stored::of(&storage))
+            }
+        };
+        if usage == Use::Doubling {
+            // Sums of the weights of a file are not of its kind any more.
+            let kept = if arith == Arith::F32 && w.compute().mode() == Mode::Exact { Kept::F32 } else { Kept::Bf16 };
+            let size = Size { taps: 4, ..size };
+            let rows = rows.at_hand().unwrap_or(rows);
+            let pack = |rows: Arc<dyn Rows>| Panels::pack(cpu, &rows, size, (arith, kept, Order::Plain));
+            return Ok(Weight::Doubled(Arc::new(Doubled::new(&rows, pack))));
+        }
+        let Use::Product(order) = usage else { unreachable!("the other use was dealt with") };
+        let (kept, factor) = kept.packed(arith, w.compute().mode());
+        let rows = if kept == Kept::Late { rows } else { rows.at_hand().unwrap_or(rows) };
+        Ok(Weight::Panels(Panels::pack(cpu, &rows, size, (arith, kept, order)).scaled(factor)))
+    }
+}
+
+/// How the file has a weight.
+enum Stored {
+    F32,
+    F16,
+    Bf16,
+    Eight(EightBits),
+    /// In blocks: widened and packed at each use.
+    Late,
+}
+
+impl Stored {
+    fn of(storage: &Storage) -> Self {
+        match storage {
+            Storage::Widened(tensor) if tensor.dtype() == candle_core::DType::F16 => Stored::F16,
+            Storage::Widened(_) => Stored::Bf16,
+            _ => Stored::F32,
+        }
+    }
+
+    /// Returns how it is kept, and what its sums are multiplied by.
+    fn packed(self, arith: Arith, mode: Mode) -> (Kept, f32) {
+        let kept = match (arith, self) {
+            (Arith::Bytes, _) => Kept::Bytes,
+            (_, Stored::Late) => Kept::Late,
+            (_, Stored::Eight(EightBits::E4M3(scale))) => return (Kept::E4M3, scale),
+            (_, Stored::Eight(EightBits::E5M2(scale))) => return (Kept::E5M2, scale),
+            (Arith::F32, Stored::F16) => Kept::F16,
+            (Arith::F32, Stored::F32) if mode == Mode::Exact => Kept::F32,
+            (Arith::F32 | Arith::Bf16, _) => Kept::Bf16,
+        };
+        (kept, 1.0)
+    }
+}
+
+/// A tensor on the processor, in order.
+struct Whole(Tensor);
+
+impl Whole {
+    fn new(tensor: Tensor) -> Result<Self> {
+        let tensor = tensor.contiguous()?;
+        match &*tensor.storage_and_layout().0 {
+            Raw::Cpu(CpuStorage::F32(_) | CpuStorage::F16(_) | CpuStorage::BF16(_)) => {}
+            _ => return Err(Error::Shape(format!("weights of {:?} are not packed", tensor.dtype()))),
+        }
+        Ok(Self(tensor))
+    }
+}
+
+impl Rows for Whole {
+    fn row(&self, output: usize, to: &mut [f32]) {
+        let (storage, layout) = self.0.storage_and_layout();
+        let first = layout.start_offset() + output * to.len();
+        let range = first..first + to.len();
+        match &*storage {
+            Raw::Cpu(CpuStorage::F32(x)) => to.copy_from_slice(&x[range]),
+            Raw::Cpu(CpuStorage::F16(x)) => to.iter_mut().zip(&x[range]).for_each(|(to, x)| *to = x.to_f32()),
+            Raw::Cpu(CpuStorage::BF16(x)) => to.iter_mut().zip(&x[range]).for_each(|(to, x)| *to = x.to_f32()),
+            _ => unreachable!("checked when it was made"),
+        }
+    }
+}
+
+/// A weight in the bytes of its file.
+struct Small(Packed);
+
+impl Rows for Small {
+    fn row(&self, _: usize, _: &mut [f32]) {
+        unreachable!("it is asked for whole")
+    }
+
+    fn at_hand(&self) -> Option<Arc<dyn Rows>> {
+        let widened = self.0.widened().and_then(Whole::new);
+        Some(Arc::new(widened.expect("it was read once already, when its blocks were cut")))
+    }
+
+    fn bytes(&self, output: usize, to: &mut [u8]) {
+        let all = self.0.as_bytes().expect("only eight-bit weights are asked for their bytes");
+        to.copy_from_slice(&all[output * to.len()..][..to.len()]);
+    }
+}
+
+/// Returns a number that no other layer has.
+pub(super) fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
