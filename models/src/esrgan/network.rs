@@ -3,7 +3,7 @@
 use crate::{
     Progress, Result, Weights,
     esrgan::Layout,
-    nn::{After, Conv2d, ConvShape, Doubling, FeatureMap},
+    nn::{After, Conv2d, ConvShape, FeatureMap, Growth, Upsample},
 };
 
 /// How much of what a block adds is kept.
@@ -18,7 +18,7 @@ pub struct Network {
     first: Conv2d,
     blocks: Vec<[Dense; 3]>,
     after_blocks: Conv2d,
-    doublings: Vec<Doubling>,
+    doublings: Vec<Upsample>,
     last: [Conv2d; 2],
 }
 
@@ -39,7 +39,7 @@ impl Network {
             Ok(Dense([a?, b?, c?, d?, e?]))
         };
         let block = |i| -> Result<[Dense; 3]> { Ok([dense(i, 0)?, dense(i, 1)?, dense(i, 2)?]) };
-        let doubling = |i| Doubling::load(&w.at(layout.doubling(i)), features, features);
+        let doubling = |i| Upsample::load(&w.at(layout.doubling(i)), (features, features), Growth::Twice);
         let [large, last] = layout.last();
         Ok(Self {
             shuffle,

@@ -2,9 +2,9 @@
 //!
 //! [`Lora::open`] reads a file's header and puts together the tensors that belong to one layer, whatever tool wrote
 //! them. [`Names`] spells every layer of a model in every known way, so that [`Lora::fit`] only has to look up.
-//! [`Patches`] are what a network is loaded with: [`crate::Weights::with_patches`] hands the same base tensors to a
-//! patched twin, and each layer adds its change at use. The base is shared and never altered, so that another strength
-//! costs no reading.
+//! [`Patches`] are what a network is loaded with: [`crate::Weights::with_patches`] makes a patched twin, whose layers
+//! are packed with their changes. Layers that nothing changes are shared with the base; the others are read again, so
+//! that any number of strengths starts from the numbers of the file.
 
 mod blocks;
 mod change;

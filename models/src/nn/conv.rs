@@ -8,7 +8,7 @@ use super::{
     feature_map::Dims,
     rows::{Numbers, Rows},
     storage::small,
-    weight::{Use, Weight},
+    weight::{Growth, Use, Weight},
 };
 use crate::{Error, Result, Weights};
 
@@ -19,7 +19,6 @@ pub struct Conv2d {
     weight: Weight,
     bias: Vec<f32>,
     shape: ConvShape,
-    usage: Use,
     compute: Compute,
 }
 
@@ -101,19 +100,36 @@ impl Default for After<'_> {
     }
 }
 
-/// A convolution of three by three behind a doubling of the size.
+/// A convolution of three by three behind a map that has grown.
 #[derive(Clone, Debug)]
-pub struct Doubling(Conv2d);
+pub struct Upsample(Conv2d);
 
-impl Doubling {
+impl Upsample {
     /// Loads `weight` (outputs, inputs, 3, 3) and `bias` (outputs).
-    pub fn load(w: &Weights, inputs: usize, outputs: usize) -> Result<Self> {
-        Ok(Self(Conv2d::with(w, ConvShape::three(inputs, outputs), Use::Doubling)?))
+    pub fn load(w: &Weights, (inputs, outputs): (usize, usize), growth: Growth) -> Result<Self> {
+        Ok(Self(Conv2d::with(w, ConvShape::three(inputs, outputs), Use::Growth(growth))?))
     }
 
     /// Doubles height and width, each place taking the nearest value, and convolves.
     pub fn forward(&self, x: &FeatureMap, after: After<'_>) -> Result<FeatureMap> {
-        self.0.run(x, after)
+        let Dims { height, width, .. } = x.dims();
+        self.forward_to(x, (2 * height, 2 * width), after)
+    }
+
+    /// Brings the map to a size, each place taking the nearest value, and convolves.
+    pub fn forward_to(&self, x: &FeatureMap, size: (usize, usize), after: After<'_>) -> Result<FeatureMap> {
+        let Dims { height, width, .. } = x.dims();
+        match &self.0.weight {
+            Weight::Doubled(..) if size == (2 * height, 2 * width) => self.0.run(x, after),
+            Weight::Doubled(_, None) => {
+                Err(Error::Shape(format!("{height}x{width} does not double to {}x{}", size.0, size.1)))
+            }
+            Weight::Doubled(_, Some(nine)) => {
+                let conv = Conv2d { weight: Weight::Panels(nine.clone()), ..self.0.clone() };
+                conv.run(&x.resize_nearest(size.0, size.1)?, after)
+            }
+            _ => self.0.run(&x.resize_nearest(size.0, size.1)?, after),
+        }
     }
 }
 
@@ -127,7 +143,7 @@ impl Conv2d {
         let ConvShape { inputs, outputs, kernel, .. } = shape;
         let compute = w.compute().clone();
         let weight = Weight::load(w, &[outputs, inputs, kernel, kernel], (compute.arith(), usage))?;
-        Ok(Self { weight, bias: small(w, "bias", outputs)?, shape, usage, compute })
+        Ok(Self { weight, bias: small(w, "bias", outputs)?, shape, compute })
     }
 
     /// Convolves.
@@ -169,7 +185,7 @@ impl Conv2d {
             let what = format!("a convolution of {inputs} channels does not read maps of {}", x.channels);
             return Err(Error::Shape(what));
         }
-        if self.usage == Use::Doubling {
+        if matches!(self.weight, Weight::Doubled(..)) {
             return Ok(Dims { channels: outputs, height: 2 * x.height, width: 2 * x.width, ..x });
         }
         let places = |edge: usize| {
@@ -205,7 +221,7 @@ impl Conv2d {
         };
         let target = &mut numbers.target();
         x.with(|source| match &self.weight {
-            Weight::Doubled(four) => four.convolve(cpu, &source, size, &finish, target),
+            Weight::Doubled(four, _) => four.convolve(cpu, &source, size, &finish, target),
             Weight::Panels(panels) if self.shape.is_matrix() => kernels::linear(cpu, &source, panels, &finish, target),
             Weight::Panels(panels) => {
                 kernels::convolve(cpu, &source, size, (panels, self.shape.window()), &finish, target);
@@ -218,11 +234,7 @@ impl Conv2d {
     /// The same in candle's operations.
     fn composed(&self, x: &FeatureMap, weight: &Storage, after: After<'_>) -> Result<FeatureMap> {
         let weight = weight.widened()?;
-        let Dims { height, width, .. } = x.dims();
-        let x = match self.usage {
-            Use::Doubling => x.resize_nearest(2 * height, 2 * width)?.to_tensor(),
-            Use::Product(_) => x.to_tensor(),
-        };
+        let x = x.to_tensor();
         let stride = self.shape.stride;
         let y = match self.shape.padding {
             Padding::Around(p) => x.conv2d(&weight, p, stride, 1, 1)?,
@@ -307,11 +319,12 @@ mod tests {
         let plain = Conv2d::load(&w, shape).unwrap();
         let x = FeatureMap::from_tensor(&ramp((2, 5, 3, 4), 2.0)).unwrap();
         let theirs = plain.forward(&x.resize_nearest(6, 8).unwrap()).unwrap();
-        for (compute, bound) in
-            [(Compute::default(), 3e-6), (Compute::composed(), 3e-6), (Compute::new(Mode::Fast), 3e-2)]
-        {
-            let doubling = Doubling::load(&w.clone().with_compute(compute), 5, 7).unwrap();
-            assert_near(&doubling.forward(&x, After::default()).unwrap(), &theirs, bound);
+        let odd = plain.forward(&x.resize_nearest(5, 7).unwrap()).unwrap();
+        let computes = [(Compute::default(), 3e-6), (Compute::composed(), 3e-6), (Compute::new(Mode::Fast), 3e-2)];
+        for (compute, bound) in computes {
+            let grown = Upsample::load(&w.clone().with_compute(compute), (5, 7), Growth::Nearly).unwrap();
+            assert_near(&grown.forward(&x, After::default()).unwrap(), &theirs, bound);
+            assert_near(&grown.forward_to(&x, (5, 7), After::default()).unwrap(), &odd, bound);
         }
     }
 

@@ -30,7 +30,7 @@ pub use activation::Activation;
 pub use attention::{Heads, Mask, attend};
 pub use blocks::{Blocks, Keep, Loader};
 pub use compute::{Compute, Mode};
-pub use conv::{After, Conv2d, ConvShape, Doubling, Padding};
+pub use conv::{After, Conv2d, ConvShape, Padding, Upsample};
 pub use embedding::{Embedding, Sinusoid};
 pub use feature_map::{Dims, FeatureMap};
 pub use interpolate::Interpolation;
@@ -40,6 +40,7 @@ use rows::Rows;
 pub use storage::Storage;
 pub use tokens::Tokens;
 use values::Values;
+pub use weight::Growth;
 
 use crate::{Error, Result};
 

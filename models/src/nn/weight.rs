@@ -19,8 +19,8 @@ use crate::{
 pub(super) enum Weight {
     /// For products, and for convolutions of one point.
     Panels(Panels),
-    /// For a convolution behind a doubling.
-    Doubled(Arc<Doubled>),
+    /// For a convolution behind a doubling, and for the same behind another change of size, where there may be one.
+    Doubled(Arc<Doubled>, Option<Panels>),
     /// For candle's operations; also where there are no values at all.
     Plain(Storage),
 }
@@ -30,8 +30,17 @@ pub(super) enum Weight {
 pub(super) enum Use {
     /// A product, or the windows of a convolution.
     Product(Order),
-    /// A convolution of three by three behind a doubling.
-    Doubling,
+    /// A convolution of three by three behind a map that has grown.
+    Growth(Growth),
+}
+
+/// How large a map grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// To twice its size, always.
+    Twice,
+    /// To twice its size, or nearly so.
+    Nearly,
 }
 
 impl Weight {
@@ -50,7 +59,7 @@ impl Weight {
         let taps: usize = shape[2..].iter().product();
         let size = Size { outputs: shape[0], depth: shape[1], taps };
         // What is packed is not kept as it was beside.
-        let (rows, kept): (Arc<dyn Rows>, Stored) = match Storage::load(&w.as_stored("weight"), "weight", shape)? {
+        let (rows, stored): (Arc<dyn Rows>, Stored) = match Storage::load(&w.as_stored("weight"), "weight", shape)? {
             Storage::Packed(packed) => {
                 let stored = packed.eight_bits().map_or(Stored::Late, Stored::Eight);
                 (Arc::new(Small(packed)), stored)
@@ -63,18 +72,25 @@ impl Weight {
                 (Arc::new(Whole::new(tensor)?), Stored::of(&storage))
             }
         };
-        if usage == Use::Doubling {
-            // Sums of the weights of a file are not of its kind any more.
-            let kept = if arith == Arith::F32 && w.compute().mode() == Mode::Exact { Kept::F32 } else { Kept::Bf16 };
-            let size = Size { taps: 4, ..size };
-            let rows = rows.at_hand().unwrap_or(rows);
-            let pack = |rows: Arc<dyn Rows>| Panels::pack(cpu, &rows, size, (arith, kept, Order::Plain));
-            return Ok(Weight::Doubled(Arc::new(Doubled::new(&rows, pack))));
-        }
-        let Use::Product(order) = usage else { unreachable!("the other use was dealt with") };
-        let (kept, factor) = kept.packed(arith, w.compute().mode());
-        let rows = if kept == Kept::Late { rows } else { rows.at_hand().unwrap_or(rows) };
-        Ok(Weight::Panels(Panels::pack(cpu, &rows, size, (arith, kept, order)).scaled(factor)))
+        let mode = w.compute().mode();
+        let order = match usage {
+            Use::Product(order) => order,
+            Use::Growth(_) => Order::Plain,
+        };
+        let panels = || {
+            let (kept, factor) = stored.packed(arith, mode);
+            let is_small = matches!(kept, Kept::Late | Kept::E4M3 | Kept::E5M2);
+            let whole = if is_small { None } else { rows.at_hand() };
+            let rows = whole.unwrap_or_else(|| rows.clone());
+            Panels::pack(cpu, &rows, size, (arith, kept, order)).scaled(factor)
+        };
+        let Use::Growth(growth) = usage else { return Ok(Weight::Panels(panels())) };
+        // Sums of the weights of a file are not of its kind any more.
+        let kept = if arith == Arith::F32 && mode == Mode::Exact { Kept::F32 } else { Kept::Bf16 };
+        let four = Size { taps: 4, ..size };
+        let whole = rows.at_hand().unwrap_or_else(|| rows.clone());
+        let four = Doubled::new(&whole, |rows| Panels::pack(cpu, &rows, four, (arith, kept, order)));
+        Ok(Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(panels)))
     }
 }
 
@@ -98,12 +114,12 @@ impl Stored {
     }
 
     /// Returns how it is kept, and what its sums are multiplied by.
-    fn packed(self, arith: Arith, mode: Mode) -> (Kept, f32) {
+    fn packed(&self, arith: Arith, mode: Mode) -> (Kept, f32) {
         let kept = match (arith, self) {
             (Arith::Bytes, _) => Kept::Bytes,
             (_, Stored::Late) => Kept::Late,
-            (_, Stored::Eight(EightBits::E4M3(scale))) => return (Kept::E4M3, scale),
-            (_, Stored::Eight(EightBits::E5M2(scale))) => return (Kept::E5M2, scale),
+            (_, Stored::Eight(EightBits::E4M3(scale))) => return (Kept::E4M3, *scale),
+            (_, Stored::Eight(EightBits::E5M2(scale))) => return (Kept::E5M2, *scale),
             (Arith::F32, Stored::F16) => Kept::F16,
             (Arith::F32, Stored::F32) if mode == Mode::Exact => Kept::F32,
             (Arith::F32 | Arith::Bf16, _) => Kept::Bf16,

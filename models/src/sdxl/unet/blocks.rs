@@ -3,7 +3,7 @@
 use super::{plan::Level, transformer::Transformer};
 use crate::{
     Result, Weights,
-    nn::{After, Conv2d, ConvShape, Doubling, FeatureMap, Padding, Tokens},
+    nn::{After, Conv2d, ConvShape, FeatureMap, Growth, Padding, Tokens, Upsample},
     sdxl::resnet::{Resnet, ResnetShape},
 };
 
@@ -111,37 +111,12 @@ pub struct UpBlock {
     upsample: Option<Upsample>,
 }
 
-/// A convolution behind a map that has grown to the size of the next level.
-#[derive(Debug)]
-struct Upsample {
-    /// Where it has twice the size.
-    doubling: Doubling,
-    /// Where the level on the way down had an odd edge, which was rounded up.
-    conv: Conv2d,
-}
-
-impl Upsample {
-    fn load(w: &Weights, channels: usize) -> Result<Self> {
-        Ok(Self {
-            doubling: Doubling::load(w, channels, channels)?,
-            conv: Conv2d::load(w, ConvShape::three(channels, channels))?,
-        })
-    }
-
-    fn forward(&self, x: &FeatureMap, (height, width): (usize, usize)) -> Result<FeatureMap> {
-        let dims = x.dims();
-        match (height, width) == (2 * dims.height, 2 * dims.width) {
-            true => self.doubling.forward(x, After::default()),
-            false => self.conv.forward(&x.resize_nearest(height, width)?),
-        }
-    }
-}
-
 impl UpBlock {
     /// Loads it.
     pub fn load(w: &Weights, level: &Level) -> Result<Self> {
         let channels = level.resnet.outputs;
-        let upsample = level.resamples.then(|| Upsample::load(&w.at("upsamplers.0.conv"), channels));
+        let upsample =
+            level.resamples.then(|| Upsample::load(&w.at("upsamplers.0.conv"), (channels, channels), Growth::Nearly));
         Ok(Self { layers: Layers::load(w, level, &level.inputs, level.inputs.len())?, upsample: upsample.transpose()? })
     }
 
@@ -158,6 +133,6 @@ impl UpBlock {
         };
         // Twice the size, but for odd sizes on the way down: the next skip knows.
         let next = skips.last().expect("a level that grows is not the last").dims();
-        upsample.forward(&x, (next.height, next.width))
+        upsample.forward_to(&x, (next.height, next.width), After::default())
     }
 }

@@ -3,7 +3,7 @@
 use super::attention::{Bottom, resnet};
 use crate::{
     Progress, Result, Weights,
-    nn::{After, Blocks, Conv2d, ConvShape, Doubling, FeatureMap, GroupNorm, Keep},
+    nn::{After, Blocks, Conv2d, ConvShape, FeatureMap, GroupNorm, Growth, Keep, Upsample},
     sdxl::{config::VaeConfig, resnet::Resnet},
 };
 
@@ -60,7 +60,7 @@ impl Decoder {
 #[derive(Debug)]
 struct Level {
     resnets: Vec<Resnet>,
-    upsample: Option<Doubling>,
+    upsample: Option<Upsample>,
 }
 
 impl Level {
@@ -72,7 +72,8 @@ impl Level {
             let inputs = if j == 0 { before } else { channels };
             Resnet::load(&w.at("resnets").at(j), resnet(config, inputs, channels))
         };
-        let upsample = (i + 1 < widths.len()).then(|| Doubling::load(&w.at("upsamplers.0.conv"), channels, channels));
+        let upsample = (i + 1 < widths.len())
+            .then(|| Upsample::load(&w.at("upsamplers.0.conv"), (channels, channels), Growth::Twice));
         Ok(Self { resnets: (0..=config.layers).map(block).collect::<Result<_>>()?, upsample: upsample.transpose()? })
     }
 
