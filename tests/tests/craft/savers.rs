@@ -8,8 +8,11 @@ use darkroom_core::graph;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::check;
 use darkroom_nodes::pictures::picture_file;
+use darkroom_nodes::wires::latent::Latent;
 use darkroom_tests::savers::{Drawing, psnr};
 use darkroom_tests::studio::{Studio, landscape};
+
+use super::{Bench, Warnings, photo};
 
 const SIZE: u32 = 128;
 const PLAIN: &str = "seed: 7, steps: 20, guidance: 4.0";
@@ -68,6 +71,37 @@ fn both_go_together_under_samplers_that_look_twice_or_at_both_sides() {
         assert!(asked == looks && answered > 0, "{sampler}: {:?}", saved.said);
         let off = psnr(&saved.picture, &plain.picture);
         assert!(off > 20.0, "{sampler}: {off} dB");
+    }
+}
+
+/// How often a bold cache answers over 12 steps that are asked alike: all but the first two, which it learns from.
+const BOLD: &str =
+    r#"steps: 12, step_cache: "easycache", step_cache_threshold: 3.0, step_cache_start: 0.0, step_cache_end: 1.0"#;
+
+#[test]
+fn the_cache_begins_anew_where_guidance_or_a_control_ends() {
+    let bench = Bench::with(&photo(64, 48));
+    let answered = |control: &str, settings: &str| {
+        let nodes = format!(
+            r#""net": (type: "load_controlnet", source: "mini"),
+               "control": (type: "control", controlnet: (from: "net"), image: (from: "photo"), {control}),
+               "blank": (type: "empty_latent", width: 64, height: 48),
+               "drawn": (type: "denoise", denoiser: (from: "model.denoiser"), positive: (from: "prompt"), latent: (from: "blank"),
+                   control: (from: "control"), {BOLD}, {settings}),"#
+        );
+        let warnings = Warnings::default();
+        let _: Latent = bench.watched(&nodes, "drawn", &warnings).unwrap();
+        warnings.0.lock().unwrap().pop().unwrap()
+    };
+    for (control, settings, wanted) in [
+        ("", "", 10),
+        ("", "guidance_end: 0.5", 8),
+        ("end: 0.5", "", 8),
+        ("start: 0.5", "guidance_end: 0.5", 8),
+        ("end: 0.5", "guidance_end: 0.75", 6),
+    ] {
+        let wanted = format!("`easycache` answered {wanted} of 12 times in place of the network");
+        assert_eq!(answered(control, settings), wanted, "{control} {settings}");
     }
 }
 
