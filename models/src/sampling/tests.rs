@@ -88,13 +88,16 @@ fn bent(x: &Tensor, timestep: f64) -> Result<Tensor> {
     x.affine(0.6, 0.0)? + (x.affine(2.0, 0.0)?.sin()? * (0.1 + timestep * 1e-4))?
 }
 
+/// What is kept of a step: its number, the tensors, and the noise source as text.
+type Kept = (usize, HashMap<String, Tensor>, String);
+
 /// Walks with a step cache before [`bent`], from what was kept of the way; keeps what each step left.
 fn run_cached(
     info: &SamplerInfo,
     schedule: &Schedule,
     (state, noise): (State, &mut NoiseSource),
     (past, threshold): (&HashMap<String, Tensor>, f64),
-) -> (State, Tally, Vec<(usize, HashMap<String, Tensor>, String)>) {
+) -> (State, Tally, Vec<Kept>) {
     let place = Place::before(schedule.len());
     place.reach(state.index);
     let patience = Patience { threshold, interval: Interval { start: 0.1, end: 0.9 } };
