@@ -7,6 +7,7 @@ use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Type};
 
 use crate::sampling::course::{Course, Errand};
+use crate::sampling::savers::Savers;
 use crate::sampling::settings::Settings;
 use crate::sampling::walk::{self, Walk};
 use crate::wires::{Control, DenoiserHandle, Latent, Prompted};
@@ -45,16 +46,18 @@ pub struct Denoise {
     strength: f64,
     #[params]
     course: Course,
+    #[params]
+    savers: Savers,
 }
 
 impl Node for Denoise {
     type Output = Latent;
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
-        let Self { denoiser, positive, negative, latent, control, settings, strength, course } = &self;
+        let Self { denoiser, positive, negative, latent, control, settings, strength, course, savers } = &self;
         let (schedule, begin) = course.lay(Errand { settings, denoiser, latent, strength: *strength })?;
         let (negative, control) = (negative.as_ref(), control.as_ref());
-        Walk { denoiser, positive, negative, latent, control, settings, schedule, begin }.run(cx)
+        Walk { denoiser, positive, negative, latent, control, settings, savers, schedule, begin }.run(cx)
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {

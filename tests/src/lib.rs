@@ -4,5 +4,6 @@ pub mod archive;
 pub mod cached;
 pub mod reference;
 pub mod room;
+pub mod savers;
 pub mod single;
 pub mod studio;

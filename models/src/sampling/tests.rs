@@ -1,5 +1,7 @@
 //! What must hold for every sampler and every schedule.
 
+use std::collections::HashMap;
+
 use candle_core::{Device, Error, Result, Tensor};
 
 use super::*;
@@ -79,6 +81,68 @@ fn a_run_stopped_after_any_step_goes_on_to_the_same_bits() {
             assert_eq!(bits(&resumed.x), whole, "{} from step {index}, {mode:?}", info.name);
         }
     }
+}
+
+/// A network whose answers bend.
+fn bent(x: &Tensor, timestep: f64) -> Result<Tensor> {
+    x.affine(0.6, 0.0)? + (x.affine(2.0, 0.0)?.sin()? * (0.1 + timestep * 1e-4))?
+}
+
+/// What is kept of a step: its number, the tensors, and the noise source as text.
+type Kept = (usize, HashMap<String, Tensor>, String);
+
+/// Walks with a step cache before [`bent`], from what was kept of the way; keeps what each step left.
+fn run_cached(
+    info: &SamplerInfo,
+    schedule: &Schedule,
+    (state, noise): (State, &mut NoiseSource),
+    (past, threshold): (&HashMap<String, Tensor>, f64),
+) -> (State, Tally, Vec<Kept>) {
+    let place = Place::before(schedule.len());
+    place.reach(state.index);
+    let patience = Patience { threshold, interval: Interval { start: 0.1, end: 0.9 } };
+    let cache = StepCache::new(&bent, &place, patience, past).unwrap();
+    let mut kept = Vec::new();
+    let mut on_step = |done: Done<'_>| {
+        place.reach(done.state.index);
+        let mut tensors = done.state.tensors();
+        tensors.extend(cache.tensors()?);
+        kept.push((done.state.index, tensors, serde_json::to_string(done.noise).unwrap()));
+        Ok(())
+    };
+    let model = &Predictor { network: &cache, prediction: schedule.prediction };
+    let end = (info.run)(Given { model, schedule, noise, on_step: &mut on_step }, state).unwrap();
+    (end, cache.tally(), kept)
+}
+
+#[test]
+fn a_cached_run_goes_on_to_the_same_bits_and_saves_what_it_says() {
+    let mut saved = 0;
+    for info in SAMPLERS {
+        let schedule = way(info, Table::Karras, 12);
+        let mut source = noise();
+        let first = start(&schedule, &mut source, 2);
+        let begin = |source: &NoiseSource| (first.clone(), source.clone());
+        let (state, mut fresh) = begin(&source);
+        let (whole, tally, kept) = run_cached(info, &schedule, (state, &mut fresh), (&HashMap::new(), 0.3));
+        saved += usize::from(tally.answered > 0);
+        for (index, tensors, noise) in kept {
+            let state = State::from_tensors(index, tensors.clone()).unwrap();
+            let mut noise = serde_json::from_str(&noise).unwrap();
+            let (resumed, again, _) = run_cached(info, &schedule, (state, &mut noise), (&tensors, 0.3));
+            assert_eq!(bits(&resumed.x), bits(&whole.x), "{} from step {index}", info.name);
+            assert_eq!(again, tally, "{} from step {index}", info.name);
+        }
+        // Without a threshold it is as if there were none.
+        let (state, mut fresh) = begin(&source);
+        let (none, tally, _) = run_cached(info, &schedule, (state, &mut fresh), (&HashMap::new(), 0.0));
+        let plain = &Predictor { network: &bent, prediction: schedule.prediction };
+        let (state, mut fresh) = begin(&source);
+        let given = Given { model: plain, schedule: &schedule, noise: &mut fresh, on_step: &mut |_| Ok(()) };
+        assert_eq!(bits(&none.x), bits(&(info.run)(given, state).unwrap().x), "{}", info.name);
+        assert!(tally.answered == 0 && tally.asked >= schedule.len().min(2), "{}: {tally:?}", info.name);
+    }
+    assert!(saved > SAMPLERS.len() / 2, "it answered under {saved} samplers alone");
 }
 
 #[test]

@@ -72,6 +72,11 @@ impl<'a> Controls<'a> {
         self.index.set(index);
     }
 
+    /// Tells of each control whether it takes part in the step that is being taken.
+    pub fn taking_part(&self) -> Vec<bool> {
+        self.each.iter().map(|ready| ready.steer.takes_part(self.index.get(), self.steps)).collect()
+    }
+
     /// Says what is added to the network that is asked the same; nothing at steps where no control takes part.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ pub mod conditions;
 pub mod controls;
 pub mod course;
 pub mod names;
+pub mod savers;
 pub mod settings;
 pub mod ticks;
 pub mod walk;

@@ -139,6 +139,14 @@ choices! {
     }
 }
 
+choices! {
+    /// Who may answer in place of the network.
+    StepCacheName {
+        None "none": "Nobody: the network is asked at every step.",
+        Easycache "easycache": "EasyCache: the last answer, where the next one is foreseen to be much like it.",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use darkroom_core::param::ChoiceParam;

@@ -4,6 +4,7 @@
 //! heeds the mask that a latent carries, and keeps its state now and then, so that a killed run goes on.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
@@ -13,12 +14,15 @@ use darkroom_core::node::Known;
 use darkroom_core::types::{Cost, Kind, Type};
 use darkroom_core::value::Record;
 use darkroom_models::TensorError;
-use darkroom_models::sampling::{self, Calls, Given, Guided, NoiseSource, Predictor, Rules, Schedule, State};
+use darkroom_models::sampling::{
+    self, Calls, Given, Guided, Network, NoiseSource, Place, Predictor, Rules, Schedule, State, StepCache, Within,
+};
 
 use crate::fault::{fault, tensor_fault};
 use crate::sampling::conditions::Conditions;
 use crate::sampling::controls::{self, Controls};
 use crate::sampling::names::NoiseName;
+use crate::sampling::savers::{self, Savers};
 use crate::sampling::settings::{Settings, device, sides};
 use crate::wires::latent::Latent;
 use crate::wires::repaint::{Keep, beside};
@@ -73,6 +77,7 @@ pub struct Walk<'a> {
     pub latent: &'a Latent,
     pub control: Option<&'a Control>,
     pub settings: &'a Settings,
+    pub savers: &'a Savers,
     /// All points, and where to stop.
     pub schedule: Schedule,
     pub begin: Begin,
@@ -107,14 +112,17 @@ impl Walk<'_> {
             .reserve(scratch)
             .map_err(|fault| fault.hint("draw a smaller picture and enlarge it, fewer at once, or raise --ram"))?;
         let controls = Controls::pin(control, self.latent, self.schedule.len() - self.begin.index, cx)?;
+        let mut past = HashMap::new();
         if let Some(resumed) = resume(cx) {
-            (state, noise) = resumed;
+            (state, noise, past) = resumed;
         }
         let first = self.begin.index;
+        let place = Place::before(self.schedule.len() - first);
         controls.reach(state.index - first);
+        place.reach(state.index - first);
         let conditions = Conditions::new(self.positive, self.negative, self.latent, beside).map_err(fault)?;
         let conditions = conditions.steered(&controls);
-        let Self { schedule, settings, .. } = &self;
+        let Self { schedule, settings, savers, .. } = &self;
         let steps = schedule.stop;
         let failed = RefCell::new(None);
         let context = RefCell::new(cx);
@@ -132,11 +140,19 @@ impl Walk<'_> {
             (_, false) => Calls::Apart { negative: &ask_negative, positive: &ask },
         };
         let guided = Guided { calls, guidance: settings.guidance() };
-        let predictor = Predictor { network: &guided, prediction: schedule.prediction };
+        let within = Within { place: &place, interval: savers.guided(), inside: &guided, outside: &ask };
+        let cache = savers.cache(&within, &place, &past)?;
+        let network: &dyn Network = cache.as_ref().map_or(&within, |cache| cache);
+        let predictor = Predictor { network, prediction: schedule.prediction };
         let mut kept_at = Instant::now();
         let mut on_step = |done: sampling::Done<'_>| {
             let step = done.state.index;
+            let before = (place.is_in(savers.guided()), controls.taking_part());
             controls.reach(step - first);
+            place.reach(step - first);
+            if (place.is_in(savers.guided()), controls.taking_part()) != before {
+                cache.iter().for_each(StepCache::forget);
+            }
             if let Some(keep) = keep.as_ref().filter(|_| step < schedule.len()) {
                 done.state.x = keep.put_back(&done.state.x, schedule.prediction, done.step.next.sigma)?;
             }
@@ -145,7 +161,7 @@ impl Walk<'_> {
                 .and_then(|()| cx.tick(step, steps))
                 .and_then(|()| self.show(done.clean, &mut cx));
             if step < steps && kept_at.elapsed() >= CHECKPOINT_PAUSE {
-                if let Some(record) = checkpoint(done.state, done.noise) {
+                if let Some(record) = checkpoint(done.state, done.noise, cache.as_ref()) {
                     cx.checkpoint(&record);
                 }
                 kept_at = Instant::now();
@@ -155,6 +171,10 @@ impl Walk<'_> {
         let given = Given { model: &predictor, schedule, noise: &mut noise, on_step: &mut on_step };
         let ended = (settings.sampler()?.run)(given, state);
         let state = ended.map_err(|error| failed.take().unwrap_or_else(|| tensor_fault(error)))?;
+        let guided = savers.told_of_guidance(steps.saturating_sub(first), schedule.len() - first).filter(|_| sides > 1);
+        for told in guided.into_iter().chain(cache.as_ref().map(savers::told_of_cache)) {
+            context.borrow_mut().warn(told);
+        }
         self.finish(&state, keep.as_ref()).map_err(tensor_fault)
     }
 
@@ -247,17 +267,20 @@ fn check_finite(x: &Tensor, step: usize) -> Result<(), Fault> {
         .hint("lower `guidance`, or check the model's weights"))
 }
 
-/// Where a killed run of the same recipe was.
-fn resume(cx: &Context<'_>) -> Option<(State, NoiseSource)> {
+/// Where a killed run of the same recipe was, and whatever else it kept.
+fn resume(cx: &Context<'_>) -> Option<(State, NoiseSource, HashMap<String, Tensor>)> {
     let record = cx.resume()?;
     let index = record.words.get("index")?.parse().ok()?;
     let noise = serde_json::from_str(record.words.get("noise")?).ok()?;
     let tensors = record.arrays.iter().map(|(name, array)| Some((name.clone(), to_tensor(array)?)));
-    Some((State::from_tensors(index, tensors.collect::<Option<_>>()?).ok()?, noise))
+    let tensors: HashMap<_, _> = tensors.collect::<Option<_>>()?;
+    Some((State::from_tensors(index, tensors.clone()).ok()?, noise, tensors))
 }
 
-fn checkpoint(state: &State, noise: &NoiseSource) -> Option<Record> {
-    let arrays = state.tensors().into_iter().map(|(name, tensor)| Some((name, to_array(&tensor)?)));
+fn checkpoint(state: &State, noise: &NoiseSource, cache: Option<&StepCache<'_>>) -> Option<Record> {
+    let cached = cache.map_or_else(|| Some(HashMap::new()), |cache| cache.tensors().ok())?;
+    let tensors = state.tensors().into_iter().chain(cached);
+    let arrays = tensors.map(|(name, tensor)| Some((name, to_array(&tensor)?)));
     let words = [("index", state.index.to_string()), ("noise", serde_json::to_string(noise).ok()?)];
     Some(Record {
         arrays: arrays.collect::<Option<_>>()?,
@@ -274,6 +297,7 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
     for prompt in ["positive", "negative"] {
         known.same_family("denoiser", prompt)?;
     }
+    savers::check(known)?;
     known.same_family("denoiser", "control")?;
     let latent = known.wire_or_unknown("latent");
     let denoiser = known.wire_or_unknown("denoiser").family;

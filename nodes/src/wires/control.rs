@@ -6,6 +6,7 @@ use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::residency::{PartId, Resident as _};
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::Datum;
+use darkroom_models::sampling::Interval;
 
 use crate::models::controls::ControlNetHandle;
 
@@ -42,11 +43,9 @@ impl Control {
 }
 
 impl Steer {
-    /// Tells whether it takes part in step `index` of `steps`. Rule: diffusers
-    /// `pipelines/controlnet/pipeline_controlnet_sd_xl.py`, `controlnet_keep`.
+    /// Tells whether it takes part in step `index` of `steps`.
     pub fn takes_part(&self, index: usize, steps: usize) -> bool {
-        let (index, steps) = (index as f64, steps as f64);
-        index / steps >= self.start && (index + 1.0) / steps <= self.end
+        Interval { start: self.start, end: self.end }.holds(index, steps)
     }
 }
 

@@ -26,6 +26,7 @@ fn a_refiner_takes_the_steps_that_a_denoiser_takes() {
         "steps: 6, seed: 3, start_step: 3, end_step: 5, leftover: \"remove\"",
         "seed: 3, sigmas: \"3.0, 1.0, 0.2, 0\", start_step: 0",
         "steps: 6, seed: 3, prediction: \"sample\"",
+        "steps: 6, seed: 3, guidance_end: 0.7, step_cache: \"easycache\", step_cache_threshold: 1.0",
     ] {
         let ends = ["denoise", "refine"].map(|node| {
             let nodes = format!("{BLANK}{half}{}", walk("rest", node, "half", settings));
