@@ -46,9 +46,11 @@ def main():
         ours.start()
         peer.start()
         watch = Watch((ours, peer))
-        peaks = [ours.ask("peak")]
+        with watch:
+            peaks = [ours.ask("peak")]
         found = [measure(line, ours, peer, a, watch) for line in chosen]
-        peaks.append(ours.ask("peak"))
+        with watch:
+            peaks.append(ours.ask("peak"))
         reports = ours.finish(), peer.finish()
     finally:
         ours.kill()

@@ -27,7 +27,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from turns import GIB, Side, Trouble, anew, free_gib, machine, together
+from turns import Ended, Side, Trouble, Watch, anew, free_gib, machine, together
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -111,6 +111,9 @@ def main():
     table.say(f"{machine()}; {a.threads} threads, {a.rounds} rounds\n")
     table.peaks = peaks(a)
     table.say(words_for(table.peaks) + "\n")
+    if table.peaks["others"] > LOUD:
+        table.note(f"Other programs took {100 * table.peaks['others']:.0f} % of the processors while the peak was "
+                   "measured: shares of it read too high.")
     table.head()
     for name in a.rows or ROWS:
         try:
@@ -185,10 +188,12 @@ def program(a, name):
 def peaks(a):
     """Asks the machine for its peaks, in 10⁹ operations a second."""
     command = [program(a, "ops_bench"), "--peak", "--threads", str(a.threads)]
-    asked = subprocess.run(command, capture_output=True, text=True)
+    watch = Watch([Ended])
+    with watch:
+        asked = subprocess.run(command, capture_output=True, text=True)
     if asked.returncode:
         raise Trouble(f"ops_bench cannot measure the peak: {asked.stderr.strip()}")
-    return json.loads(asked.stdout)
+    return {**json.loads(asked.stdout), "others": watch.share}
 
 
 def words_for(peaks):

@@ -9,6 +9,7 @@ starts each anew for every turn (`anew`). Needs nothing but Python.
 """
 import json
 import os
+import resource
 import selectors
 import statistics
 import subprocess
@@ -194,6 +195,15 @@ class Watch:
     @property
     def share(self):
         return self.foreign / self.whole if self.whole else 0.0
+
+
+class Ended:
+    """The programs that this one started and has waited for, as a side that `Watch` can ask."""
+
+    @staticmethod
+    def cpu_seconds():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
 
 
 def in_turn(ours, peer, rounds, go="go", pause=0.3, seconds=lambda answer: answer["seconds"], watch=None):
