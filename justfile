@@ -15,3 +15,15 @@ parity:
 # The benches.
 bench:
     cargo bench -p darkroom-tests
+
+# The networks against PyTorch, in turn, in one table; PYTHON names a Python with torch, diffusers and transformers.
+bench-peers *ARGS: bench-build
+    "${PYTHON:-python3}" tests/peers/bench_peers.py {{ARGS}}
+
+# The layers against PyTorch's, with their share of the roofline.
+bench-ops *ARGS: bench-build
+    "${PYTHON:-python3}" tests/peers/bench_ops.py {{ARGS}}
+
+[private]
+bench-build:
+    cargo build --release -p darkroom-tests --bin unet_bench --bin ops_bench

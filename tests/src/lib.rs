@@ -1,6 +1,7 @@
 //! What the integration tests, their helper processes and the benches share: the reference data, comparisons, toys.
 
 pub mod archive;
+pub mod bench;
 pub mod cached;
 pub mod reference;
 pub mod room;
