@@ -90,11 +90,11 @@ def gelu(batch, tokens, channels):
     return {"gelu": lambda: F.gelu(x)}
 
 
-def geglu(batch, tokens, channels):
-    x = noise(batch, tokens, 2 * channels)
+def geglu(batch, tokens, channels, inner):
+    x, weight, bias = noise(batch, tokens, channels), noise(2 * inner, channels), noise(2 * inner)
 
     def run():
-        value, gate = x.chunk(2, -1)
+        value, gate = F.linear(x, weight, bias).chunk(2, -1)
         return value * F.gelu(gate)
 
     return {"geglu": run}

@@ -182,6 +182,15 @@ impl FeatureMap {
         }
     }
 
+    /// Returns the map with nothing left to be worked out.
+    #[must_use]
+    pub fn settled(&self) -> FeatureMap {
+        match &self.values {
+            Values::Tensor(_) => self.clone(),
+            Values::Rows(rows) => Self::from_rows(rows.settled(), self.dims),
+        }
+    }
+
     /// Returns the pictures from which `compute` reads, so that what follows does not convert them again.
     pub fn within(&self, compute: &Compute) -> Result<FeatureMap> {
         match compute.cpu() {

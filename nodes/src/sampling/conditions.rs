@@ -129,7 +129,8 @@ struct Words {
 fn join(sides: &[&Words], count: usize) -> Result<Told, Error> {
     let context: Vec<_> =
         sides.iter().map(|side| side.conditioning.context.repeat_for(count)).collect::<Result<_, _>>()?;
-    let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?;
+    // The text is the same at every step: what layers make of it alone is made once.
+    let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?.remembering();
     let pooled: Option<Vec<_>> = sides.iter().map(|side| side.conditioning.pooled.as_ref()).collect();
     let Some(pooled) = pooled else { return Ok((context, None)) };
     let pooled: Vec<_> = pooled.iter().map(|pooled| pooled.repeat_for(count)).collect::<Result<_, _>>()?;

@@ -6,61 +6,32 @@ pub mod op;
 pub mod peak;
 pub mod turns;
 
-use std::str::FromStr;
+use anyhow::{Context as _, Result};
+use candle_core::{Device, Tensor};
+use darkroom_models::nn::Mode;
 
-use anyhow::{Context as _, Result, bail};
-use candle_core::{DType, Device, Tensor};
-use darkroom_models::Weights;
-
-/// How a network computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// In f32 throughout.
-    Exact,
+/// Reads the name of a mode.
+pub fn mode(word: &str) -> Result<Mode> {
+    let names = Mode::ALL.map(Mode::name).join("`, `");
+    Mode::from_name(word).with_context(|| format!("`{word}` is no mode; there are `{names}`"))
 }
 
-impl Mode {
-    /// Returns the word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Exact => "exact",
-        }
-    }
-
-    /// Returns the bytes of one value on its way between two layers.
-    #[must_use]
-    pub fn bytes_a_value(self) -> u64 {
-        match self {
-            Mode::Exact => 4,
-        }
-    }
-
-    /// Returns which of a machine's peaks bounds it, by its name in [`peak::Peak`]'s JSON.
-    #[must_use]
-    pub fn arithmetic(self) -> &'static str {
-        match self {
-            Mode::Exact => "f32",
-        }
-    }
-
-    /// Returns weights that a network loads for this mode and keeps in the type `stored`.
-    #[must_use]
-    pub fn prepare(self, weights: Weights, stored: DType) -> Weights {
-        match self {
-            Mode::Exact => weights.with_precision(stored),
-        }
+/// Returns which of a machine's peaks bounds an operation in a mode, by its name in [`peak::Peak`]'s JSON.
+#[must_use]
+pub fn arithmetic(mode: Mode, op: op::Op) -> &'static str {
+    match (mode, op) {
+        (Mode::Exact, _) => "f32",
+        (Mode::Int8, op::Op::Linear { .. } | op::Op::Geglu { .. }) => "int8",
+        (Mode::Fast | Mode::Int8, _) => "bf16",
     }
 }
 
-impl FromStr for Mode {
-    type Err = anyhow::Error;
-
-    fn from_str(word: &str) -> Result<Self> {
-        match word {
-            "exact" => Ok(Mode::Exact),
-            _ => bail!("`{word}` is no mode of this build; there is `exact`"),
-        }
+/// Returns the bytes of one value on its way into a product.
+#[must_use]
+pub fn bytes_a_value(mode: Mode) -> u64 {
+    match mode {
+        Mode::Exact => 4,
+        Mode::Fast | Mode::Int8 => 2,
     }
 }
 

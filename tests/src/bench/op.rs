@@ -21,8 +21,13 @@ pub enum Op {
     Silu(Picture),
     /// A curve over tokens, with the exact error function.
     Gelu(Tokens),
-    /// Tokens of twice the channels to tokens, one half the gate of the other.
-    Geglu(Tokens),
+    /// A matrix to twice the channels of the result, one half the gate of the other.
+    Geglu {
+        /// What is read.
+        tokens: Tokens,
+        /// Channels of the result.
+        inner: usize,
+    },
     /// A picture to one of twice the edge, each value four times.
     Upsample(Picture),
     /// The sum of two pictures.
@@ -107,7 +112,7 @@ impl FromStr for Op {
             ("ln", &[b, l, c]) => Op::LayerNorm(tokens(b, l, c)),
             ("silu", &[b, c, e]) => Op::Silu(picture(b, c, e)),
             ("gelu", &[b, l, c]) => Op::Gelu(tokens(b, l, c)),
-            ("geglu", &[b, l, c]) => Op::Geglu(tokens(b, l, c)),
+            ("geglu", &[b, l, c, inner]) => Op::Geglu { tokens: tokens(b, l, c), inner },
             ("upsample", &[b, c, e]) => Op::Upsample(picture(b, c, e)),
             ("add", &[b, c, e]) => Op::Add(picture(b, c, e)),
             ("cat", &[b, c, e]) => Op::Concat(picture(b, c, e)),
@@ -127,6 +132,7 @@ impl Op {
             }
             Op::Linear { batch, tokens, inputs, outputs } => batch * tokens * inputs * outputs,
             Op::Attention { batch, queries, sources, heads, head } => 2 * batch * queries * sources * heads * head,
+            Op::Geglu { tokens, inner } => 2 * tokens.len() * inner,
             _ => 0,
         };
         2 * products as u64
@@ -144,7 +150,9 @@ impl Op {
             Op::Attention { batch, queries, sources, heads, head } => 2 * batch * (queries + sources) * heads * head,
             Op::GroupNorm { picture, .. } | Op::Silu(picture) | Op::ToTokens(picture) => 2 * picture.len(),
             Op::LayerNorm(tokens) | Op::Gelu(tokens) => 2 * tokens.len(),
-            Op::Geglu(tokens) => 3 * tokens.len(),
+            Op::Geglu { tokens, inner } => {
+                tokens.len() + tokens.batch * tokens.length * inner + 2 * tokens.channels * inner
+            }
             Op::Upsample(picture) => 5 * picture.len(),
             Op::Add(picture) => 3 * picture.len(),
             Op::Concat(picture) => 4 * picture.len(),

@@ -14,9 +14,10 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use candle_core::{DType, Tensor};
+use darkroom_kernels::Tier;
 use darkroom_models::{
     Weights,
-    nn::{FeatureMap, Keep, Tokens},
+    nn::{Compute, FeatureMap, Keep, Mode, Tokens},
     sdxl::{
         TextEncoder, UNet, Vae,
         config::{TextEncoderConfig, UNetConfig, VaeConfig},
@@ -26,7 +27,7 @@ use darkroom_models::{
 };
 use darkroom_tests::{
     archive,
-    bench::{Mode, median, peak_rss_bytes, turns, values},
+    bench::{median, mode, peak_rss_bytes, turns, values},
 };
 use serde_json::{Value, json};
 
@@ -113,6 +114,7 @@ impl Bench {
             "size_px": flags.size_px,
             "batch": flags.batch,
             "mode": flags.mode.name(),
+            "cpu": Tier::chosen().name(),
             "stored": flags.stored.as_str(),
             "threads": flags.threads,
             "load_seconds": load_seconds,
@@ -150,7 +152,7 @@ impl Flags {
                 ("--part", "unet") => flags.part = Part::Unet,
                 ("--part", "vae") => flags.part = Part::Vae,
                 ("--part", "clip") => flags.part = Part::Clip,
-                ("--mode", word) => flags.mode = word.parse()?,
+                ("--mode", word) => flags.mode = mode(word)?,
                 ("--stored", "f32") => flags.stored = DType::F32,
                 ("--stored", "bf16") => flags.stored = DType::BF16,
                 ("--size", _) => flags.size_px = number()?,
@@ -173,7 +175,7 @@ fn unet(flags: &Flags) -> Result<Forward> {
     let unet = UNet::load(&config, &weights("sdxl-base-unet", flags), Keep::All)?;
     let (batch, edge) = (flags.batch, flags.size_px / 8);
     let sample = FeatureMap::from_tensor(&values(&[batch, config.in_channels, edge, edge])?)?;
-    let context = Tokens::from_tensor(&values(&[batch, 77, config.cross_attention_dim])?)?;
+    let context = Tokens::from_tensor(&values(&[batch, 77, config.cross_attention_dim])?)?.remembering();
     let size = flags.size_px as f64;
     let added = Added {
         pooled: Tokens::from_tensor(&values(&[batch, 1, 1280])?)?,
@@ -220,6 +222,7 @@ fn text(row: u32) -> Vec<u32> {
 }
 
 fn weights(manifest: &str, flags: &Flags) -> Weights {
-    let weights = Weights::random(manifest, archive::manifest(manifest), 1);
-    flags.mode.prepare(weights, flags.stored)
+    Weights::random(manifest, archive::manifest(manifest), 1)
+        .with_precision(flags.stored)
+        .with_compute(Compute::new(flags.mode))
 }

@@ -167,7 +167,10 @@ fn another_strength_reads_what_it_changes_and_nothing_else() {
     let again: Vec<usize> = reads().iter().zip(&second).map(|(now, before)| now - before).collect();
     assert_eq!(again, changed);
     // Most of what a network is made of is not changed, and was packed once.
-    assert!(changed.iter().zip(&first).all(|(changed, first)| *changed > 0 && changed * 2 < *first), "{changed:?} {first:?}");
+    assert!(
+        changed.iter().zip(&first).all(|(changed, first)| *changed > 0 && changed * 2 < *first),
+        "{changed:?} {first:?}"
+    );
 }
 
 #[test]

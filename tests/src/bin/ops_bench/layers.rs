@@ -3,16 +3,14 @@
 use std::hint::black_box;
 
 use anyhow::Result;
-use candle_core::DType;
 use darkroom_models::{
     Weights,
     nn::{
-        Activation, Bias, Conv2d, ConvShape, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Padding, attend,
-        geglu,
+        Activation, Bias, Compute, Conv2d, ConvShape, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Mode,
+        Padding, attend,
     },
 };
 use darkroom_tests::bench::{
-    Mode,
     op::{Op, Picture, Then, Tokens},
     values,
 };
@@ -36,86 +34,87 @@ pub fn prepare(op: Op, mode: Mode) -> Result<Run> {
         }
         Op::Attention { batch, queries, sources, heads, head } => {
             let tokens = |length| Tokens { batch, length, channels: heads * head };
-            attention(tokens(queries), tokens(sources), heads)
+            attention(tokens(queries), tokens(sources), heads, mode)
         }
         Op::GroupNorm { picture, then } => group_norm(picture, then, mode),
         Op::LayerNorm(size) => layer_norm(size, mode),
-        Op::Silu(size) => silu(size),
-        Op::Gelu(size) => gelu(size),
-        Op::Geglu(size) => gate(size),
-        Op::Upsample(size) => upsample(size),
-        Op::Add(size) => add(size),
-        Op::Concat(size) => concat(size),
-        Op::ToTokens(size) => to_tokens(size),
+        Op::Silu(size) => silu(size, mode),
+        Op::Gelu(size) => gelu(size, mode),
+        Op::Geglu { tokens, inner } => gate(tokens, inner, mode),
+        Op::Upsample(size) => upsample(size, mode),
+        Op::Add(size) => add(size, mode),
+        Op::Concat(size) => concat(size, mode),
+        Op::ToTokens(size) => to_tokens(size, mode),
     }
 }
 
 fn conv(shape: ConvShape, size: Picture, mode: Mode) -> Result<Run> {
     let ConvShape { inputs, outputs, kernel, .. } = shape;
     let layer = Conv2d::load(&weights(vec![outputs, inputs, kernel, kernel], mode), shape)?;
-    let x = picture(size)?;
+    let x = picture(size, mode)?;
     ready(move || Ok(layer.forward(&x)?))
 }
 
 fn linear(size: Tokens, outputs: usize, mode: Mode) -> Result<Run> {
     let layer = Linear::load(&weights(vec![outputs, size.channels], mode), size.channels, outputs, Bias::Yes)?;
-    let x = tokens(size)?;
+    let x = factors(size, mode)?;
     ready(move || Ok(layer.forward(&x)?))
 }
 
-fn attention(queries: Tokens, sources: Tokens, heads: usize) -> Result<Run> {
-    let (q, k, v) = (tokens(queries)?, tokens(sources)?, tokens(sources)?);
+fn attention(queries: Tokens, sources: Tokens, heads: usize, mode: Mode) -> Result<Run> {
+    let (q, k, v) = (factors(queries, mode)?, factors(sources, mode)?, factors(sources, mode)?);
     ready(move || Ok(attend(&q, &k, &v, Heads(heads), Mask::Open)?))
 }
 
 fn group_norm(size: Picture, then: Then, mode: Mode) -> Result<Run> {
     let layer = GroupNorm::load(&weights(vec![size.channels], mode), 32, size.channels, 1e-5)?;
-    let x = picture(size)?;
+    let x = picture(size, mode)?;
     match then {
-        Then::Nothing => ready(move || Ok(layer.forward(&x)?)),
-        Then::Silu => ready(move || Ok(layer.forward_silu(&x)?)),
+        Then::Nothing => ready(move || Ok(layer.forward(&x)?.settled())),
+        Then::Silu => ready(move || Ok(layer.forward_silu(&x)?.settled())),
     }
 }
 
 fn layer_norm(size: Tokens, mode: Mode) -> Result<Run> {
     let layer = LayerNorm::load(&weights(vec![size.channels], mode), size.channels, 1e-5)?;
-    let x = tokens(size)?;
-    ready(move || Ok(layer.forward(&x)?))
+    let x = tokens(size, mode)?;
+    ready(move || Ok(layer.forward_to_factors(&x)?))
 }
 
 /// The door to a lone curve is through tokens; the values are as many.
-fn silu(size: Picture) -> Result<Run> {
-    let x = tokens(Tokens { batch: size.batch, length: size.edge * size.edge, channels: size.channels })?;
+fn silu(size: Picture, mode: Mode) -> Result<Run> {
+    let x = tokens(Tokens { batch: size.batch, length: size.edge * size.edge, channels: size.channels }, mode)?;
     ready(move || Ok(Activation::Silu.forward(&x)?))
 }
 
-fn gelu(size: Tokens) -> Result<Run> {
-    let x = tokens(size)?;
+fn gelu(size: Tokens, mode: Mode) -> Result<Run> {
+    let x = tokens(size, mode)?;
     ready(move || Ok(Activation::Gelu.forward(&x)?))
 }
 
-fn gate(size: Tokens) -> Result<Run> {
-    let x = tokens(Tokens { channels: 2 * size.channels, ..size })?;
-    ready(move || Ok(geglu(&x)?))
+fn gate(size: Tokens, inner: usize, mode: Mode) -> Result<Run> {
+    let layer = Linear::load_gated(&weights(vec![2 * inner, size.channels], mode), size.channels, inner)?;
+    let x = factors(size, mode)?;
+    ready(move || Ok(layer.forward_to_factors(&x)?))
 }
 
-fn upsample(size: Picture) -> Result<Run> {
-    let x = picture(size)?;
+fn upsample(size: Picture, mode: Mode) -> Result<Run> {
+    let x = picture(size, mode)?;
     ready(move || Ok(x.resize_nearest(2 * size.edge, 2 * size.edge)?))
 }
 
-fn add(size: Picture) -> Result<Run> {
-    let (x, y) = (picture(size)?, picture(size)?);
+fn add(size: Picture, mode: Mode) -> Result<Run> {
+    let (x, y) = (picture(size, mode)?, picture(size, mode)?);
     ready(move || Ok(x.add(&y)?))
 }
 
-fn concat(size: Picture) -> Result<Run> {
-    let (x, y) = (picture(size)?, picture(size)?);
+fn concat(size: Picture, mode: Mode) -> Result<Run> {
+    let (x, y) = (picture(size, mode)?, picture(size, mode)?);
     ready(move || Ok(FeatureMap::concat_channels(&[&x, &y])?))
 }
 
-fn to_tokens(size: Picture) -> Result<Run> {
-    let x = picture(size)?;
+fn to_tokens(size: Picture, mode: Mode) -> Result<Run> {
+    let x = picture(size, mode)?;
     ready(move || Ok(x.to_tokens()?))
 }
 
@@ -130,13 +129,28 @@ fn ready<T>(run: impl Fn() -> Result<T> + 'static) -> Result<Run> {
 fn weights(weight: Vec<usize>, mode: Mode) -> Weights {
     let bias = vec![weight[0]];
     let tensors = [("weight".to_owned(), weight), ("bias".to_owned(), bias)];
-    mode.prepare(Weights::random("op", tensors, 1), DType::F32)
+    Weights::random("op", tensors, 1).with_compute(compute(mode))
 }
 
-fn picture(size: Picture) -> Result<FeatureMap> {
-    Ok(FeatureMap::from_tensor(&values(&[size.batch, size.channels, size.edge, size.edge])?)?)
+/// With what a layer computes of which nothing else is known.
+fn compute(mode: Mode) -> Compute {
+    Compute::new(mode).with_coarse_matrices()
 }
 
-fn tokens(size: Tokens) -> Result<darkroom_models::nn::Tokens> {
-    Ok(darkroom_models::nn::Tokens::from_tensor(&values(&[size.batch, size.length, size.channels])?)?)
+/// As one layer leaves it to the next.
+fn picture(size: Picture, mode: Mode) -> Result<FeatureMap> {
+    let x = values(&[size.batch, size.channels, size.edge, size.edge])?;
+    Ok(FeatureMap::from_tensor(&x)?.within(&compute(mode))?)
+}
+
+/// As one layer leaves them to the next.
+fn tokens(size: Tokens, mode: Mode) -> Result<darkroom_models::nn::Tokens> {
+    let x = values(&[size.batch, size.length, size.channels])?;
+    Ok(darkroom_models::nn::Tokens::from_tensor(&x)?.within(&compute(mode))?)
+}
+
+/// As a norm leaves them to a matrix.
+fn factors(size: Tokens, mode: Mode) -> Result<darkroom_models::nn::Tokens> {
+    let norm = LayerNorm::load(&weights(vec![size.channels], mode), size.channels, 1e-5)?;
+    Ok(norm.forward_to_factors(&tokens(size, mode)?)?)
 }

@@ -9,9 +9,10 @@ mod layers;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use darkroom_models::nn::Mode;
 use darkroom_tests::{
     archive,
-    bench::{Mode, median, op::Op, peak::Peak, turns},
+    bench::{arithmetic, bytes_a_value, median, mode, op::Op, peak::Peak, turns},
 };
 use serde_json::{Value, json};
 
@@ -52,7 +53,7 @@ impl Flags {
         while let Some(flag) = words.next() {
             let mut value = || words.next().with_context(|| format!("{flag} wants a value"));
             match flag.as_str() {
-                "--mode" => flags.mode = value()?.parse()?,
+                "--mode" => flags.mode = mode(&value()?)?,
                 "--threads" => flags.threads = value()?.parse().context("--threads wants a number")?,
                 "--only" => flags.only = value()?,
                 "--peak" => flags.want = Want::Peak,
@@ -99,9 +100,9 @@ impl Bench<'_> {
         Ok(json!({
             "op": line,
             "flops": op.flops(),
-            "bytes": op.values() * mode.bytes_a_value(),
-            "bytes_a_value": mode.bytes_a_value(),
-            "arithmetic": mode.arithmetic(),
+            "bytes": op.values() * bytes_a_value(mode),
+            "bytes_a_value": bytes_a_value(mode),
+            "arithmetic": arithmetic(mode, op),
         }))
     }
 
