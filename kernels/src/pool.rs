@@ -55,7 +55,7 @@ pub struct Figures {
 impl Pool {
     /// Returns an array of `length` numbers; what is in it is left over from others.
     pub fn take<T: Number>(&self, length: usize) -> Buffer<T> {
-        let bytes = class(length * size_of::<T>());
+        let bytes = class(bytes_of::<T>(length));
         let found = {
             let mut shelf = self.shelf();
             let found = shelf.find(bytes);
@@ -114,6 +114,12 @@ impl fmt::Debug for Pool {
     }
 }
 
+/// How many bytes an array has; as for any other array, too many are a bug of the caller.
+fn bytes_of<T>(length: usize) -> usize {
+    let bytes = length.checked_mul(size_of::<T>()).filter(|bytes| *bytes <= isize::MAX as usize / 2);
+    bytes.expect("an array fits the address space")
+}
+
 /// Rounds a size up to one of eight steps for each doubling, so that nearly equal arrays can take each other's place.
 fn class(bytes: usize) -> usize {
     let bytes = bytes.max(64);
@@ -134,7 +140,8 @@ enum Memory {
 impl Memory {
     /// Asks the system; as everywhere else, a program ends that gets no memory.
     fn new(bytes: usize) -> Self {
-        if bytes < LARGE {
+        // Miri knows no pages.
+        if bytes < LARGE || cfg!(miri) {
             return Memory::Small(vec![Line([0; 64]); bytes.div_ceil(64)]);
         }
         match Self::pages(bytes) {
@@ -178,7 +185,7 @@ pub struct Buffer<T> {
 impl<T: Number> Buffer<T> {
     /// Returns zeros that belong to no pool.
     pub fn zeros(length: usize) -> Self {
-        let memory = Memory::new(class(length * size_of::<T>()));
+        let memory = Memory::new(class(bytes_of::<T>(length)));
         Self { memory: Some(memory), length, pool: None, number: std::marker::PhantomData }
     }
 
@@ -263,6 +270,12 @@ mod tests {
         drop(pool.take::<u8>(8 << 20));
         let _small = pool.take::<u8>(1 << 20);
         assert_eq!(pool.figures().fresh, 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "an array fits the address space")]
+    fn a_length_whose_bytes_overflow_is_refused() {
+        let _ = Pool::default().take::<u32>(usize::MAX / 4 + 2);
     }
 
     #[test]
