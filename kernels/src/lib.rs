@@ -40,7 +40,7 @@ pub use norm::{Groups, Norm, group_norm, layer_norm, write};
 pub use panels::{Kept, Order, Panels, Rows, Size};
 pub use pool::{Buffer, Figures, Number, Pool};
 pub use product::{Finish, Residual, Target};
-pub use tier::{MASK, Tier};
+pub use tier::{MASK, Tier, UnknownTier};
 
 /// What kernels run on: the instructions, and the memory for what they make.
 #[derive(Clone, Debug)]

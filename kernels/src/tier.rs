@@ -4,33 +4,53 @@ use std::fmt;
 use std::sync::OnceLock;
 
 /// A set of instructions that kernels are written for; each holds what those before it hold.
+///
+/// Whoever has one may use its instructions: the functions below hand out no tier that the processor lacks, and other
+/// crates cannot make one up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// What the compiler makes of plain loops: SSE2, NEON.
+    #[non_exhaustive]
     Portable,
     /// AVX2 with FMA and F16C.
+    #[non_exhaustive]
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
+    #[non_exhaustive]
     Avx512,
     /// The same with products of bytes (VNNI).
+    #[non_exhaustive]
     Avx512Vnni,
     /// The same with products of pairs of bf16.
+    #[non_exhaustive]
     Avx512Bf16,
 }
 
 /// The environment variable that hides what a processor has: one of the names of [`Tier`].
 pub const MASK: &str = "DARKROOM_CPU";
 
+/// A name in [`MASK`] that no [`Tier`] has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownTier(String);
+
 impl Tier {
     const ALL: [Tier; 5] = [Tier::Portable, Tier::Avx2, Tier::Avx512, Tier::Avx512Vnni, Tier::Avx512Bf16];
 
-    /// Returns the best tier that this processor has and that [`MASK`] allows; asked once.
+    /// Returns what [`Tier::from_mask`] found when it was first asked; a name that no tier has hides nothing. Whoever
+    /// talks to people asks there first, and says so.
     pub fn chosen() -> Tier {
         static CHOSEN: OnceLock<Tier> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
-            let allowed = std::env::var(MASK).ok().and_then(|name| Tier::from_name(&name));
-            allowed.map_or(Tier::best(), |allowed| allowed.min(Tier::best()))
-        })
+        *CHOSEN.get_or_init(|| Tier::from_mask().unwrap_or(Tier::best()))
+    }
+
+    /// Returns the best tier that this processor has and that [`MASK`] allows, if it is set.
+    ///
+    /// # Errors
+    /// It is set to what is no tier's name.
+    pub fn from_mask() -> Result<Tier, UnknownTier> {
+        let Some(name) = std::env::var_os(MASK).filter(|name| !name.is_empty()) else { return Ok(Tier::best()) };
+        let name = name.to_string_lossy();
+        Tier::named(&name).map(|allowed| allowed.min(Tier::best())).ok_or_else(|| UnknownTier(name.into_owned()))
     }
 
     /// Returns the best tier of this processor.
@@ -55,13 +75,12 @@ impl Tier {
         Tier::Portable
     }
 
-    /// Lists the tiers that this processor has, the plainest first.
+    /// Lists the tiers that this processor has and that [`MASK`] allows, the plainest first.
     pub fn available() -> impl Iterator<Item = Tier> {
-        Self::ALL.into_iter().filter(|tier| *tier <= Tier::best())
+        Self::ALL.into_iter().filter(|tier| *tier <= Tier::chosen())
     }
 
-    /// Reads the name of a tier.
-    pub fn from_name(name: &str) -> Option<Tier> {
+    fn named(name: &str) -> Option<Tier> {
         Self::ALL.into_iter().find(|tier| tier.name() == name)
     }
 
@@ -93,6 +112,23 @@ impl fmt::Display for Tier {
     }
 }
 
+impl fmt::Display for UnknownTier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{MASK}` is `{}`, which names no set of instructions", self.0)
+    }
+}
+
+impl std::error::Error for UnknownTier {}
+
+impl UnknownTier {
+    /// Returns the way out.
+    pub fn hint(&self) -> String {
+        let names = Tier::ALL.map(|tier| format!("`{}`", tier.name()));
+        let (last, others) = names.split_last().expect("there are tiers");
+        format!("set it to {} or {last}, or not at all", others.join(", "))
+    }
+}
+
 /// Defines a function of a tier and some slices whose plain loops are compiled once for each tier.
 ///
 /// The results are the same in every tier: the compiler is not allowed to fuse or to reorder sums, only to do several
@@ -113,7 +149,7 @@ macro_rules! tiered {
                 #[allow(clippy::too_many_arguments, reason = "as above")]
                 fn avx2($($arg: $kind),*) { plain($($arg),*) }
                 if tier >= $crate::Tier::Avx512 {
-                    // SAFETY: a tier is only ever one that the processor has.
+                    // SAFETY: a tier is only ever one that the processor has; no other crate can make one up.
                     return unsafe { avx512($($arg),*) };
                 }
                 if tier >= $crate::Tier::Avx2 {
@@ -135,7 +171,7 @@ mod tests {
     #[test]
     fn every_tier_has_a_name_and_the_chosen_one_is_there() {
         for tier in Tier::ALL {
-            assert_eq!(Tier::from_name(tier.name()), Some(tier));
+            assert_eq!(Tier::named(tier.name()), Some(tier));
         }
         assert!(Tier::available().any(|tier| tier == Tier::chosen()));
     }
