@@ -1,56 +1,14 @@
-//! Every kernel of every tier against the textbook formula in f64.
+//! Every kernel of every tier against the textbook formula in f64, on shapes that were met or are odd.
 
 use std::sync::Arc;
 
 use darkroom_kernels::attention::{Look, Mask};
 use darkroom_kernels::{
-    Arith, Cpu, Curve, Doubled, Finish, Groups, Kept, Order, Panels, Part, Pool, Residual, Rows, Size, Source, Target,
-    Tier, Values, Window, attend, convolve, curve, group_norm, layer_norm, linear, write,
+    Arith, Curve, Doubled, Finish, Groups, Kept, Order, Panels, Residual, Rows, Size, Source, Target, Values, Window,
+    attend, convolve, curve, group_norm, layer_norm, linear, write,
 };
 
-/// Numbers between -1 and 1 that look random and are the same everywhere.
-fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-fn cpus() -> impl Iterator<Item = Cpu> {
-    Tier::available().map(|tier| Cpu { tier, pool: Pool::default() })
-}
-
-fn part(values: &[f32], channels: usize) -> Part<'_> {
-    Part { values: Values::F32(values), channels }
-}
-
-/// How far results may be off, as a share of the largest: rounding of factors, and of sums.
-fn tolerance(arith: Arith) -> f64 {
-    match arith {
-        Arith::F32 => 4e-6,
-        Arith::Bf16 => 6e-3,
-        Arith::Bytes => 2e-2,
-    }
-}
-
-#[track_caller]
-fn assert_near(what: &str, got: &[f32], want: &[f64], tolerance: f64) {
-    assert_eq!(got.len(), want.len(), "{what}");
-    let most = want.iter().fold(1e-30_f64, |most, x| most.max(x.abs()));
-    for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        let error = (f64::from(*got) - want).abs();
-        assert!(error <= tolerance * most, "{what}: number {i} is {got}, not {want}");
-    }
-}
-
-fn product(x: &[f32], w: &[f32], (rows, depth, outputs): (usize, usize, usize)) -> Vec<f64> {
-    let at = |r: usize, o: usize| (0..depth).map(|k| f64::from(x[r * depth + k]) * f64::from(w[o * depth + k])).sum();
-    (0..rows).flat_map(|r| (0..outputs).map(move |o| (r, o))).map(|(r, o)| at(r, o)).collect()
-}
+use crate::reference::{assert_near, attention, cpus, numbers, part, product, tolerance, windows};
 
 const WAYS: [(Arith, Kept); 6] = [
     (Arith::F32, Kept::F32),
@@ -140,30 +98,6 @@ fn a_gate_is_the_second_half_of_the_outputs() {
     }
 }
 
-/// Pictures (picture, line, column, channel) under windows, weights (output, channel, line, column).
-fn windows(x: &[f32], w: &[f32], shape: (usize, usize, usize, usize), outputs: usize, window: Window) -> Vec<f64> {
-    let (pictures, height, width, channels) = shape;
-    let (lines, across) = (window.places(height).unwrap(), window.places(width).unwrap());
-    let k = window.kernel;
-    let mut out = Vec::new();
-    for (p, y, x0) in (0..pictures).flat_map(|p| (0..lines).flat_map(move |y| (0..across).map(move |x| (p, y, x)))) {
-        for o in 0..outputs {
-            let mut sum = 0.0;
-            for (dy, dx, c) in (0..k).flat_map(|dy| (0..k).flat_map(move |dx| (0..channels).map(move |c| (dy, dx, c))))
-            {
-                let y = (y * window.stride + dy).checked_sub(window.before).filter(|y| *y < height);
-                let column = (x0 * window.stride + dx).checked_sub(window.before).filter(|x| *x < width);
-                if let (Some(y), Some(column)) = (y, column) {
-                    let value = x[((p * height + y) * width + column) * channels + c];
-                    sum += f64::from(value) * f64::from(w[((o * channels + c) * k + dy) * k + dx]);
-                }
-            }
-            out.push(sum);
-        }
-    }
-    out
-}
-
 #[test]
 fn convolutions_are_right_whatever_the_window() {
     let three = Window { kernel: 3, stride: 1, before: 1, after: 1 };
@@ -222,33 +156,6 @@ fn a_folded_doubling_is_the_convolution_of_the_doubled_map() {
             assert_near(&format!("{} {arith:?}", cpu.tier), &got, &want, tolerance(arith));
         }
     }
-}
-
-fn attention(
-    q: &[f32],
-    k: &[f32],
-    v: &[f32],
-    (length, sources, channels, heads): (usize, usize, usize, usize),
-    mask: Mask,
-) -> Vec<f64> {
-    let head = channels / heads;
-    let mut out = vec![0.0; q.len()];
-    for b in 0..q.len() / (length * channels) {
-        for (i, h) in (0..length).flat_map(|i| (0..heads).map(move |h| (i, h))) {
-            let seen = if mask == Mask::Causal { (i + 1).min(sources) } else { sources };
-            let at = |x: &[f32], row: usize, c: usize| f64::from(x[row * channels + h * head + c]);
-            let score = |j: usize| (0..head).map(|c| at(q, b * length + i, c) * at(k, b * sources + j, c)).sum::<f64>();
-            let scores: Vec<f64> = (0..seen).map(|j| score(j) / (head as f64).sqrt()).collect();
-            let most = scores.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-            let shares: Vec<f64> = scores.iter().map(|s| (s - most).exp()).collect();
-            let sum: f64 = shares.iter().sum();
-            for c in 0..head {
-                let gathered: f64 = shares.iter().enumerate().map(|(j, s)| s * at(v, b * sources + j, c)).sum();
-                out[(b * length + i) * channels + h * head + c] = gathered / sum;
-            }
-        }
-    }
-    out
 }
 
 #[test]

@@ -1,0 +1,5 @@
+//! Every kernel, in every tier that the processor has and `DARKROOM_CPU` allows.
+
+mod mask;
+mod reference;
+mod right;
