@@ -1,7 +1,7 @@
 //! Textbook formulas in f64, and the numbers that kernels are tried with.
 
 use darkroom_kernels::attention::Mask;
-use darkroom_kernels::{Arith, Cpu, Part, Pool, Tier, Values, Window};
+use darkroom_kernels::{Arith, Cpu, Curve, Part, Pool, Tier, Values, Window};
 
 /// Numbers between -1 and 1 that look random and are the same everywhere.
 pub fn numbers(count: usize, seed: u64) -> Vec<f32> {
@@ -97,4 +97,28 @@ pub fn attention(
         }
     }
     out
+}
+
+/// A curve in f64.
+pub fn bend(curve: Curve, x: f64) -> f64 {
+    match curve {
+        Curve::None => x,
+        Curve::Silu => x / (1.0 + (-x).exp()),
+        Curve::Gelu => 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)),
+        Curve::QuickGelu => x / (1.0 + (-1.702 * x).exp()),
+        Curve::Leaky(slope) => x.max(0.0) + f64::from(slope) * x.min(0.0),
+    }
+}
+
+/// The error function by its Taylor series, which converges everywhere; to 1e-9.
+fn erf(x: f64) -> f64 {
+    if x.abs() > 5.0 {
+        return x.signum();
+    }
+    let (mut term, mut sum) = (x, x);
+    for n in 1..120 {
+        term *= -x * x / f64::from(n);
+        sum += term / f64::from(2 * n + 1);
+    }
+    sum * std::f64::consts::FRAC_2_SQRT_PI
 }
