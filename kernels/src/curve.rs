@@ -36,16 +36,19 @@ pub fn erf(x: f32) -> f32 {
     (x * above / below).clamp(-1.0, 1.0)
 }
 
+/// Where gates are shut: below, the exponential is held and would let something of a huge number through.
+const SHUT: f32 = -100.0;
+
 /// `x · sigmoid(x)`.
 #[inline(always)]
 pub fn silu(x: f32) -> f32 {
-    x / (1.0 + exp(-x))
+    x.max(SHUT) / (1.0 + exp(-x))
 }
 
 /// `x · sigmoid(1.702 x)`, the approximation that OpenAI's CLIP was trained with.
 #[inline(always)]
 pub fn quick_gelu(x: f32) -> f32 {
-    x / (1.0 + exp(-1.702 * x))
+    x.max(SHUT) / (1.0 + exp(-1.702 * x))
 }
 
 /// `x · Φ(x)`, with the error function and not with tanh.
@@ -130,6 +133,8 @@ mod tests {
         for gate in [silu, quick_gelu, gelu] {
             assert_eq!(gate(60.0), 60.0);
             assert!(gate(-60.0).abs() < 1e-6);
+            assert!(gate(f32::MIN).abs() < 1e-6);
+            assert!(gate(f32::NAN).is_nan());
         }
     }
 }
