@@ -107,6 +107,13 @@ struct Packed {
 impl Plan {
     fn new(cpu: &Cpu, look: &Look<'_>) -> Self {
         assert_ne!(look.arith, Arith::Bytes, "scores are not made of bytes");
+        for side in [&look.queries, &look.keys, &look.values] {
+            assert!(side.parts.len() == 1 && side.bend.is_none(), "attention reads one part, as it is");
+            assert_eq!(side.channels(), look.queries.channels(), "queries, keys and values of one width");
+            assert_eq!(side.pictures(), look.queries.pictures(), "queries, keys and values of the same pictures");
+        }
+        assert_eq!(look.keys.places, look.values.places, "as many values as keys");
+        assert_eq!(look.queries.channels() % look.heads, 0, "heads of one size");
         let shape = micro::shape(cpu.tier);
         let head = look.queries.channels() / look.heads;
         let (queries, keys, each) = (look.queries.places, look.keys.places, look.arith.per_word());
@@ -420,15 +427,15 @@ tiered! {
                 let width = columns.min(seen - panel * columns);
                 most = largest(&scores[row(panel)..][..width], most);
             }
-            // Nothing was seen yet: nothing to subtract, and nothing that fades.
-            let base = if most == f32::NEG_INFINITY { 0.0 } else { most };
-            state.fade = if state.most == f32::NEG_INFINITY { 0.0 } else { curve::exp((state.most - base) * block.scale) };
+            // Nothing was seen yet: nothing that fades.
+            state.fade = if state.most == f32::NEG_INFINITY { 0.0 } else { curve::exp((state.most - most) * block.scale) };
             state.most = most;
             let mut sum = 0.0;
             for panel in 0..panels {
                 let width = columns.min(seen - panel * columns);
                 let scores = &mut scores[row(panel)..][..columns];
-                sum += shares_of(&mut scores[..width], base, block.scale);
+                // Where the largest of all is an infinity this makes what is not a number: an overflow shows.
+                sum += shares_of(&mut scores[..width], most, block.scale);
                 scores[width..].fill(0.0);
                 match block.narrow {
                     false => {
