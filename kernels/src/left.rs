@@ -133,6 +133,14 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Returns what bytes are multiplied by whose largest stands for `most`.
+pub(crate) fn step_of(most: f32) -> f32 {
+    /// Below, one over the step is more than f32 holds.
+    const LEAST: f32 = 3e-39;
+    let step = most / 127.0;
+    if step < LEAST { LEAST } else { step }
+}
+
 /// Returns what bytes of these numbers are multiplied by; not a number, if one of them is not.
 fn scale_of(x: &[f32]) -> f32 {
     const LANES: usize = 16;
@@ -147,7 +155,7 @@ fn scale_of(x: &[f32]) -> f32 {
     }
     let all = most.iter().chain(rest).copied();
     let most = all.fold(0_f32, |most, x| if most >= x.abs() || most.is_nan() { most } else { x.abs() });
-    if most == 0.0 { 1.0 } else { most / 127.0 }
+    step_of(most)
 }
 
 tiered! {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use half::{bf16, f16};
 
+use crate::left::step_of;
 use crate::micro::{self, Arith};
 use crate::narrow;
 use crate::parallel::{self, Shared};
@@ -303,6 +304,9 @@ impl Panels {
     fn pack_one(&self, rows: &dyn Rows, panel: usize, row: &mut Vec<f32>, to: &mut [u32]) {
         let Size { depth, taps, .. } = self.size;
         let (columns, per_tap, each) = (self.columns, self.words_per_tap(), self.arith.per_word());
+        if to.is_empty() {
+            return;
+        }
         row.resize(depth * taps, 0.0);
         for column in 0..columns {
             let Some(output) = self.output(panel, column) else {
@@ -360,7 +364,7 @@ impl Scales {
             for output in range {
                 rows.row(output, &mut row);
                 let largest = row.iter().fold(0_f32, |most, x| most.max(x.abs()));
-                let by = if largest > 0.0 && largest.is_finite() { largest / 127.0 } else { 1.0 };
+                let by = if largest.is_finite() { step_of(largest) } else { 1.0 };
                 let inverse = by.recip();
                 let sum: i32 = row.iter().map(|x| i32::from(byte(x * inverse).cast_signed())).sum();
                 // A weight that is not a number must not vanish.
@@ -368,7 +372,7 @@ impl Scales {
                 // SAFETY: each output is in one range.
                 unsafe {
                     scale.part(output..output + 1)[0] = by;
-                    shift.part(output..output + 1)[0] = 128 * sum;
+                    shift.part(output..output + 1)[0] = sum.wrapping_mul(128);
                 }
             }
         });
