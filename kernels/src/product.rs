@@ -184,7 +184,8 @@ impl Target<'_> {
             Target::F32(to) => to.len(),
             Target::Bf16(to) => to.len(),
         };
-        length / panels.width()
+        // Rows without a number fit anywhere.
+        length.checked_div(panels.width()).unwrap_or(usize::MAX)
     }
 }
 
