@@ -16,6 +16,9 @@ use crate::pool::Buffer;
 use crate::product::Target;
 use crate::tier::tiered;
 
+/// What makes any f32 small enough for a sum of squares.
+const SMALL: f32 = 1.0 / (1_u128 << 80) as f32;
+
 /// Numbers of a block: 128 KiB.
 const BLOCK: usize = 32 << 10;
 
@@ -50,11 +53,47 @@ pub struct Groups<'a> {
 
 /// Measures groups of channels over each picture.
 pub fn group_norm(cpu: &Cpu, source: &Source<'_>, groups: Groups<'_>, curve: Curve) -> Norm {
-    let (channels, places) = (source.channels(), source.places);
+    let (channels, places, pictures) = (source.channels(), source.places, source.pictures());
+    assert_eq!(channels % groups.count, 0, "groups of one size");
     let height = (BLOCK / channels.max(1)).clamp(1, places.max(1));
+    let length = places.div_ceil(height) * 2 * channels;
+    let plain = measure(cpu, source, height, 1.0);
+    // Where squares overflow, or something is not a number.
+    let small = plain.iter().any(|x| !x.is_finite()).then(|| measure(cpu, source, height, SMALL));
+    let mut norm = Norm {
+        minus: vec![0.0; pictures * channels],
+        gain: vec![0.0; pictures * channels],
+        shift: vec![0.0; pictures * channels],
+        curve,
+    };
+    let members = channels / groups.count;
+    for (picture, group) in (0..pictures).flat_map(|picture| (0..groups.count).map(move |group| (picture, group))) {
+        let range = group * members..(group + 1) * members;
+        let of = |moments: &[f32], factor: f64| {
+            let blocks = &moments[picture * length..][..length];
+            let (mean, variance) = joined(blocks, channels, range.clone(), (height, places));
+            (mean / factor, variance / (factor * factor))
+        };
+        let (mean, variance) = match (of(&plain, 1.0), &small) {
+            ((_, variance), Some(small)) if !variance.is_finite() => of(small, SMALL.into()),
+            (finite, _) => finite,
+        };
+        let scale = (variance + groups.eps).sqrt().recip() as f32;
+        for channel in range {
+            let at = picture * channels + channel;
+            norm.minus[at] = mean as f32;
+            norm.gain[at] = scale * groups.weight[channel];
+            norm.shift[at] = groups.bias[channel];
+        }
+    }
+    norm
+}
+
+/// Measures blocks of `height` places of all pictures, times `factor`: for each the means of its channels, then the
+/// squares of what is left of their values.
+fn measure(cpu: &Cpu, source: &Source<'_>, height: usize, factor: f32) -> Buffer<f32> {
+    let (channels, places, pictures) = (source.channels(), source.places, source.pictures());
     let blocks = places.div_ceil(height);
-    let pictures = source.pictures();
-    // For each block the means of its channels, then the squares of what is left of their values.
     let mut moments = cpu.pool.take::<f32>(pictures * blocks * 2 * channels);
     let shared = Shared::new(&mut moments);
     let room = || cpu.pool.take::<f32>(height * channels + channels);
@@ -64,34 +103,16 @@ pub fn group_norm(cpu: &Cpu, source: &Source<'_>, groups: Groups<'_>, curve: Cur
         let (values, left) = room.split_at_mut(height * channels);
         for (row, to) in values.chunks_exact_mut(channels).take(count).enumerate() {
             source.row(cpu.tier, i / blocks * places + first + row, to);
+            if factor != 1.0 {
+                to.iter_mut().for_each(|x| *x *= factor);
+            }
         }
         // SAFETY: each block is one piece.
         let to = unsafe { shared.part(i * 2 * channels..(i + 1) * 2 * channels) };
         let (mean, squares) = to.split_at_mut(channels);
         columns(cpu.tier, &values[..count * channels], mean, squares, left);
     });
-    let mut norm = Norm {
-        minus: vec![0.0; pictures * channels],
-        gain: vec![0.0; pictures * channels],
-        shift: vec![0.0; pictures * channels],
-        curve,
-    };
-    let members = channels / groups.count;
-    for picture in 0..pictures {
-        let blocks = &moments[picture * blocks * 2 * channels..][..blocks * 2 * channels];
-        for group in 0..groups.count {
-            let range = group * members..(group + 1) * members;
-            let (mean, variance) = joined(blocks, channels, range.clone(), (height, places));
-            let scale = (variance + groups.eps).sqrt().recip() as f32;
-            for channel in range {
-                let at = picture * channels + channel;
-                norm.minus[at] = mean as f32;
-                norm.gain[at] = scale * groups.weight[channel];
-                norm.shift[at] = groups.bias[channel];
-            }
-        }
-    }
-    norm
+    moments
 }
 
 /// Joins the blocks of some channels: mean and variance.
@@ -152,9 +173,13 @@ tiered! {
 
 /// Normalises every row of (rows, channels).
 pub fn layer_norm(cpu: &Cpu, source: &Source<'_>, eps: f64, (weight, bias): (&[f32], &[f32]), target: &mut Target<'_>) {
+    assert!(weight.len() == source.channels() && bias.len() == weight.len(), "a weight and a bias for each channel");
     let norm = |row: &mut [f32]| {
         let mut measured = (0.0, 0.0);
         moments(cpu.tier, row, &mut measured);
+        if !measured.1.is_finite() {
+            measured = wide_moments(row);
+        }
         let (mean, variance) = measured;
         let scale = (variance + eps).sqrt().recip() as f32;
         scale_row(cpu.tier, row, mean, scale, weight, bias);
@@ -218,6 +243,13 @@ tiered! {
         let squares = lanes(x, |x| (x - mean) * (x - mean)) / n;
         *out = ((f64::from(mean) + left) as f32, squares - left * left);
     }
+}
+
+/// Measures a row whose squares overflow, or that holds what is not a number.
+fn wide_moments(x: &[f32]) -> (f32, f64) {
+    let of = |f: &dyn Fn(f64) -> f64| x.iter().map(|x| f(f64::from(*x))).sum::<f64>() / x.len() as f64;
+    let mean = of(&|x| x);
+    (mean as f32, of(&|x| (x - mean) * (x - mean)))
 }
 
 /// Adds up `f` of all values, in lanes of f32 that are joined in f64.
