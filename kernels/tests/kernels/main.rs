@@ -1,5 +1,6 @@
 //! Every kernel, in every tier that the processor has and `DARKROOM_CPU` allows.
 
+mod edges;
 mod mask;
 mod random;
 mod reference;
