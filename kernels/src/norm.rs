@@ -203,19 +203,23 @@ fn each_row(cpu: &Cpu, source: &Source<'_>, target: &mut Target<'_>, work: impl 
         Target::F32(to) => Out::F32(Shared::new(to)),
         Target::Bf16(to) => Out::Bf16(Shared::new(to)),
     };
-    parallel::ranges(source.rows(), (BLOCK / 8 / width.max(1)).max(1), |range| {
-        let mut wide: Option<Buffer<f32>> = None;
+    // Room for a row, where it is not worked on in the target itself.
+    let make = || match &out {
+        Out::F32(_) => None,
+        Out::Bf16(_) => Some(cpu.pool.take::<f32>(width)),
+    };
+    parallel::ranges_with(source.rows(), (BLOCK / 8 / width.max(1)).max(1), make, |wide, range| {
         for row in range {
             let at = row * width..(row + 1) * width;
-            match &out {
-                Out::F32(to) => {
+            match (&out, wide.as_mut()) {
+                (Out::F32(to), _) => {
                     // SAFETY: each row is in one range.
                     let to = unsafe { to.part(at) };
                     source.row(cpu.tier, row, to);
                     work(to);
                 }
-                Out::Bf16(to) => {
-                    let wide = wide.get_or_insert_with(|| cpu.pool.take(width));
+                (Out::Bf16(to), wide) => {
+                    let wide = wide.expect("made above");
                     source.row(cpu.tier, row, wide);
                     work(wide);
                     // SAFETY: as above.

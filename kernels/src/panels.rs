@@ -218,6 +218,15 @@ impl Panels {
         }
     }
 
+    /// Returns how many words a worker makes at a time that uses blocks of `longest` words of each column.
+    pub(crate) fn room(&self, longest: usize) -> usize {
+        match &self.store {
+            Store::Words(_) => 0,
+            Store::Halves(_) | Store::Eights(_) => longest * self.columns,
+            Store::Late(_) => self.words() * self.columns,
+        }
+    }
+
     /// Tells whether a whole panel has to be packed at each use.
     pub(crate) fn is_late(&self) -> bool {
         matches!(self.store, Store::Late(_))
@@ -256,7 +265,7 @@ impl Panels {
             Store::Words(all) => &all[part(whole)..][..count],
             Store::Halves(all) => {
                 let from = &all[part(whole)..][..count];
-                let to = room.words(count);
+                let to = &mut room.words[..count];
                 match self.kept {
                     Kept::F16 => narrow::widen_f16(tier, cast(from), floats(to)),
                     _ => narrow::widen_bf16(tier, cast(from), floats(to)),
@@ -266,7 +275,7 @@ impl Panels {
             Store::Eights(all) => {
                 let each = self.arith.per_word();
                 let from = &all[part(whole * each)..][..count * each];
-                let to = room.words(count);
+                let to = &mut room.words[..count];
                 match (self.arith, self.kept) {
                     (Arith::F32, Kept::E4M3) => narrow::widen_e4m3(tier, from, floats(to)),
                     (Arith::F32, _) => narrow::widen_e5m2(tier, from, floats(to)),
@@ -276,15 +285,12 @@ impl Panels {
                 to
             }
             Store::Late(rows) => {
-                let rows = room.rows.clone().unwrap_or_else(|| rows.clone());
                 if room.packed != Some(panel) {
-                    room.words(whole);
-                    let (row, words) = (&mut room.row, &mut room.words);
-                    self.pack_one(rows.as_ref(), panel, row, &mut words.as_mut().expect("set above")[..whole]);
+                    let rows = room.rows.as_ref().unwrap_or(rows);
+                    self.pack_one(rows.as_ref(), panel, &mut room.row, &mut room.words[..whole]);
                     room.packed = Some(panel);
                 }
-                let words = room.words.as_ref().expect("set above");
-                &words[range.start * columns..][..count]
+                &room.words[range.start * columns..][..count]
             }
         }
     }
@@ -388,24 +394,16 @@ fn byte(x: f32) -> u8 {
 
 /// Where a worker makes the words that it cannot read.
 pub struct Room {
-    pool: Pool,
-    words: Option<Buffer<u32>>,
+    words: Buffer<u32>,
     row: Vec<f32>,
     packed: Option<usize>,
     rows: Option<Arc<dyn Rows>>,
 }
 
 impl Room {
-    /// `rows` takes the place of those of a weight that is packed at each use.
-    pub fn new(pool: &Pool, rows: Option<Arc<dyn Rows>>) -> Self {
-        Self { pool: pool.clone(), words: None, row: Vec::new(), packed: None, rows }
-    }
-
-    fn words(&mut self, count: usize) -> &mut [u32] {
-        if self.words.as_ref().is_none_or(|words| words.len() < count) {
-            self.words = Some(self.pool.take(count));
-        }
-        &mut self.words.as_mut().expect("set above")[..count]
+    /// For [`Panels::room`] words; `rows` takes the place of those of a weight that is packed at each use.
+    pub fn new(pool: &Pool, words: usize, rows: Option<Arc<dyn Rows>>) -> Self {
+        Self { words: pool.take(words), row: Vec::new(), packed: None, rows }
     }
 }
 

@@ -12,37 +12,52 @@ pub fn each(count: usize, work: impl Fn(usize) + Sync) {
     each_with(count, || (), |(), piece| work(piece));
 }
 
-/// Calls `work` for each of the pieces `0..count`, with something that each worker makes once for itself.
-pub fn each_with<W>(count: usize, make: impl Fn() -> W + Sync, work: impl Fn(&mut W, usize) + Sync) {
+/// Calls `work` for each of the pieces `0..count`, with something that is made once for each worker.
+///
+/// It is made beforehand, for the workers that come too late as well: how much memory is asked for is then the same
+/// every time.
+pub fn each_with<W: Send>(count: usize, mut make: impl FnMut() -> W, work: impl Fn(&mut W, usize) + Sync) {
     let threads = rayon::current_num_threads().min(count);
     let next = AtomicUsize::new(0);
-    let claim = || {
-        let mut own = None;
+    let claim = |mut own: W| {
         loop {
             let piece = next.fetch_add(1, Ordering::Relaxed);
             if piece >= count {
-                break;
+                return;
             }
-            work(own.get_or_insert_with(&make), piece);
+            work(&mut own, piece);
         }
     };
-    if threads <= 1 {
-        return claim();
+    let others: Vec<W> = (1..threads).map(|_| make()).collect();
+    if others.is_empty() {
+        return if count > 0 {
+            claim(make())
+        };
     }
-    let claim = &claim;
+    let (own, claim) = (make(), &claim);
     // In place: the caller is one of the workers, whether it belongs to the pool or not.
     rayon::in_place_scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(move |_| claim());
+        for other in others {
+            scope.spawn(move |_| claim(other));
         }
-        claim();
+        claim(own);
     });
 }
 
 /// Calls `work` for ranges that make up `0..count`, each at least `grain` long but for the last.
 pub fn ranges(count: usize, grain: usize, work: impl Fn(Range<usize>) + Sync) {
+    ranges_with(count, grain, || (), |(), range| work(range));
+}
+
+/// Calls `work` for ranges as [`ranges`] does, with something that is made once for each worker.
+pub fn ranges_with<W: Send>(
+    count: usize,
+    grain: usize,
+    make: impl FnMut() -> W,
+    work: impl Fn(&mut W, Range<usize>) + Sync,
+) {
     let length = share(count).max(grain);
-    each(count.div_ceil(length), |i| work(i * length..((i + 1) * length).min(count)));
+    each_with(count.div_ceil(length), make, |own, i| work(own, i * length..((i + 1) * length).min(count)));
 }
 
 /// Returns how many neighbours of `count` make a piece: few enough to even out, not so few that claiming is felt.

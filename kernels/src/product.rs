@@ -92,16 +92,14 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
     let (count, chunks) = (panels.count(), rows.offsets.len().div_ceil(chunk));
     let out = Out::new(target, panels);
     let at_hand = panels.at_hand();
+    let longest = blocks.iter().map(|block| block.words.len()).max().unwrap_or(0);
     let make = || {
-        (
-            Room::new(&cpu.pool, at_hand.clone()),
-            cpu.pool.take::<u32>(chunk.min(rows.offsets.len()) * shape.columns),
-            Vec::new(),
-        )
+        let sums = cpu.pool.take::<u32>(chunk.min(rows.offsets.len()) * shape.columns);
+        (Room::new(&cpu.pool, panels.room(longest), at_hand.clone()), sums)
     };
     let units = count * chunks;
     let share = parallel::share(units);
-    parallel::each_with(units.div_ceil(share), make, |(room, sums, starts), piece| {
+    parallel::each_with(units.div_ceil(share), make, |(room, sums), piece| {
         for unit in piece * share..((piece + 1) * share).min(units) {
             // Neighbours share the rows; where packing is dear, the panel.
             let (panel, first) = match panels.is_late() {
@@ -113,10 +111,12 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
                 let words = panels.block(cpu.tier, panel, block.words.clone(), room);
                 for top in (first..last).step_by(shape.rows) {
                     let offsets = &rows.offsets[top..(top + shape.rows).min(last)];
-                    starts.clear();
-                    starts.extend(offsets.iter().map(|offset| rows.words[*offset..].as_ptr()));
+                    let mut starts = [std::ptr::null(); micro::MOST_ROWS];
+                    for (start, offset) in starts.iter_mut().zip(offsets) {
+                        *start = rows.words[*offset..].as_ptr();
+                    }
                     let tile = Tile {
-                        rows: starts,
+                        rows: &starts[..offsets.len()],
                         segments: &block.segments,
                         panel: words.as_ptr(),
                         sums: sums[(top - first) * shape.columns..].as_mut_ptr(),

@@ -81,6 +81,9 @@ pub struct Shape {
     pub columns: usize,
 }
 
+/// Rows of the largest tile.
+pub const MOST_ROWS: usize = 6;
+
 /// Returns the size of the tiles of a tier.
 pub fn shape(tier: Tier) -> Shape {
     match tier {
