@@ -1,7 +1,10 @@
 //! Every kernel, in every tier that the processor has and `DARKROOM_CPU` allows.
 
 mod edges;
+mod everything;
 mod mask;
+mod memory;
 mod random;
 mod reference;
 mod right;
+mod threads;
