@@ -7,4 +7,5 @@ mod memory;
 mod random;
 mod reference;
 mod right;
+mod strips;
 mod threads;
