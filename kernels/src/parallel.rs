@@ -28,11 +28,12 @@ pub fn each_with<W: Send>(count: usize, mut make: impl FnMut() -> W, work: impl 
             work(&mut own, piece);
         }
     };
+    if count == 0 {
+        return;
+    }
     let others: Vec<W> = (1..threads).map(|_| make()).collect();
     if others.is_empty() {
-        return if count > 0 {
-            claim(make())
-        };
+        return claim(make());
     }
     let (own, claim) = (make(), &claim);
     // In place: the caller is one of the workers, whether it belongs to the pool or not.

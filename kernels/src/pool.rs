@@ -282,7 +282,7 @@ mod tests {
     fn sizes_are_rounded_up_by_an_eighth_at_most() {
         for bytes in [1, 64, 65, 1000, 4097, 1 << 20, (1 << 20) + 1] {
             let class = class(bytes);
-            assert!(class >= bytes && class % 64 == 0, "{bytes}");
+            assert!(class >= bytes && class.is_multiple_of(64), "{bytes}");
             assert!(bytes < 1024 || class <= bytes + bytes / 8 + 64, "{bytes} {class}");
         }
     }

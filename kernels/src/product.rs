@@ -207,7 +207,7 @@ enum Out {
 
 impl Out {
     fn new(target: &mut Target<'_>, panels: &Panels) -> Self {
-        assert!(panels.order == Order::Plain || panels.size.outputs % 2 == 0);
+        assert!(panels.order == Order::Plain || panels.size.outputs.is_multiple_of(2));
         match target {
             Target::F32(to) => Out::F32(Shared::new(to)),
             Target::Bf16(to) => Out::Bf16(Shared::new(to)),

@@ -77,7 +77,7 @@ pub fn way(parts: usize, channels: (usize, usize)) -> impl Strategy<Value = Way>
             seed,
         )| {
             let (outputs, curve) = if order == Order::Gated { (2 * outputs, Curve::None) } else { (outputs, curve) };
-            let way = Way {
+            Way {
                 arith,
                 kept,
                 order,
@@ -93,8 +93,7 @@ pub fn way(parts: usize, channels: (usize, usize)) -> impl Strategy<Value = Way>
                 narrow,
                 magnitude,
                 seed,
-            };
-            way
+            }
         },
     )
 }
