@@ -17,7 +17,7 @@
 use half::bf16;
 
 use crate::curve;
-use crate::left::{Source, Values};
+use crate::left::{Source, Values, floats};
 use crate::micro::{self, Arith, Segment, Tile};
 use crate::narrow;
 use crate::parallel::{self, Shared};
@@ -496,9 +496,4 @@ tiered! {
     fn fade(x: &mut [f32], by: f32) {
         x.iter_mut().for_each(|x| *x *= by);
     }
-}
-
-fn floats(words: &mut [u32]) -> &mut [f32] {
-    // SAFETY: of one size, and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
 }

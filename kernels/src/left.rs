@@ -197,7 +197,7 @@ fn words_of_bf16(x: &[bf16]) -> Option<&[u32]> {
     start.is_aligned().then(|| unsafe { std::slice::from_raw_parts(start, x.len() / 2) })
 }
 
-fn floats(words: &mut [u32]) -> &mut [f32] {
+pub(crate) fn floats(words: &mut [u32]) -> &mut [f32] {
     // SAFETY: of one size, and any bits are a number.
     unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
 }
