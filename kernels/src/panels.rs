@@ -41,6 +41,9 @@ pub enum Kept {
     Late,
 }
 
+/// The most numbers of a row of bytes: the sum of so many products, each up to 127², fits 32 bits.
+const MOST_BYTES: usize = i32::MAX as usize / (127 * 127);
+
 /// Rows of a weight, f32, by number; a row is `depth · taps` long, in the order of the file (taps last).
 pub trait Rows: Send + Sync {
     /// Writes row `output`.
@@ -131,6 +134,7 @@ impl Panels {
         let mut panels =
             Self { size, arith, kept, order, columns, store: Store::Late(rows.clone()), scales: None, factor: 1.0 };
         if arith == Arith::Bytes {
+            assert!(size.depth * size.taps <= MOST_BYTES, "sums of bytes fit 32 bits");
             panels.scales = Some(Arc::new(Scales::of(rows.as_ref(), size)));
         }
         let words = panels.count() * panels.words() * columns;

@@ -55,6 +55,7 @@ pub struct Finish<'a> {
     pub bias: Option<&'a [f32]>,
     /// For each picture and output.
     pub shift: Option<&'a [f32]>,
+    /// None where results are gated: their gates bend them.
     pub curve: Curve,
     pub factor: f32,
     pub residual: Residual<'a>,
@@ -86,6 +87,7 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
     let shape = micro::shape(cpu.tier);
     assert_eq!(panels.columns, shape.columns, "weights were packed for another processor");
     rows.check(panels, target.len(panels));
+    assert!(panels.order == Order::Plain || finish.curve == Curve::None, "gates are the curve of gated results");
     let kernel = micro::kernel(cpu.tier, panels.arith);
     let blocks = blocks(rows.segments, BLOCK_BYTES / (4 * shape.columns));
     let chunk = if panels.is_late() { LATE_CHUNK } else { CHUNK };

@@ -346,6 +346,18 @@ fn a_weight_without_depth_packs() {
 }
 
 #[test]
+fn bytes_are_summed_up_to_the_largest_sum_that_fits() {
+    let (depth, most) = (133_144, 127.0 * 127.0 * 133_144.0);
+    for (cpu, sign) in cpus().flat_map(|cpu| [1.0, -1.0].map(|sign| (cpu.clone(), sign))) {
+        let panels = pack(&cpu, &vec![sign * 127.0; depth], 1, 1, (Arith::Bytes, Kept::Bytes), Order::Plain);
+        let got = multiply(&cpu, &vec![127.0; depth], &panels, &Finish::default());
+        assert_near(cpu.tier.name(), &got, &[f64::from(sign) * most], 1e-6);
+        let pack = || pack(&cpu, &vec![1.0; depth + 1], 1, 1, (Arith::Bytes, Kept::Bytes), Order::Plain);
+        assert!(is_refused(|| drop(pack())), "{}", cpu.tier);
+    }
+}
+
+#[test]
 fn bf16_between_two_words_is_read_right() {
     let (rows, depth, outputs) = (7, 6, 20);
     let w = numbers(outputs * depth, 2);
@@ -384,6 +396,12 @@ fn shapes_that_do_not_go_together_are_refused() {
         assert!(is_refused(|| run(outputs - 1, rows * outputs, rows * outputs)), "a short bias");
         assert!(is_refused(|| run(outputs, rows * outputs - 1, rows * outputs)), "a short residual");
         assert!(is_refused(|| run(outputs, rows * outputs, rows * outputs - 1)), "a short target");
+
+        let gated = pack(&cpu, &w, outputs, 1, (Arith::F32, Kept::F32), Order::Gated);
+        let bent = Finish { curve: Curve::Silu, ..Finish::default() };
+        assert!(is_refused(|| drop(multiply(&cpu, &x, &gated, &bent))), "a curve over gates");
+        let odd = pack(&cpu, &w[..19 * depth], 19, 1, (Arith::F32, Kept::F32), Order::Gated);
+        assert!(is_refused(|| drop(multiply(&cpu, &x, &odd, &Finish::default()))), "half a gate");
 
         let of = |channels: usize| [part(&w, channels)];
         let (six, five, two) = (of(6), of(5), of(2));

@@ -6,6 +6,9 @@ mod mask;
 mod memory;
 mod random;
 mod reference;
+// What is large takes Miri days.
+#[cfg(not(miri))]
 mod right;
+#[cfg(not(miri))]
 mod strips;
 mod threads;
