@@ -17,14 +17,14 @@
 use half::bf16;
 
 use crate::curve;
-use crate::left::{Source, Values, floats};
+use crate::left::{Source, Values};
 use crate::micro::{self, Arith, Segment, Tile};
 use crate::narrow;
 use crate::parallel::{self, Shared};
 use crate::pool::Buffer;
 use crate::product::Target;
 use crate::tier::tiered;
-use crate::{Cpu, Tier};
+use crate::{Cpu, Tier, words};
 
 /// Queries of a block: a multiple of every tile's rows.
 const QUERIES: usize = 96;
@@ -298,7 +298,7 @@ impl Work {
                 scale: plan.scale,
                 narrow: plan.arith == Arith::Bf16,
             };
-            softmax(cpu.tier, &block, floats(&mut self.scores), &mut self.shares, &mut self.state);
+            softmax(cpu.tier, &block, words::floats(&mut self.scores), &mut self.shares, &mut self.state);
             self.gather(cpu, plan, packed, (side, start, words, count));
         }
     }
@@ -354,7 +354,7 @@ impl Work {
                 let sums = &mut self.gathered[(panel * QUERIES + top) * plan.columns..][..rows.1 * plan.columns];
                 if start > 0 {
                     for (sums, i) in sums.chunks_exact_mut(plan.columns).zip(range) {
-                        fade(cpu.tier, floats(sums), self.state[i].fade);
+                        fade(cpu.tier, words::floats(sums), self.state[i].fade);
                     }
                 }
                 let tile = Tile {
@@ -379,7 +379,7 @@ impl Work {
             for panel in 0..plan.value_panels {
                 let start = panel * plan.columns;
                 let width = plan.columns.min(plan.head - start);
-                let sums = floats(&mut self.gathered[(panel * QUERIES + i) * plan.columns..][..width]);
+                let sums = words::floats(&mut self.gathered[(panel * QUERIES + i) * plan.columns..][..width]);
                 fade(cpu.tier, sums, inverse);
                 let at = row * channels + side % plan.heads * plan.head + start;
                 match out {
@@ -417,79 +417,68 @@ struct SoftBlock<'a> {
 tiered! {
     /// Makes shares of scores, and takes the state of each query along.
     fn softmax(block: &SoftBlock<'_>, scores: &mut [f32], shares: &mut [u32], state: &mut [State]) {
-        let columns = block.columns;
         for (i, (seen, state)) in block.seen.iter().zip(state.iter_mut()).enumerate() {
             let shares = &mut shares[i * block.words..(i + 1) * block.words];
-            let row = |panel: usize| (panel * QUERIES + i) * columns;
-            let panels = seen.div_ceil(columns);
-            let mut most = state.most;
-            for panel in 0..panels {
-                let width = columns.min(seen - panel * columns);
-                most = largest(&scores[row(panel)..][..width], most);
+            let row = Row { query: i, seen: *seen, block };
+            match block.columns {
+                64 => row.soften::<64>(scores, shares, state),
+                _ => row.soften::<16>(scores, shares, state),
             }
-            // Nothing was seen yet: nothing that fades.
-            state.fade = if state.most == f32::NEG_INFINITY { 0.0 } else { curve::exp((state.most - most) * block.scale) };
-            state.most = most;
-            let mut sum = 0.0;
-            for panel in 0..panels {
-                let width = columns.min(seen - panel * columns);
-                let scores = &mut scores[row(panel)..][..columns];
+        }
+    }
+}
+
+/// The scores of one query.
+struct Row<'a> {
+    query: usize,
+    seen: usize,
+    block: &'a SoftBlock<'a>,
+}
+
+impl Row<'_> {
+    /// A panel of `COLUMNS` is taken at a time: as many exponentials that do not wait for each other.
+    #[inline(always)]
+    fn soften<const COLUMNS: usize>(&self, scores: &mut [f32], shares: &mut [u32], state: &mut State) {
+        let start = |panel: usize| (panel * QUERIES + self.query) * COLUMNS;
+        let panels = self.seen.div_ceil(COLUMNS);
+        if panels > 0 {
+            // What is not seen is as unlike as can be.
+            scores[start(panels - 1)..][self.seen - (panels - 1) * COLUMNS..COLUMNS].fill(f32::NEG_INFINITY);
+        }
+        let panel = |panel: usize| scores[start(panel)..].first_chunk::<COLUMNS>().expect("a panel has its columns");
+        let mut lanes = [state.most; COLUMNS];
+        for i in 0..panels {
+            for (lane, x) in lanes.iter_mut().zip(panel(i)) {
+                *lane = if *x > *lane { *x } else { *lane };
+            }
+        }
+        let most = lanes.into_iter().fold(state.most, |most, x| if x > most { x } else { most });
+        // Nothing was seen yet: nothing that fades.
+        let is_first = state.most == f32::NEG_INFINITY;
+        state.fade = if is_first { 0.0 } else { curve::exp((state.most - most) * self.block.scale) };
+        state.most = most;
+        let mut lanes = [0_f32; COLUMNS];
+        for i in 0..panels {
+            let mut x = *panel(i);
+            for (lane, x) in lanes.iter_mut().zip(&mut x) {
                 // Where the largest of all is an infinity this makes what is not a number: an overflow shows.
-                sum += shares_of(&mut scores[..width], most, block.scale);
-                scores[width..].fill(0.0);
-                match block.narrow {
-                    false => {
-                        let to = &mut shares[panel * columns..];
-                        to.iter_mut().zip(scores.iter()).for_each(|(to, x)| *to = x.to_bits());
-                    }
-                    true => {
-                        let to = &mut shares[panel * columns / 2..];
-                        let (pairs, _) = scores.as_chunks::<2>();
-                        to.iter_mut().zip(pairs).for_each(|(to, [a, b])| *to = narrow::pair(*a, *b));
-                    }
+                *x = curve::exp((*x - most) * self.block.scale);
+                *lane += *x;
+            }
+            match self.block.narrow {
+                false => words::floats(shares)[i * COLUMNS..].iter_mut().zip(&x).for_each(|(to, x)| *to = *x),
+                true => {
+                    let to = words::halves(shares)[i * COLUMNS..].iter_mut().zip(&x);
+                    to.for_each(|(to, x)| *to = narrow::bf16_bits(*x));
                 }
             }
-            let done = if block.narrow { panels * columns / 2 } else { panels * columns };
-            if done < shares.len() {
-                shares[done..].fill(0);
-            }
-            state.sum = state.sum * state.fade + sum;
         }
-    }
-}
-
-/// The largest of some scores and one more.
-#[inline(always)]
-fn largest(scores: &[f32], most: f32) -> f32 {
-    const LANES: usize = 16;
-    let mut lanes = [most; LANES];
-    let (chunks, rest) = scores.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = if *x > *lane { *x } else { *lane };
+        let done = if self.block.narrow { panels * COLUMNS / 2 } else { panels * COLUMNS };
+        if done < shares.len() {
+            shares[done..].fill(0);
         }
+        state.sum = state.sum * state.fade + lanes.iter().sum::<f32>();
     }
-    let all = lanes.iter().chain(rest);
-    all.fold(most, |most, x| if *x > most { *x } else { most })
-}
-
-/// Replaces scores by their exponentials, and returns the sum.
-#[inline(always)]
-fn shares_of(scores: &mut [f32], base: f32, scale: f32) -> f32 {
-    const LANES: usize = 16;
-    let mut lanes = [0_f32; LANES];
-    let (chunks, rest) = scores.as_chunks_mut::<LANES>();
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *x = curve::exp((*x - base) * scale);
-            *lane += *x;
-        }
-    }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *x = curve::exp((*x - base) * scale);
-        *lane += *x;
-    }
-    lanes.iter().sum()
 }
 
 tiered! {

@@ -10,7 +10,7 @@ use crate::curve::Curve;
 use crate::micro::Arith;
 use crate::narrow;
 use crate::tier::tiered;
-use crate::{Cpu, Tier};
+use crate::{Cpu, Tier, words};
 
 /// Numbers in one of the forms in which activations are kept.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +79,10 @@ impl<'a> Source<'a> {
     /// Returns the words as they lie, if they are those of a product in `arith`.
     pub(crate) fn words(&self, arith: Arith) -> Option<&'a [u32]> {
         match (self.parts, self.bend, arith) {
-            ([Part { values: Values::F32(x), .. }], None, Arith::F32) => Some(words_of_f32(x)),
-            ([Part { values: Values::Bf16(x), channels }], None, Arith::Bf16) if channels % 2 == 0 => words_of_bf16(x),
+            ([Part { values: Values::F32(x), .. }], None, Arith::F32) => Some(words::of_floats(x)),
+            ([Part { values: Values::Bf16(x), channels }], None, Arith::Bf16) if channels % 2 == 0 => {
+                words::of_pairs(x)
+            }
             _ => None,
         }
     }
@@ -110,12 +112,12 @@ impl<'a> Source<'a> {
         let channels = wide.len();
         match arith {
             Arith::F32 => {
-                self.row(cpu.tier, row, floats(to));
+                self.row(cpu.tier, row, words::floats(to));
                 1.0
             }
             Arith::Bf16 => {
                 self.row(cpu.tier, row, wide);
-                let halves = halves(to);
+                let halves = words::halves(to);
                 halves[channels..].fill(0);
                 narrow_row(cpu.tier, wide, &mut halves[..channels]);
                 1.0
@@ -123,7 +125,7 @@ impl<'a> Source<'a> {
             Arith::Bytes => {
                 self.row(cpu.tier, row, wide);
                 let scale = scale_of(wide);
-                let bytes = bytes(to);
+                let bytes = words::bytes(to);
                 // 128 is a zero.
                 bytes[channels..].fill(128);
                 byte_row(cpu.tier, wide, scale.recip(), &mut bytes[..channels]);
@@ -183,31 +185,4 @@ tiered! {
             *to = (nearest.to_bits() as u8).wrapping_add(128);
         }
     }
-}
-
-fn words_of_f32(x: &[f32]) -> &[u32] {
-    // SAFETY: of one size, and any bits are a number.
-    unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
-}
-
-/// Reads pairs as words, where they lie as words must.
-fn words_of_bf16(x: &[bf16]) -> Option<&[u32]> {
-    let start = x.as_ptr().cast::<u32>();
-    // SAFETY: two halves are a word, aligned as asked, and any bits are one.
-    start.is_aligned().then(|| unsafe { std::slice::from_raw_parts(start, x.len() / 2) })
-}
-
-pub(crate) fn floats(words: &mut [u32]) -> &mut [f32] {
-    // SAFETY: of one size, and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
-}
-
-fn halves(words: &mut [u32]) -> &mut [u16] {
-    // SAFETY: a word is two halves, and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 2) }
-}
-
-fn bytes(words: &mut [u32]) -> &mut [u8] {
-    // SAFETY: a word is four bytes, and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 4) }
 }

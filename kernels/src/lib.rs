@@ -28,6 +28,7 @@ pub mod parallel;
 mod pool;
 mod product;
 mod tier;
+mod words;
 
 pub use attention::attend;
 pub use conv::{Doubled, Window, convolve};

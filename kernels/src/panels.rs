@@ -13,14 +13,14 @@
 
 use std::sync::Arc;
 
-use half::{bf16, f16};
+use half::f16;
 
 use crate::left::step_of;
 use crate::micro::{self, Arith};
 use crate::narrow;
 use crate::parallel::{self, Shared};
 use crate::pool::{Buffer, Number, Pool};
-use crate::{Cpu, Tier};
+use crate::{Cpu, Tier, words};
 
 /// How the numbers of packed weights are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -271,8 +271,8 @@ impl Panels {
                 let from = &all[part(whole)..][..count];
                 let to = &mut room.words[..count];
                 match self.kept {
-                    Kept::F16 => narrow::widen_f16(tier, cast(from), floats(to)),
-                    _ => narrow::widen_bf16(tier, cast(from), floats(to)),
+                    Kept::F16 => narrow::widen_f16(tier, words::f16s(from), words::floats(to)),
+                    _ => narrow::widen_bf16(tier, words::bf16s(from), words::floats(to)),
                 }
                 to
             }
@@ -281,10 +281,10 @@ impl Panels {
                 let from = &all[part(whole * each)..][..count * each];
                 let to = &mut room.words[..count];
                 match (self.arith, self.kept) {
-                    (Arith::F32, Kept::E4M3) => narrow::widen_e4m3(tier, from, floats(to)),
-                    (Arith::F32, _) => narrow::widen_e5m2(tier, from, floats(to)),
-                    (_, Kept::E4M3) => narrow::e4m3_to_bf16(tier, from, halves(to)),
-                    (..) => narrow::e5m2_to_bf16(tier, from, halves(to)),
+                    (Arith::F32, Kept::E4M3) => narrow::widen_e4m3(tier, from, words::floats(to)),
+                    (Arith::F32, _) => narrow::widen_e5m2(tier, from, words::floats(to)),
+                    (_, Kept::E4M3) => narrow::e4m3_to_bf16(tier, from, words::halves(to)),
+                    (..) => narrow::e5m2_to_bf16(tier, from, words::halves(to)),
                 }
                 to
             }
@@ -410,24 +410,3 @@ impl Room {
         Self { words: pool.take(words), row: Vec::new(), packed: None, rows }
     }
 }
-
-/// Reads words as f32.
-fn floats(words: &mut [u32]) -> &mut [f32] {
-    // SAFETY: both have 32 bits and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
-}
-
-/// Reads words as halves, the lower one first.
-fn halves(words: &mut [u32]) -> &mut [u16] {
-    // SAFETY: a word is two halves and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len() * 2) }
-}
-
-/// Reads 16 bits as f16 or bf16.
-fn cast<T: Number>(bits: &[u16]) -> &[T] {
-    assert_eq!(size_of::<T>(), size_of::<u16>());
-    // SAFETY: of one size, as asserted, and any bits are a number.
-    unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
-}
-
-const _: () = assert!(size_of::<bf16>() == 2 && size_of::<f16>() == 2);

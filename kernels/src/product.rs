@@ -14,7 +14,6 @@
 
 use half::bf16;
 
-use crate::Cpu;
 use crate::curve::{self, Curve};
 use crate::left::Values;
 use crate::micro::{self, Arith, Segment, Tile};
@@ -22,6 +21,7 @@ use crate::narrow;
 use crate::panels::{Order, Panels, Room};
 use crate::parallel::{self, Shared};
 use crate::tier::tiered;
+use crate::{Cpu, words};
 
 /// Rows of a chunk: a multiple of every tile's rows.
 const CHUNK: usize = 192;
@@ -245,9 +245,9 @@ impl Out {
                 Arith::Bytes => {
                     let (scales, minus) = (&table.scale[..columns], &table.minus[..columns]);
                     unscale(cpu.tier, sums, scales, minus, scale);
-                    floats(sums)
+                    words::floats(sums)
                 }
-                _ => floats(sums),
+                _ => words::floats(sums),
             };
             let by = if panels.arith == Arith::Bytes { 1.0 } else { scale };
             bend(cpu.tier, sums, by, &table.bias[..columns], finish.curve, panels.order, finish.factor);
@@ -353,9 +353,4 @@ tiered! {
             }
         }
     }
-}
-
-fn floats(words: &mut [u32]) -> &mut [f32] {
-    // SAFETY: of one size, and any bits are a number.
-    unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast(), words.len()) }
 }
