@@ -124,7 +124,9 @@ impl<'a> Source<'a> {
             }
             Arith::Bytes => {
                 self.row(cpu.tier, row, wide);
-                let scale = scale_of(wide);
+                let mut most = 0.0;
+                largest(cpu.tier, wide, &mut most);
+                let scale = step_of(most);
                 let bytes = words::bytes(to);
                 // 128 is a zero.
                 bytes[channels..].fill(128);
@@ -143,21 +145,20 @@ pub(crate) fn step_of(most: f32) -> f32 {
     if step < LEAST { LEAST } else { step }
 }
 
-/// Returns what bytes of these numbers are multiplied by; not a number, if one of them is not.
-fn scale_of(x: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut most = [0_f32; LANES];
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (most, x) in most.iter_mut().zip(chunk) {
-            let x = x.abs();
-            // Written so that what is not a number stays.
-            *most = if *most >= x || most.is_nan() { *most } else { x };
+tiered! {
+    /// Finds the largest magnitude. As bits, what is not a number is larger than all others, and so it stays.
+    fn largest(x: &[f32], out: &mut f32) {
+        const LANES: usize = 64;
+        let mut lanes = [0_u32; LANES];
+        let (chunks, rest) = x.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, x) in lanes.iter_mut().zip(chunk) {
+                *lane = (*lane).max(x.abs().to_bits());
+            }
         }
+        let all = lanes.into_iter().chain(rest.iter().map(|x| x.abs().to_bits()));
+        *out = f32::from_bits(all.max().unwrap_or(0));
     }
-    let all = most.iter().chain(rest).copied();
-    let most = all.fold(0_f32, |most, x| if most >= x.abs() || most.is_nan() { most } else { x.abs() });
-    step_of(most)
 }
 
 tiered! {
