@@ -156,7 +156,7 @@ impl Conv2d {
         self.run(x, after)
     }
 
-    fn run(&self, x: &FeatureMap, after: After<'_>) -> Result<FeatureMap> {
+    fn run(&self, x: &FeatureMap, mut after: After<'_>) -> Result<FeatureMap> {
         let dims = self.reach(x.dims())?;
         if let Some(onto) = &after.onto {
             super::same("maps", dims, onto.dims())?;
@@ -165,11 +165,11 @@ impl Conv2d {
             super::same("shifts", (dims.batch, 1, dims.channels), shift.dims())?;
         }
         match (&self.weight, self.compute.cpu()) {
-            (Weight::Plain(storage), _) => self.composed(x, storage, after),
+            (Weight::Plain(storage), _) => self.composed(x, storage, &after),
             (_, Some(cpu)) => {
                 let rows = x.rows(cpu)?;
-                let onto = after.onto.as_ref().map(|onto| onto.rows(cpu)).transpose()?;
-                let after = After { onto: None, ..after };
+                // Taken out, so that its numbers are added to where they lie.
+                let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
                 let size = (x.dims().height, x.dims().width);
                 let numbers = self.convolve(cpu, (&rows, size), dims, (&after, onto))?;
                 Ok(FeatureMap::from_rows(Rows::new(cpu, numbers, dims.channels, dims.height * dims.width), dims))
@@ -232,7 +232,7 @@ impl Conv2d {
     }
 
     /// The same in candle's operations.
-    fn composed(&self, x: &FeatureMap, weight: &Storage, after: After<'_>) -> Result<FeatureMap> {
+    fn composed(&self, x: &FeatureMap, weight: &Storage, after: &After<'_>) -> Result<FeatureMap> {
         let weight = weight.widened()?;
         let x = x.to_tensor();
         let stride = self.shape.stride;

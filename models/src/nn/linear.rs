@@ -99,7 +99,7 @@ impl Linear {
         self.run(x, After { onto: Some(onto), ..After::default() })
     }
 
-    fn run(&self, x: &Tokens, after: After) -> Result<Tokens> {
+    fn run(&self, x: &Tokens, mut after: After) -> Result<Tokens> {
         let (batch, length, inputs) = x.dims();
         if inputs != self.inputs {
             let what = format!("a matrix of {} inputs does not read vectors of {inputs}", self.inputs);
@@ -113,16 +113,16 @@ impl Linear {
         match (&self.weight, self.compute.cpu()) {
             (Weight::Panels(panels), Some(cpu)) => {
                 let x = x.rows(cpu)?;
-                let onto = after.onto.as_ref().map(|onto| onto.rows(cpu)).transpose()?;
-                let after = After { onto: None, ..after };
-                Ok(Tokens::from_rows(self.multiply(cpu, &x, panels, (after, onto)), dims))
+                // Taken out, so that its numbers are added to where they lie.
+                let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
+                Ok(Tokens::from_rows(self.multiply(cpu, &x, panels, (&after, onto)), dims))
             }
-            (Weight::Plain(storage), _) => self.composed(x, storage, after),
+            (Weight::Plain(storage), _) => self.composed(x, storage, &after),
             (weight, _) => unreachable!("{weight:?} in a matrix"),
         }
     }
 
-    fn multiply(&self, cpu: &kernels::Cpu, x: &Rows, panels: &Panels, (after, onto): (After, Option<Rows>)) -> Rows {
+    fn multiply(&self, cpu: &kernels::Cpu, x: &Rows, panels: &Panels, (after, onto): (&After, Option<Rows>)) -> Rows {
         let width = panels.width();
         let residual = if onto.is_some() { Residual::Target } else { Residual::None };
         let mut numbers = match onto {
@@ -136,7 +136,7 @@ impl Linear {
     }
 
     /// The same in candle's operations.
-    fn composed(&self, x: &Tokens, weight: &Storage, after: After) -> Result<Tokens> {
+    fn composed(&self, x: &Tokens, weight: &Storage, after: &After) -> Result<Tokens> {
         let (batch, length, inputs) = x.dims();
         let rows = x.to_tensor().reshape((batch * length, inputs))?;
         let y = rows.matmul(&weight.widened()?.t()?)?;

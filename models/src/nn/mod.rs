@@ -45,7 +45,7 @@ pub use weight::Growth;
 use crate::{Error, Result};
 
 /// Makes sure that two sizes are one.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, a: T, b: T) -> Result<()> {
+fn same<T: Copy + PartialEq + std::fmt::Debug>(what: &str, a: T, b: T) -> Result<()> {
     match a == b {
         true => Ok(()),
         false => Err(Error::Shape(format!("{what} of {a:?} and of {b:?} do not go together"))),

@@ -65,6 +65,14 @@ impl Tokens {
         &self.values
     }
 
+    /// Returns the rows that kernels read, and lets go of everything else.
+    pub(super) fn into_rows(self, cpu: &Cpu) -> Result<Rows> {
+        match self.values {
+            Values::Rows(rows) => Ok(rows),
+            Values::Tensor(_) => self.rows(cpu),
+        }
+    }
+
     /// Returns the rows that kernels read, a vector each.
     pub(super) fn rows(&self, cpu: &Cpu) -> Result<Rows> {
         let x = match &self.values {

@@ -69,7 +69,7 @@ impl Weight {
                     Storage::Dense(tensor) | Storage::Widened(tensor) => tensor.clone(),
                     _ => storage.widened()?,
                 };
-                (Arc::new(Whole::new(tensor)?), Stored::of(&storage))
+                (Arc::new(Whole::new(&tensor)?), Stored::of(&storage))
             }
         };
         let mode = w.compute().mode();
@@ -132,7 +132,7 @@ impl Stored {
 struct Whole(Tensor);
 
 impl Whole {
-    fn new(tensor: Tensor) -> Result<Self> {
+    fn new(tensor: &Tensor) -> Result<Self> {
         let tensor = tensor.contiguous()?;
         match &*tensor.storage_and_layout().0 {
             Raw::Cpu(CpuStorage::F32(_) | CpuStorage::F16(_) | CpuStorage::BF16(_)) => {}
@@ -165,7 +165,7 @@ impl Rows for Small {
     }
 
     fn at_hand(&self) -> Option<Arc<dyn Rows>> {
-        let widened = self.0.widened().and_then(Whole::new);
+        let widened = self.0.widened().and_then(|tensor| Whole::new(&tensor));
         Some(Arc::new(widened.expect("it was read once already, when its blocks were cut")))
     }
 

@@ -73,6 +73,8 @@ impl Attention {
         let tokens = self.norm.forward(&x)?.to_tokens()?;
         let project = |linear: &Linear| linear.forward_to_factors(&tokens);
         let seen = attend(&project(&self.to_q)?, &project(&self.to_k)?, &project(&self.to_v)?, Heads(1), Mask::Open)?;
-        self.to_out.forward_onto(&seen, x.to_tokens()?)?.to_map(dims.height, dims.width)
+        let onto = x.to_tokens()?;
+        drop(x);
+        self.to_out.forward_onto(&seen, onto)?.to_map(dims.height, dims.width)
     }
 }
