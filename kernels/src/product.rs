@@ -14,6 +14,7 @@
 
 use half::bf16;
 
+use crate::Cpu;
 use crate::curve::{self, Curve};
 use crate::left::Values;
 use crate::micro::{self, Arith, Segment, Tile};
@@ -21,7 +22,6 @@ use crate::narrow;
 use crate::panels::{Order, Panels, Room};
 use crate::parallel::{self, Shared};
 use crate::tier::tiered;
-use crate::{Cpu, words};
 
 /// Rows of a chunk: a multiple of every tile's rows.
 const CHUNK: usize = 192;
@@ -226,70 +226,118 @@ impl Out {
         (panel, chunk): (usize, std::ops::Range<usize>),
         sums: &mut [u32],
     ) {
-        let columns = panels.columns;
-        let step = match panels.order {
-            Order::Plain => columns,
-            Order::Gated => columns / 2,
-        };
+        let job = Job { out: self, rows, panels, finish, panel, chunk };
+        finish_chunk(cpu.tier, &job, sums);
+    }
+}
+
+/// Sums to be finished.
+struct Job<'a> {
+    out: &'a Out,
+    rows: &'a Rows<'a>,
+    panels: &'a Panels,
+    finish: &'a Finish<'a>,
+    panel: usize,
+    chunk: std::ops::Range<usize>,
+}
+
+tiered! {
+    fn finish_chunk(job: &Job<'_>, sums: &mut [u32]) {
+        match job.panels.columns {
+            64 => job.run::<64>(sums),
+            _ => job.run::<16>(sums),
+        }
+    }
+}
+
+impl Job<'_> {
+    /// A row of a panel stays in registers from its sums to the target.
+    #[inline(always)]
+    fn run<const COLUMNS: usize>(&self, sums: &mut [u32]) {
+        let Job { rows, panels, finish, panel, .. } = self;
+        let across = panels.width();
+        let step = if panels.order == Order::Plain { COLUMNS } else { COLUMNS / 2 };
         let first = panel * step;
-        let width = step.min(panels.width() - first);
-        let mut table = Table::new(panels, finish, panel);
-        for (row, sums) in chunk.zip(sums.chunks_exact_mut(columns)) {
+        let width = step.min(across - first);
+        let mut table = Table::<COLUMNS>::new(panels, finish, *panel);
+        for (row, sums) in self.chunk.clone().zip(sums.as_chunks::<COLUMNS>().0) {
             let place = rows.places[row];
-            let at = place * panels.width() + first;
             if let Some(shift) = finish.shift {
-                table.shift_by(finish, shift, panels, panel, place / rows.picture);
+                table.shift_by(finish, shift, panels, (*panel, place / rows.picture));
             }
             let scale = rows.scales.map_or(panels.factor, |scales| scales[row] * panels.factor);
-            let sums = match panels.arith {
-                Arith::Bytes => {
-                    let (scales, minus) = (&table.scale[..columns], &table.minus[..columns]);
-                    unscale(cpu.tier, sums, scales, minus, scale);
-                    words::floats(sums)
-                }
-                _ => words::floats(sums),
+            let mut x = match panels.arith {
+                Arith::Bytes => table.unscaled(sums, scale),
+                _ => sums.map(|sum| f32::from_bits(sum) * scale),
             };
-            let by = if panels.arith == Arith::Bytes { 1.0 } else { scale };
-            bend(cpu.tier, sums, by, &table.bias[..columns], finish.curve, panels.order, finish.factor);
-            let sums = &mut sums[..width];
-            match self {
-                Out::F32(to) => {
-                    // SAFETY: no other unit has this row and these outputs.
-                    let to = unsafe { to.part(at..at + width) };
-                    match finish.residual {
-                        Residual::None => {}
-                        Residual::Of(other) => add_onto(cpu.tier, other, at, sums),
-                        Residual::Target => add_onto(cpu.tier, Values::F32(to), 0, sums),
+            for (x, bias) in x.iter_mut().zip(&table.bias) {
+                *x += bias;
+            }
+            match panels.order {
+                Order::Plain => finish.curve.bend(&mut x),
+                Order::Gated => {
+                    let (values, gates) = x.split_at_mut(COLUMNS / 2);
+                    for (value, gate) in values.iter_mut().zip(gates) {
+                        *value *= curve::gelu(*gate);
                     }
-                    to.copy_from_slice(sums);
                 }
-                Out::Bf16(to) => {
-                    // SAFETY: as above.
-                    let to = unsafe { to.part(at..at + width) };
-                    match finish.residual {
-                        Residual::None => {}
-                        Residual::Of(other) => add_onto(cpu.tier, other, at, sums),
-                        Residual::Target => add_onto(cpu.tier, Values::Bf16(to), 0, sums),
+            }
+            if finish.factor != 1.0 {
+                x.iter_mut().for_each(|x| *x *= finish.factor);
+            }
+            let at = place * across + first;
+            // A whole row has a length that the compiler knows.
+            match width == COLUMNS {
+                true => self.write(at, &mut x[..COLUMNS]),
+                false => self.write(at, &mut x[..width]),
+            }
+        }
+    }
+
+    /// Adds what results are added to, and writes them from place `at` of the target on.
+    #[inline(always)]
+    fn write(&self, at: usize, x: &mut [f32]) {
+        let range = at..at + x.len();
+        match (self.out, self.finish.residual) {
+            (Out::F32(to), residual) => {
+                // SAFETY: no other unit has this row and these outputs.
+                let to = unsafe { to.part(range) };
+                match residual {
+                    Residual::None => to.copy_from_slice(x),
+                    Residual::Target => to.iter_mut().zip(x).for_each(|(to, x)| *to += *x),
+                    Residual::Of(other) => {
+                        add_onto(other, at, x);
+                        to.copy_from_slice(x);
                     }
-                    narrow::narrow_bf16(cpu.tier, sums, to);
                 }
+            }
+            (Out::Bf16(to), residual) => {
+                // SAFETY: as above.
+                let to = unsafe { to.part(range) };
+                match residual {
+                    Residual::None => {}
+                    Residual::Of(other) => add_onto(other, at, x),
+                    Residual::Target => add_onto(Values::Bf16(to), 0, x),
+                }
+                to.iter_mut().zip(x).for_each(|(to, x)| *to = bf16::from_bits(narrow::bf16_bits(*x)));
             }
         }
     }
 }
 
 /// What belongs to the columns of a panel.
-struct Table {
-    bias: [f32; 64],
-    scale: [f32; 64],
-    minus: [i32; 64],
+struct Table<const COLUMNS: usize> {
+    bias: [f32; COLUMNS],
+    scale: [f32; COLUMNS],
+    minus: [i32; COLUMNS],
     picture: Option<usize>,
 }
 
-impl Table {
+impl<const COLUMNS: usize> Table<COLUMNS> {
+    #[inline(never)]
     fn new(panels: &Panels, finish: &Finish<'_>, panel: usize) -> Self {
-        let mut table = Self { bias: [0.0; 64], scale: [0.0; 64], minus: [0; 64], picture: None };
-        for column in 0..panels.columns {
+        let mut table = Self { bias: [0.0; COLUMNS], scale: [0.0; COLUMNS], minus: [0; COLUMNS], picture: None };
+        for column in 0..COLUMNS {
             let Some(output) = panels.output(panel, column) else { continue };
             table.bias[column] = finish.bias.map_or(0.0, |bias| bias[output]);
             if let Some(scales) = &panels.scales {
@@ -300,57 +348,39 @@ impl Table {
     }
 
     /// Adds the shift of a picture to the bias.
-    fn shift_by(&mut self, finish: &Finish<'_>, shift: &[f32], panels: &Panels, panel: usize, picture: usize) {
+    #[inline(never)]
+    fn shift_by(&mut self, finish: &Finish<'_>, shift: &[f32], panels: &Panels, (panel, picture): (usize, usize)) {
         if self.picture == Some(picture) {
             return;
         }
-        for column in 0..panels.columns {
+        for column in 0..COLUMNS {
             let Some(output) = panels.output(panel, column) else { continue };
             let bias = finish.bias.map_or(0.0, |bias| bias[output]);
             self.bias[column] = bias + shift[picture * panels.size.outputs + output];
         }
         self.picture = Some(picture);
     }
-}
 
-tiered! {
-    /// Makes numbers of sums of bytes, in place.
-    fn unscale(sums: &mut [u32], scales: &[f32], minus: &[i32], by: f32) {
-        for ((sum, scale), minus) in sums.iter_mut().zip(scales).zip(minus) {
-            *sum = (sum.cast_signed().wrapping_sub(*minus) as f32 * (scale * by)).to_bits();
+    /// Makes numbers of sums of bytes.
+    #[inline(always)]
+    fn unscaled(&self, sums: &[u32; COLUMNS], by: f32) -> [f32; COLUMNS] {
+        let mut x = [0.0; COLUMNS];
+        let columns = x.iter_mut().zip(sums).zip(self.scale.iter().zip(&self.minus));
+        for ((x, sum), (scale, minus)) in columns {
+            *x = sum.cast_signed().wrapping_sub(*minus) as f32 * (scale * by);
         }
+        x
     }
 }
 
-tiered! {
-    fn bend(sums: &mut [f32], scale: f32, bias: &[f32], curve: Curve, order: Order, factor: f32) {
-        for (sum, bias) in sums.iter_mut().zip(bias) {
-            *sum = *sum * scale + bias;
-        }
-        match order {
-            Order::Plain => curve.bend(sums),
-            Order::Gated => {
-                let (values, gates) = sums.split_at_mut(sums.len() / 2);
-                for (value, gate) in values.iter_mut().zip(gates) {
-                    *value *= curve::gelu(*gate);
-                }
-            }
-        }
-        if factor != 1.0 {
-            sums.iter_mut().for_each(|sum| *sum *= factor);
-        }
-    }
-}
-
-tiered! {
-    /// Adds as many of some numbers, from number `first` on.
-    fn add_onto(other: Values<'_>, first: usize, to: &mut [f32]) {
-        let range = first..first + to.len();
-        match other {
-            Values::F32(other) => to.iter_mut().zip(&other[range]).for_each(|(to, x)| *to += x),
-            Values::Bf16(other) => {
-                to.iter_mut().zip(&other[range]).for_each(|(to, x)| *to += narrow::from_bf16_bits(x.to_bits()));
-            }
+/// Adds as many of some numbers, from number `first` on.
+#[inline(always)]
+fn add_onto(other: Values<'_>, first: usize, to: &mut [f32]) {
+    let range = first..first + to.len();
+    match other {
+        Values::F32(other) => to.iter_mut().zip(&other[range]).for_each(|(to, x)| *to += x),
+        Values::Bf16(other) => {
+            to.iter_mut().zip(&other[range]).for_each(|(to, x)| *to += narrow::from_bf16_bits(x.to_bits()));
         }
     }
 }
