@@ -90,7 +90,7 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
     assert!(panels.order == Order::Plain || finish.curve == Curve::None, "gates are the curve of gated results");
     let kernel = micro::kernel(cpu.tier, panels.arith);
     let blocks = blocks(rows.segments, BLOCK_BYTES / (4 * shape.columns));
-    let chunk = if panels.is_late() { LATE_CHUNK } else { CHUNK };
+    let chunk = chunk_of(panels, rows.offsets.len());
     let (count, chunks) = (panels.count(), rows.offsets.len().div_ceil(chunk));
     let out = Out::new(target, panels);
     let at_hand = panels.at_hand();
@@ -132,6 +132,18 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
             out.finish(cpu, rows, panels, finish, (panel, first..last), sums);
         }
     });
+}
+
+/// Returns how many rows are taken together. Of few units the last one keeps one worker busy and the others idle, so
+/// they are made smaller; what comes out does not depend on it.
+fn chunk_of(panels: &Panels, rows: usize) -> usize {
+    const FEW: usize = 64;
+    let is_small = panels.count() * rows.div_ceil(CHUNK) < FEW * rayon::current_num_threads();
+    match (panels.is_late(), is_small) {
+        (true, _) => LATE_CHUNK,
+        (_, true) => CHUNK / 2,
+        _ => CHUNK,
+    }
 }
 
 /// Words of a panel that are used together.
