@@ -54,3 +54,43 @@ impl Stock {
         if name.starts_with("decoder.") { sums } else { sums + once }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype, tensor::TensorView};
+
+    use crate::{
+        Weights,
+        nn::{Compute, Mode},
+    };
+
+    /// Counts what a tensor of so many numbers takes in each mode.
+    fn loaded(name: &str, dtype: Dtype, shape: &[usize]) -> [u64; 3] {
+        let bytes = vec![0; shape.iter().product::<usize>() * dtype.bitsize() / 8];
+        let tensor = TensorView::new(dtype, shape.to_vec(), &bytes).unwrap();
+        let w = Weights::from_bytes("toy", safetensors::serialize([(name, tensor)], None).unwrap()).unwrap();
+        Mode::ALL.map(|mode| w.clone().with_compute(Compute::new(mode)).loaded_bytes())
+    }
+
+    #[test]
+    fn a_mode_says_what_a_number_takes() {
+        let formats = [(Dtype::F32, 4), (Dtype::F16, 2), (Dtype::BF16, 2), (Dtype::F8_E4M3, 1)];
+        for (dtype, exact) in formats {
+            let fast = exact.min(2);
+            let takes = |name: &str, shape: &[usize]| loaded(name, dtype, shape).map(|bytes| bytes / 36);
+            assert_eq!(takes("conv_in.weight", &[2, 2, 3, 3]), [exact, fast, fast], "{dtype:?}");
+            assert_eq!(takes("a.transformer_blocks.0.attn1.to_q.weight", &[6, 6]), [exact, fast, 1], "{dtype:?}");
+            assert_eq!(takes("a.transformer_blocks.0.norm1.weight", &[36]), [4; 3], "{dtype:?}");
+            assert_eq!(takes("embeddings.token_embedding.weight", &[6, 6]), [4; 3], "{dtype:?}");
+        }
+    }
+
+    #[test]
+    fn a_convolution_behind_a_doubling_keeps_sums_of_its_weights() {
+        let conv = |at: &str, dtype| loaded(&format!("{at}up_blocks.0.upsamplers.0.conv.weight"), dtype, &[1, 1, 3, 3]);
+        assert_eq!(conv("decoder.", Dtype::F32), [64, 32, 32]);
+        assert_eq!(conv("decoder.", Dtype::F16), [64, 32, 32]);
+        assert_eq!(conv("", Dtype::F32), [64 + 36, 32 + 18, 32 + 18], "a UNet keeps the nine weights too");
+        assert_eq!(conv("", Dtype::F16), [64 + 18, 32 + 18, 32 + 18]);
+    }
+}
