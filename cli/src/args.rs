@@ -24,8 +24,8 @@ const ARITHMETIC: &str = "\
 Arithmetic:
   DARKROOM_QUALITY
                   how exactly networks compute, where no --quality is given: exact, fast or int8
-  DARKROOM_CPU    the best instructions that may be used: portable, avx2, avx512, avx512vnni or avx512bf16
-                  (default: all that the processor has)";
+  DARKROOM_CPU    the best instructions that may be used: portable, avx2, avx512, avx512vnni or
+                  avx512bf16 (default: all that the processor has)";
 
 const FOLDERS: &str = "\
 Folders:

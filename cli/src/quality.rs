@@ -40,8 +40,10 @@ fn named(name: &str) -> Result<Mode, Fault> {
 fn meaning(mode: Mode) -> &'static str {
     match mode {
         Mode::Exact => "f32 throughout: the picture of the reference",
-        Mode::Fast => "products in bf16, sums in f32, where the processor multiplies bf16 itself",
-        Mode::Int8 => "as `fast`, with matrices of the denoiser's attention in eight bits",
+        Mode::Fast => {
+            "products in bf16, sums in f32, where the processor multiplies bf16 itself; else f32 with weights of 16 bits"
+        }
+        Mode::Int8 => "as `fast`, with the matrices of the denoiser's transformers in eight bits",
     }
 }
 

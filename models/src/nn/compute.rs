@@ -22,7 +22,7 @@ impl Mode {
     pub const ALL: [Mode; 3] = [Mode::Exact, Mode::Fast, Mode::Int8];
 
     /// Returns the one that is used where nobody asks for another: [`Mode::Fast`] where the processor multiplies bf16
-    /// itself, [`Mode::Exact`] elsewhere, as there the fast way is hardly faster.
+    /// itself, [`Mode::Exact`] elsewhere, where nothing but the weights would become smaller.
     pub fn usual() -> Mode {
         if Tier::chosen().has_bf16() { Mode::Fast } else { Mode::Exact }
     }
