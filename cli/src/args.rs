@@ -4,17 +4,28 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use darkroom_models::nn::Mode;
 
-use crate::{exit, size};
+use crate::{exit, quality, size};
 
 /// Develops pictures from node graphs.
 #[derive(Debug, Parser)]
-#[command(name = "darkroom", version, after_help = format!("{}\n{FOLDERS}", exit::help()))]
+#[command(name = "darkroom", version, after_help = format!("{}\n{FOLDERS}\n\n{ARITHMETIC}", exit::help()))]
 pub struct Typed {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// How exactly networks compute (default: `fast` where the processor multiplies bf16 itself, else `exact`).
+    #[arg(long, global = true, value_name = "NAME", value_parser = quality::parser())]
+    pub quality: Option<Mode>,
 }
+
+const ARITHMETIC: &str = "\
+Arithmetic:
+  DARKROOM_QUALITY
+                  how exactly networks compute, where no --quality is given: exact, fast or int8
+  DARKROOM_CPU    the best instructions that may be used: portable, avx2, avx512, avx512vnni or
+                  avx512bf16 (default: all that the processor has)";
 
 const FOLDERS: &str = "\
 Folders:

@@ -15,6 +15,7 @@ use darkroom_core::residency::Ledger;
 use darkroom_core::spec::FileSort;
 #[cfg(feature = "editor")]
 use darkroom_models::Weights;
+use darkroom_models::nn::Compute;
 use darkroom_nodes::pictures::parameters::Parameters;
 pub use darkroom_nodes::pictures::picture_file::Making;
 
@@ -23,9 +24,9 @@ pub fn registry() -> Registry {
     darkroom_nodes::registry()
 }
 
-/// Returns the machine, over the files that may be touched.
-pub fn host(files: Files) -> Host {
-    darkroom_nodes::host(files)
+/// Returns the machine, over the files that may be touched; networks compute with `compute`.
+pub fn host(files: Files, compute: &Compute) -> Host {
+    darkroom_nodes::host(files, compute)
 }
 
 /// Lists the files of a model, each with its part, as a lock takes them.
@@ -41,10 +42,12 @@ pub fn pieces(model: &Path) -> Result<Vec<Piece>, Fault> {
 /// # Errors
 /// A fault of the files.
 #[cfg(feature = "editor")]
-pub fn needs(model: &Path, sort: FileSort) -> Result<u64, Fault> {
+pub fn needs(model: &Path, sort: FileSort, compute: &Compute) -> Result<u64, Fault> {
     match sort {
-        FileSort::Model => darkroom_nodes::models::largest_part(model),
-        _ => Weights::open(model).map(|weights| weights.loaded_bytes()).map_err(|error| Fault::file(error.to_string())),
+        FileSort::Model => darkroom_nodes::models::largest_part(model, compute),
+        _ => Weights::open(model)
+            .map(|weights| weights.with_compute(compute.clone()).loaded_bytes())
+            .map_err(|error| Fault::file(error.to_string())),
     }
 }
 
@@ -62,8 +65,8 @@ pub fn workflow_of_parameters(text: &str) -> (String, Vec<String>) {
 }
 
 /// Returns an engine over all of this.
-pub fn engine(files: Files, cache: Cache, ledger: Arc<Ledger>, history: History) -> Engine {
-    Engine::new(registry(), host(files), cache, ledger, history)
+pub fn engine(files: Files, compute: &Compute, cache: Cache, ledger: Arc<Ledger>, history: History) -> Engine {
+    Engine::new(registry(), host(files, compute), cache, ledger, history)
 }
 
 /// Returns an account of the memory that weights and scratch may take: so many bytes, or what the machine can spare.

@@ -12,6 +12,7 @@ use darkroom_core::history::History;
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::registry::Registry;
+use darkroom_models::nn::Compute;
 use indexmap::IndexMap;
 
 use crate::args::{Budgets, Seed, Wanted};
@@ -42,11 +43,11 @@ struct Source {
 }
 
 impl Job {
-    /// Makes all ready.
+    /// Makes all ready; networks will compute with `compute`.
     ///
     /// # Errors
     /// Everything that is wrong with the file and the command line; folders that cannot be written.
-    pub fn prepare(wanted: &Wanted, folders: &Folders, desk: &Desk) -> Result<Self, Faults> {
+    pub fn prepare(wanted: &Wanted, compute: &Compute, folders: &Folders, desk: &Desk) -> Result<Self, Faults> {
         let registry = compose::registry();
         let loaded = workflow::load(&wanted.file, desk)?;
         let mut graph = loaded.graph;
@@ -69,7 +70,7 @@ impl Job {
         let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
-            engine: compose::engine(files, cache, compose::ledger(wanted.budgets.ram), history),
+            engine: compose::engine(files, compute, cache, compose::ledger(wanted.budgets.ram), history),
             graph,
             wish: Wish { goal, fresh: wanted.fresh },
             drawn,

@@ -26,6 +26,7 @@ mod folders;
 mod interrupt;
 mod job;
 mod log;
+mod quality;
 mod set;
 mod shelves;
 mod show;
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
     let typed = Typed::parse();
     let desk = Arc::new(Desk::new());
     watch_for_panics(&desk);
-    let done = catch_unwind(AssertUnwindSafe(|| act(&typed.command, &desk)));
+    let done = catch_unwind(AssertUnwindSafe(|| act(&typed, &desk)));
     let done = done.unwrap_or_else(|panic| Err(broken_off(panic.as_ref()).into()));
     let Err(faults) = done else {
         desk.note("exit 0");
@@ -60,13 +61,14 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-fn act(command: &Command, desk: &Arc<Desk>) -> Result<(), Faults> {
-    match command {
-        Command::Run { wanted, events, pull } => commands::run::run(wanted, *events, *pull, desk),
+fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
+    let compute = &quality::compute(typed.quality)?;
+    match &typed.command {
+        Command::Run { wanted, events, pull } => commands::run::run(wanted, compute, *events, *pull, desk),
         #[cfg(feature = "editor")]
-        Command::Edit(args) => commands::edit::edit(args, desk),
-        Command::Explain(wanted) => commands::explain::explain(wanted, desk),
-        Command::Check { file, allow, json } => commands::check::check(file, allow, *json, desk),
+        Command::Edit(args) => commands::edit::edit(args, compute, desk),
+        Command::Explain(wanted) => commands::explain::explain(wanted, compute, desk),
+        Command::Check { file, allow, json } => commands::check::check(file, allow, *json, compute, desk),
         Command::Lock(args) => commands::lock::lock(args, desk),
         Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
         Command::Cache { deed } => commands::cache::cache(deed, desk),

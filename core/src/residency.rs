@@ -55,6 +55,8 @@ pub trait Resident: Send + Sync + 'static {
     /// # Errors
     /// A fault of the file, or [`Fault::cancelled`].
     fn load(&self, place: Place, cancel: &Cancel) -> Result<Self::Loaded, Fault>;
+    /// Gives back what they only need at work: called each time that somebody who held them is done. They stay loaded.
+    fn rest(&self) {}
 }
 
 /// A promise of weights: what travels on wires. Clones share.
@@ -84,7 +86,14 @@ impl<R> Deref for Handle<R> {
 /// Weights in use; they stay while this lives.
 pub struct Pinned<R: Resident> {
     loaded: Arc<R::Loaded>,
+    handle: Handle<R>,
     _hold: Hold,
+}
+
+impl<R: Resident> Drop for Pinned<R> {
+    fn drop(&mut self) {
+        self.handle.rest();
+    }
 }
 
 impl<R: Resident> Deref for Pinned<R> {
@@ -227,12 +236,12 @@ impl Ledger {
         if let Some(loaded) = ledger.claim(id, handle.title(), || handle.bytes(Place::default()))? {
             let hold = Hold { ledger: Arc::clone(ledger), id };
             let loaded = loaded.downcast().map_err(|_| Fault::bug("two kinds of weights share one name"))?;
-            return Ok(Pinned { loaded, _hold: hold });
+            return Ok(Pinned { loaded, handle: handle.clone(), _hold: hold });
         }
         let claim = Claim { ledger, id };
         let loaded = Arc::new(handle.load(Place::default(), cancel)?);
         let hold = claim.fulfil(Arc::clone(&loaded) as _);
-        Ok(Pinned { loaded, _hold: hold })
+        Ok(Pinned { loaded, handle: handle.clone(), _hold: hold })
     }
 
     /// Accounts for scratch memory, making room first.

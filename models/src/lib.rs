@@ -25,18 +25,3 @@ pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
 pub use progress::Progress;
 pub use weights::Weights;
-
-/// Says what arithmetic the networks do on this machine: device, precision, and the kernels that the processor allows.
-/// Other kernels add in another order, so that results differ in their last bits.
-pub fn numerics() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return "cpu f32 avx512";
-        }
-        if std::arch::is_x86_feature_detected!("fma") {
-            return "cpu f32 avx2";
-        }
-    }
-    "cpu f32"
-}

@@ -1,11 +1,13 @@
-//! The machine as the nodes want it: the models that are open, and the name of its arithmetic.
+//! The machine as the nodes want it: with what networks compute, and the models that are open.
 
 use darkroom_core::files::Files;
 use darkroom_core::host::Host;
+use darkroom_models::nn::Compute;
 
 use crate::models::Models;
 
-/// Makes the host of a run.
-pub fn host(files: Files) -> Host {
-    Host::new(files).with_numerics(darkroom_models::numerics()).with(Models::default())
+/// Makes the host of a run, on which networks compute with `compute`: its name is part of the name of every result, and
+/// its memory is shared by all hosts that are made with it.
+pub fn host(files: Files, compute: &Compute) -> Host {
+    Host::new(files).with_numerics(compute.numerics()).with(compute.clone()).with(Models::new(compute.clone()))
 }

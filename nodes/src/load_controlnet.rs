@@ -6,6 +6,7 @@ use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
+use darkroom_models::nn::Compute;
 
 use crate::models::controls::{ControlNetHandle, ControlSource};
 
@@ -24,13 +25,13 @@ impl Node for LoadControlNet {
     type Output = ControlNetHandle;
 
     fn run(self, cx: &mut Context<'_>) -> Result<ControlNetHandle, Fault> {
-        ControlNetHandle::open(&self.source, cx.files())
+        ControlNetHandle::open(&self.source, cx.files(), cx.host::<Compute>()?)
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let Some(source) = known.param::<ControlSource>("source")? else {
             return Ok(vec![Type::of(Kind("controlnet"))]);
         };
-        Ok(vec![ControlNetHandle::type_of(&source)?])
+        Ok(vec![ControlNetHandle::type_of(&source, known.host::<Compute>()?)?])
     }
 }

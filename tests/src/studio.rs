@@ -11,6 +11,7 @@ use darkroom_core::history::History;
 use darkroom_core::observe::{Cancel, Observer};
 use darkroom_core::plan::Wish;
 use darkroom_core::residency::Ledger;
+use darkroom_models::nn::{Compute, Mode};
 
 /// Folders for input, output and cache below one home.
 pub struct Studio {
@@ -20,10 +21,11 @@ pub struct Studio {
     pub output: PathBuf,
     cache: PathBuf,
     history: PathBuf,
+    mode: Mode,
 }
 
 impl Studio {
-    /// Makes the folders below `home`.
+    /// Makes the folders below `home`; networks compute exactly, as those of the reference do.
     ///
     /// # Panics
     /// If a folder cannot be made.
@@ -33,7 +35,13 @@ impl Studio {
         for folder in [&input, &output] {
             std::fs::create_dir_all(folder).expect("a folder below a temporary one");
         }
-        Self { input, output, cache, history }
+        Self { input, output, cache, history, mode: Mode::Exact }
+    }
+
+    /// Computes in another mode from here on.
+    #[must_use]
+    pub fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
     }
 
     /// Opens an engine, as a new process would.
@@ -45,7 +53,8 @@ impl Studio {
         let files = Files::new(vec![self.input.clone()], self.output.clone());
         let cache = Cache::in_memory(1 << 28).with_disk(&self.cache, 1 << 30).expect("a folder below a temporary one");
         let history = History::open(&self.history, Path::new("workflow"));
-        Engine::new(darkroom_nodes::registry(), darkroom_nodes::host(files), cache, Ledger::new(8 << 30), history)
+        let host = darkroom_nodes::host(files, &Compute::new(self.mode));
+        Engine::new(darkroom_nodes::registry(), host, cache, Ledger::new(8 << 30), history)
     }
 
     /// Runs a workflow in a new engine.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use darkroom_core::fault::Faults;
 use darkroom_core::files::Files;
 use darkroom_core::plan;
+use darkroom_models::nn::Compute;
 use serde_json::json;
 
 use crate::desk::Desk;
@@ -16,12 +17,12 @@ use crate::{compose, job, workflow};
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn check(file: &Path, allow: &[PathBuf], as_json: bool, desk: &Desk) -> Result<(), Faults> {
+pub fn check(file: &Path, allow: &[PathBuf], as_json: bool, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
     let loaded = workflow::load(file, desk)?;
     let folders = Folders::find()?;
     let files = Files::new(job::roots(file, allow)?, full(Path::new("output"))?).with_memo(folders.digests());
     let files = with_shelves(files, &folders, file)?;
-    let checked = plan::check(&loaded.graph, &compose::registry(), &compose::host(files.clone()));
+    let checked = plan::check(&loaded.graph, &compose::registry(), &compose::host(files.clone(), compute));
     // What is not remembered is read again next time.
     let _ = files.save_memo();
     let stand_ins = checked.map_err(|faults| {

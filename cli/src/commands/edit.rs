@@ -13,6 +13,7 @@ use darkroom_core::history::History;
 use darkroom_core::residency::Ledger;
 use darkroom_editor::session::{Backend, Disk, Local};
 use darkroom_editor::{MakeBackend, Options};
+use darkroom_models::nn::Compute;
 
 use self::store::Shelves;
 use crate::args::EditArgs;
@@ -27,20 +28,22 @@ use crate::{compose, job};
 ///
 /// # Errors
 /// Folders that cannot be written; a display that is missing.
-pub fn edit(args: &EditArgs, desk: &Desk) -> Result<(), Faults> {
+pub fn edit(args: &EditArgs, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
     let folders = Folders::find()?;
     let (output, allow, budgets) = (full(&args.out)?, args.allow.clone(), args.budgets.clone());
     check_writable(&output)?;
     let ledger = compose::ledger(budgets.ram);
     let disk = disk(&folders, &args.allow, &output)?;
-    let store = Shelves::new(folders.clone(), args.allow.clone())?;
+    let store = Shelves::new(folders.clone(), args.allow.clone(), compute.clone())?;
+    let compute = compute.clone();
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;
         let files = Files::new(roots(&file, &allow, &folders)?, output.clone()).with_memo(folders.digests());
         let files = with_shelves(files, &folders, &file)?;
         let history = path.map_or_else(History::in_memory, |path| History::open(&folders.histories(), path));
-        Ok(compose::engine(files, job::open_cache(&budgets, &folders)?, Arc::clone(ledger), history))
+        let cache = job::open_cache(&budgets, &folders)?;
+        Ok(compose::engine(files, &compute, cache, Arc::clone(ledger), history))
     };
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {
         // Where the system gives no random numbers, the engine says so when it is asked to draw.

@@ -10,6 +10,7 @@ use darkroom_core::graph::{Graph, Loaded, expand, relock, write_file};
 use darkroom_core::locks::{self, Locked};
 use darkroom_core::observe::{Event, Observer as _};
 use darkroom_hub::fault::bytes_for_people;
+use darkroom_models::nn::Compute;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 
@@ -66,7 +67,8 @@ fn read(graph: &Graph, files: &Files, desk: &Arc<Desk>) -> Result<All, Faults> {
     let files = files.watched(files::Watch { tell, cancel: interrupt::listen(desk) });
     let watch = Watch::new(desk, false);
     let all = std::thread::scope(|scope| {
-        let reading = scope.spawn(move || locks::lock(graph, &compose::registry(), &compose::host(files)));
+        let reading =
+            scope.spawn(move || locks::lock(graph, &compose::registry(), &compose::host(files, &Compute::default())));
         for Reading { path, done, of } in hear {
             watch.see(&Event::Reading { path: &path, done, of });
         }

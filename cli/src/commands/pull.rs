@@ -15,6 +15,7 @@ use darkroom_core::registry::Registry;
 use darkroom_core::spec::Lane;
 use darkroom_hub::fault::bytes_for_people;
 use darkroom_hub::{Address, Hub, Plan, Settings};
+use darkroom_models::nn::Compute;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -74,7 +75,7 @@ fn pull_all(file: &Path, how: How, as_json: bool, settings: Settings, desk: &Arc
     let graph = workflow::load(file, desk)?.graph;
     let folders = Folders::find()?;
     let files = Files::new(job::roots(file, &[])?, full(Path::new("output"))?).with_memo(folders.digests());
-    let host = compose::host(with_shelves(files, &folders, file)?);
+    let host = compose::host(with_shelves(files, &folders, file)?, &Compute::default());
     let lacking = lacking(&graph, &compose::registry(), &host, desk)?;
     let puller = Puller { hub: Hub::new(settings), how, cancel: interrupt::listen(desk), desk };
     let plans = lacking.iter().map(|address| puller.one(address)).collect::<Result<Vec<_>, _>>()?;

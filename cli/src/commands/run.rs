@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use darkroom_core::fault::Faults;
+use darkroom_models::nn::Compute;
 
 use crate::args::Wanted;
 use crate::commands::pull::pull_lacking;
@@ -17,13 +18,13 @@ use crate::show::{json, summary};
 ///
 /// # Errors
 /// Everything that is wrong with it, or the fault that ended it.
-pub fn run(wanted: &Wanted, events: bool, pull: bool, desk: &Arc<Desk>) -> Result<(), Faults> {
+pub fn run(wanted: &Wanted, compute: &Compute, events: bool, pull: bool, desk: &Arc<Desk>) -> Result<(), Faults> {
     let folders = Folders::find()?;
     desk.begin_log(&folders.last_session());
     let typed: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     desk.note(&format!("asked: {}", typed.join(" ")));
     let cancel = interrupt::listen(desk);
-    let job = Job::prepare(wanted, &folders, desk)?;
+    let job = Job::prepare(wanted, compute, &folders, desk)?;
     if pull {
         pull_lacking(&job.graph, &job.engine, &cancel, desk)?;
     }

@@ -7,6 +7,7 @@ mod hub;
 mod lock;
 mod models;
 mod pictures;
+mod quality;
 mod reference;
 mod runs;
 mod settings;

@@ -102,6 +102,40 @@ fn two_handles_of_one_part_add_their_uses() {
     assert_eq!((a_loads.load(Ordering::Relaxed), b_loads.load(Ordering::Relaxed)), (1, 2));
 }
 
+struct Worker(Arc<AtomicUsize>);
+
+impl Resident for Worker {
+    type Loaded = ();
+
+    fn part(&self) -> PartId {
+        PartId(Fingerprint::of_bytes(b"worker"))
+    }
+    fn title(&self) -> String {
+        "worker".to_owned()
+    }
+    fn bytes(&self, _: Place) -> u64 {
+        4
+    }
+    fn load(&self, _: Place, _: &Cancel) -> Result<(), Fault> {
+        Ok(())
+    }
+    fn rest(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_part_rests_when_its_work_is_done_and_stays() {
+    let (ledger, rests) = (Ledger::new(10), Arc::new(AtomicUsize::new(0)));
+    let handle = Handle::new(Worker(Arc::clone(&rests)));
+    for work in 1..3 {
+        let held = Ledger::pin(&ledger, &handle, &Cancel::new()).expect("fits");
+        assert_eq!(rests.load(Ordering::Relaxed), work - 1);
+        drop(held);
+        assert_eq!((rests.load(Ordering::Relaxed), ledger.used()), (work, 4));
+    }
+}
+
 struct Brittle(AtomicUsize);
 
 impl Resident for Brittle {

@@ -21,6 +21,12 @@ impl Mode {
     /// All of them.
     pub const ALL: [Mode; 3] = [Mode::Exact, Mode::Fast, Mode::Int8];
 
+    /// Returns the one that is used where nobody asks for another: [`Mode::Fast`] where the processor multiplies bf16
+    /// itself, [`Mode::Exact`] elsewhere, where nothing but the weights would become smaller.
+    pub fn usual() -> Mode {
+        if Tier::chosen().has_bf16() { Mode::Fast } else { Mode::Exact }
+    }
+
     /// Returns the name.
     pub fn name(self) -> &'static str {
         match self {

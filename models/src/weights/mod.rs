@@ -10,6 +10,7 @@ pub(crate) mod find;
 mod format;
 mod gguf;
 mod header;
+mod loaded;
 mod packed;
 mod random;
 mod remote;
@@ -369,10 +370,11 @@ impl Weights {
         self.scoped().map(|(_, stock)| stock.length as u64).sum()
     }
 
-    /// Returns how many bytes the tensors of this scope take once loaded: in the precision that was asked for, or as the
-    /// file has them where that is smaller than any precision.
+    /// Returns how many bytes the tensors of this scope take once a network has loaded them that computes as
+    /// [`Weights::with_compute`] was told.
     pub fn loaded_bytes(&self) -> u64 {
-        self.scoped().map(|(name, stock)| stock.loaded_bytes(name, self.dtype)).sum()
+        let mode = self.compute.mode();
+        self.scoped().map(|(name, stock)| stock.loaded_bytes(name, self.dtype, mode)).sum()
     }
 
     /// Ends a loading: fails with everything that did not fit below this scope, or returns what was consumed and what

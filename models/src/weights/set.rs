@@ -155,21 +155,6 @@ impl Set {
     }
 }
 
-impl Stock {
-    /// Returns the bytes that the tensor takes once loaded, where numbers that are not kept small take `dtype`.
-    pub fn loaded_bytes(&self, name: &str, dtype: DType) -> u64 {
-        // A table is looked up row by row and lies widened; so do norms and biases.
-        let stays_small = self.format.is_small()
-            && self.shape.len() > 1
-            && self.order == Order::Stored
-            && !name.ends_with("embedding.weight");
-        match stays_small {
-            true => self.length as u64,
-            false => self.shape.iter().product::<usize>() as u64 * dtype.size_in_bytes() as u64,
-        }
-    }
-}
-
 /// Tells whether a tensor goes with another one and has been joined to it.
 fn is_companion(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);

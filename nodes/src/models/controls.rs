@@ -13,7 +13,7 @@ use darkroom_core::spec::Choice;
 use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::folder::Family;
-use darkroom_models::nn::Keep;
+use darkroom_models::nn::{Compute, Keep};
 use darkroom_models::sdxl::ControlNet;
 use darkroom_models::sdxl::controlnet::File;
 use darkroom_models::weights::Options;
@@ -36,6 +36,10 @@ pub enum ControlSource {
 }
 
 impl ControlSource {
+    fn open_for(&self, compute: &Compute) -> Result<File, Fault> {
+        Ok(self.open()?.with_compute(compute.clone()))
+    }
+
     fn open(&self) -> Result<File, Fault> {
         let file = match self {
             Self::Mini => File::embedded("mini/controlnet", mini::CONTROLNET[0], mini::CONTROLNET[1]),
@@ -101,7 +105,8 @@ impl Resident for Steering {
     type Loaded = ControlNet;
 
     fn part(&self) -> PartId {
-        PartId(Hasher::new("controlnet").fingerprint(self.digest).finish())
+        let numerics = self.file.weights().compute().numerics();
+        PartId(Hasher::new("controlnet").fingerprint(self.digest).text(&numerics).finish())
     }
 
     fn title(&self) -> String {
@@ -116,6 +121,10 @@ impl Resident for Steering {
         cancel.check()?;
         self.file.load(Keep::All).map_err(fault)
     }
+
+    fn rest(&self) {
+        self.file.weights().compute().trim();
+    }
 }
 
 /// A promise of a control network.
@@ -123,22 +132,22 @@ impl Resident for Steering {
 pub struct ControlNetHandle(pub Handle<Steering>);
 
 impl ControlNetHandle {
-    /// Opens a control network: reads its configuration and the header of its weights.
+    /// Opens a control network that computes with `compute`: reads its configuration and the header of its weights.
     ///
     /// # Errors
     /// A fault of the files.
-    pub fn open(source: &ControlSource, files: &Files) -> Result<Self, Fault> {
+    pub fn open(source: &ControlSource, files: &Files, compute: &Compute) -> Result<Self, Fault> {
         let digest = ControlSource::name(&source.literal(), files)?;
         let title = source.title().to_owned();
-        Ok(Self(Handle::new(Steering { title, file: source.open()?, digest })))
+        Ok(Self(Handle::new(Steering { title, file: source.open_for(compute)?, digest })))
     }
 
     /// Describes a control network before it is opened.
     ///
     /// # Errors
     /// A fault of the files.
-    pub fn type_of(source: &ControlSource) -> Result<Type, Fault> {
-        Ok(describe(&source.open()?))
+    pub fn type_of(source: &ControlSource, compute: &Compute) -> Result<Type, Fault> {
+        Ok(describe(&source.open_for(compute)?))
     }
 }
 

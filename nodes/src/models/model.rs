@@ -8,6 +8,7 @@ use darkroom_core::fault::Fault;
 use darkroom_models::checkpoint::Checkpoint;
 use darkroom_models::folder::{Component, Configs, Family};
 use darkroom_models::lora::Names;
+use darkroom_models::nn::Compute;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
 use darkroom_models::sdxl::preview::Colours;
@@ -25,24 +26,32 @@ use crate::fault::fault;
 
 /// The models that are open, so that each is opened once.
 #[derive(Default)]
-pub struct Models(Mutex<HashMap<Request, Arc<Model>>>);
+pub struct Models {
+    open: Mutex<HashMap<Request, Arc<Model>>>,
+    compute: Compute,
+}
 
 /// A model, and files that take the place of its parts.
 type Request = (ModelSource, Vec<(Component, InputFile)>);
 
 impl Models {
+    /// Opens models whose networks compute with `compute`.
+    pub fn new(compute: Compute) -> Self {
+        Self { open: Mutex::default(), compute }
+    }
+
     /// Opens a model, with what the files of `parts` hold in place of its own: reads its configurations and tokenizers,
     /// and the headers of its weights.
     ///
     /// # Errors
     /// A fault of the model's files.
     pub fn open(&self, source: &ModelSource, parts: Vec<(Component, InputFile)>) -> Result<Arc<Model>, Fault> {
-        let mut open = self.0.lock().expect("no thread panics while it opens a model");
+        let mut open = self.open.lock().expect("no thread panics while it opens a model");
         let request = (source.clone(), parts);
         if let Some(model) = open.get(&request) {
             return Ok(Arc::clone(model));
         }
-        let model = Arc::new(Model::open(&request).map_err(fault)?);
+        let model = Arc::new(Model::open(&request, &self.compute).map_err(fault)?);
         open.insert(request, Arc::clone(&model));
         Ok(model)
     }
@@ -51,6 +60,7 @@ impl Models {
 /// A model, without its weights.
 pub struct Model {
     checkpoint: Checkpoint,
+    compute: Compute,
     towers: Vec<(Component, Clip)>,
     /// Bytes of the denoiser, the text encoders and the autoencoder, once loaded.
     bytes: [u64; 3],
@@ -77,11 +87,15 @@ fn words_of(family: Family) -> (&'static str, &'static str) {
     }
 }
 
+fn weights_of(checkpoint: &Checkpoint, component: Component, compute: &Compute) -> Result<Weights> {
+    Ok(checkpoint.weights(component, Options::default())?.with_compute(compute.clone()))
+}
+
 /// Returns the bytes of the denoiser, the text encoders and the autoencoder, once loaded.
-fn bytes_of(checkpoint: &Checkpoint) -> Result<[u64; 3]> {
+fn bytes_of(checkpoint: &Checkpoint, compute: &Compute) -> Result<[u64; 3]> {
     // A file may hold the denoiser alone; what it lacks is told when it is wanted.
     let bytes = |component| match checkpoint.has(component) {
-        true => Ok::<_, Error>(checkpoint.weights(component, Options::default())?.loaded_bytes()),
+        true => Ok::<_, Error>(weights_of(checkpoint, component, compute)?.loaded_bytes()),
         false => Ok(0),
     };
     let encoders = ENCODERS.iter().filter(|(encoder, _)| text_config(checkpoint.configs(), *encoder).is_some());
@@ -93,13 +107,13 @@ fn bytes_of(checkpoint: &Checkpoint) -> Result<[u64; 3]> {
 ///
 /// # Errors
 /// A fault of the model's files.
-pub fn largest_part(path: &Path) -> std::result::Result<u64, Fault> {
-    let bytes = Checkpoint::open(path, Options::default()).and_then(|checkpoint| bytes_of(&checkpoint));
+pub fn largest_part(path: &Path, compute: &Compute) -> std::result::Result<u64, Fault> {
+    let bytes = Checkpoint::open(path, Options::default()).and_then(|checkpoint| bytes_of(&checkpoint, compute));
     Ok(bytes.map_err(fault)?.into_iter().max().unwrap_or_default())
 }
 
 impl Model {
-    fn open((source, parts): &Request) -> Result<Self> {
+    fn open((source, parts): &Request, compute: &Compute) -> Result<Self> {
         let checkpoint = match source {
             ModelSource::Mini => Checkpoint::embedded(mini::MODEL)?,
             ModelSource::MiniRefiner => Checkpoint::embedded(mini::REFINER)?,
@@ -113,12 +127,17 @@ impl Model {
                 towers.push((encoder, checkpoint.tokenizer(tokenizer)?));
             }
         }
-        let bytes = bytes_of(&checkpoint)?;
-        Ok(Self { checkpoint, towers, bytes })
+        let bytes = bytes_of(&checkpoint, compute)?;
+        Ok(Self { checkpoint, compute: compute.clone(), towers, bytes })
     }
 
     pub(super) fn weights(&self, component: Component) -> Result<Weights> {
-        self.checkpoint.weights(component, Options::default())
+        weights_of(&self.checkpoint, component, &self.compute)
+    }
+
+    /// Returns with what its networks compute.
+    pub fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     /// Returns what a person calls it.

@@ -51,7 +51,8 @@ pub struct PartOf {
 
 impl PartOf {
     fn id(&self, part: Part) -> PartId {
-        PartId(Hasher::new("part").fingerprint(self.digest).text(part.title()).finish())
+        let numerics = self.model.compute().numerics();
+        PartId(Hasher::new("part").fingerprint(self.digest).text(part.title()).text(&numerics).finish())
     }
 
     fn title(&self, part: Part) -> String {
@@ -83,6 +84,10 @@ macro_rules! resident {
                 cancel.check()?;
                 let ($this, $model) = (self, &*self.0.model);
                 $load.map_err(fault)
+            }
+
+            fn rest(&self) {
+                self.0.model.compute().trim();
             }
         }
     };

@@ -14,6 +14,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::Weights;
 use darkroom_models::esrgan::{Layout, Upscaler};
+use darkroom_models::nn::Compute;
 
 use crate::fault::fault;
 use crate::models::MINI;
@@ -85,12 +86,12 @@ pub struct Enlarger {
 }
 
 /// Reads the header of an upscaler's file.
-fn read(source: &UpscalerSource) -> Result<(Weights, Layout), Fault> {
+fn read(source: &UpscalerSource, compute: &Compute) -> Result<(Weights, Layout), Fault> {
     let weights = match source {
         UpscalerSource::Mini => Weights::from_bytes("mini/upscaler", mini::UPSCALER),
         UpscalerSource::File { path, .. } => Weights::open(path),
     };
-    let weights = weights.map_err(fault)?;
+    let weights = weights.map_err(fault)?.with_compute(compute.clone());
     let layout = Layout::read(&weights).map_err(fault)?;
     Ok((weights, layout))
 }
@@ -104,7 +105,8 @@ impl Resident for Enlarger {
     type Loaded = Upscaler;
 
     fn part(&self) -> PartId {
-        PartId(Hasher::new("upscaler").fingerprint(self.digest).finish())
+        let numerics = self.weights.compute().numerics();
+        PartId(Hasher::new("upscaler").fingerprint(self.digest).text(&numerics).finish())
     }
 
     fn title(&self) -> String {
@@ -119,6 +121,10 @@ impl Resident for Enlarger {
         cancel.check()?;
         Upscaler::load(&self.weights).map_err(fault)
     }
+
+    fn rest(&self) {
+        self.weights.compute().trim();
+    }
 }
 
 /// A promise of an upscaler.
@@ -126,17 +132,17 @@ impl Resident for Enlarger {
 pub struct UpscalerHandle(pub Handle<Enlarger>);
 
 impl UpscalerHandle {
-    /// Opens an upscaler: reads the header of its file.
+    /// Opens an upscaler that computes with `compute`: reads the header of its file.
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn open(source: &UpscalerSource, files: &Files) -> Result<Self, Fault> {
+    pub fn open(source: &UpscalerSource, files: &Files, compute: &Compute) -> Result<Self, Fault> {
         let title = match source {
             UpscalerSource::Mini => MINI.to_owned(),
             UpscalerSource::File { name, .. } => name.clone(),
         };
         let digest = UpscalerSource::name(&source.literal(), files)?;
-        let (weights, layout) = read(source)?;
+        let (weights, layout) = read(source, compute)?;
         Ok(Self(Handle::new(Enlarger { title, weights, layout, digest })))
     }
 
@@ -144,8 +150,8 @@ impl UpscalerHandle {
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn type_of(source: &UpscalerSource) -> Result<Type, Fault> {
-        let (weights, layout) = read(source)?;
+    pub fn type_of(source: &UpscalerSource, compute: &Compute) -> Result<Type, Fault> {
+        let (weights, layout) = read(source, compute)?;
         Ok(describe(&weights, &layout))
     }
 

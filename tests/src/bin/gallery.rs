@@ -16,6 +16,7 @@ use darkroom_core::history::History;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::Wish;
 use darkroom_core::residency::Ledger;
+use darkroom_models::nn::{Compute, Mode};
 use darkroom_tests::studio::files_below;
 
 /// What a newcomer looks at first; whatever is not named here follows by name.
@@ -64,8 +65,8 @@ fn run(text: &str, graphs: &Path, home: &Path) -> Result<()> {
     let files = Files::new(vec![graphs.to_owned()], home.join("output"));
     let history = History::open(&home.join("history"), Path::new("workflow"));
     let cache = Cache::in_memory(1 << 30);
-    let engine =
-        Engine::new(darkroom_nodes::registry(), darkroom_nodes::host(files), cache, Ledger::new(8 << 30), history);
+    let host = darkroom_nodes::host(files, &Compute::new(Mode::Exact));
+    let engine = Engine::new(darkroom_nodes::registry(), host, cache, Ledger::new(8 << 30), history);
     let loaded = graph::read(text).map_err(|faults| anyhow!("{faults}"))?;
     engine
         .run(&loaded.graph, &Wish::default(), &(), &Cancel::new())

@@ -1,6 +1,7 @@
 //! Pictures worked on in parts and in series, through the real nodes: masks, seams, room, seeds. On the built-in model
 //! and on pictures of a few pixels.
 
+mod qualities;
 mod savers;
 mod walks;
 

@@ -43,7 +43,11 @@ fn every_workflow_reads_and_is_sound_but_for_what_must_be_fetched() {
         let text = fs::read_to_string(&path).expect("readable");
         let loaded = darkroom_core::graph::read(&text).unwrap_or_else(|faults| panic!("{}: {faults}", path.display()));
         let files = darkroom_core::files::Files::new(vec![workspace().join("graphs")], workspace().join("output"));
-        let checked = darkroom_core::plan::check(&loaded.graph, &registry, &darkroom_nodes::host(files));
+        let checked = darkroom_core::plan::check(
+            &loaded.graph,
+            &registry,
+            &darkroom_nodes::host(files, &darkroom_models::nn::Compute::default()),
+        );
         let faults = checked.err().map(|faults| faults.to_string()).unwrap_or_default();
         assert!(faults.is_empty() || text.contains("hub://") && faults.contains("is an address"), "{faults}");
     }

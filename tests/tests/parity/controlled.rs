@@ -15,6 +15,7 @@ use darkroom_core::node::Node;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::residency::Ledger;
+use darkroom_models::nn::{Compute, Mode};
 use darkroom_nodes::pictures::picture_file;
 use darkroom_nodes::wires::latent::Latent;
 use darkroom_tests::reference::{self, assert_close, max_abs, std_dev, values};
@@ -46,7 +47,8 @@ impl Node for Pile {
 fn develop(nodes: &str, goal: &str) -> Report {
     let home = tempfile::tempdir().unwrap();
     let files = Files::new(vec![reference::own()], home.path().to_owned());
-    let (registry, host) = (darkroom_nodes::registry().with::<Pile>(), darkroom_nodes::host(files));
+    let (registry, host) =
+        (darkroom_nodes::registry().with::<Pile>(), darkroom_nodes::host(files, &Compute::new(Mode::Exact)));
     let engine = Engine::new(registry, host, Cache::in_memory(1 << 30), Ledger::new(8 << 30), History::in_memory());
     let graph = graph::read(&format!("(darkroom: 1, nodes: {{ {nodes} }})")).unwrap().graph;
     engine.run(&graph, &Wish { goal: Goal::Node(goal.to_owned()), fresh: false }, &(), &Cancel::new()).unwrap()

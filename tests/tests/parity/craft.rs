@@ -17,6 +17,7 @@ use darkroom_core::node::Node;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::residency::Ledger;
+use darkroom_models::nn::{Compute, Mode};
 use darkroom_nodes::wires::latent::Latent;
 use darkroom_tests::reference::{self, assert_close, max_abs, std_dev};
 use serde_json::Value;
@@ -90,7 +91,7 @@ fn develop(workflow: &str, node: &str, models: &Path) -> Result<Report, Faults> 
     let home = tempfile::tempdir().unwrap();
     let files = Files::new(vec![models.to_owned()], home.path().to_owned());
     let registry = darkroom_nodes::registry().with::<Given>().with::<GivenLatent>();
-    let host = darkroom_nodes::host(files);
+    let host = darkroom_nodes::host(files, &Compute::new(Mode::Exact));
     let engine = Engine::new(registry, host, Cache::in_memory(1 << 30), Ledger::new(8 << 30), History::in_memory());
     let graph = graph::read(workflow).unwrap().graph;
     engine.run(&graph, &Wish { goal: Goal::Node(node.to_owned()), fresh: false }, &(), &Cancel::new())

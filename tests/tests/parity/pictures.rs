@@ -12,6 +12,7 @@ use darkroom_core::image::Pictures;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::residency::Ledger;
+use darkroom_models::nn::{Compute, Mode};
 use darkroom_nodes::wires::latent::Latent;
 use darkroom_tests::reference::{self, assert_close, std_dev, values};
 
@@ -23,7 +24,7 @@ fn develop(workflow: &str, node: &str, root: &Path) -> Pictures {
 fn run(workflow: &str, node: &str, root: &Path) -> Report {
     let home = tempfile::tempdir().unwrap();
     let files = Files::new(vec![root.to_owned()], home.path().to_owned());
-    let host = darkroom_nodes::host(files);
+    let host = darkroom_nodes::host(files, &Compute::new(Mode::Exact));
     let engine = Engine::new(
         darkroom_nodes::registry(),
         host,

@@ -10,6 +10,7 @@ use darkroom_hub::library::{Item, Kind};
 use darkroom_hub::shelf::Revision;
 use darkroom_hub::{Address, Event, Hub, Settings, Shelf, Tuning, Watch};
 use darkroom_models::checkpoint::Role;
+use darkroom_models::nn::Compute;
 
 use crate::about::About;
 use crate::folders::Folders;
@@ -27,6 +28,7 @@ pub struct Shelves {
     allow: Vec<PathBuf>,
     settings: Settings,
     tuning: Tuning,
+    compute: Compute,
 }
 
 impl Shelves {
@@ -34,9 +36,9 @@ impl Shelves {
     ///
     /// # Errors
     /// A fault of the environment.
-    pub fn new(folders: Folders, allow: Vec<PathBuf>) -> Result<Self, Fault> {
+    pub fn new(folders: Folders, allow: Vec<PathBuf>, compute: Compute) -> Result<Self, Fault> {
         let settings = Settings::from_environment().map_err(hub_fault)?;
-        Ok(Self { folders, allow, settings, tuning: Tuning::default() })
+        Ok(Self { folders, allow, settings, tuning: Tuning::default(), compute })
     }
 
     fn hub(&self) -> Hub {
@@ -46,8 +48,9 @@ impl Shelves {
     /// The models of the user's own folders.
     fn own(&self) -> Result<Vec<Model>, Fault> {
         let items = library(&self.folders)?.list().map_err(|fault| library_fault(&fault))?;
-        let one =
-            |Item { kind, name, path, bytes }: Item| model(format!("{kind}/{name}"), &path, bytes, Some(sort(kind)));
+        let one = |Item { kind, name, path, bytes }: Item| {
+            self.model(format!("{kind}/{name}"), &path, bytes, Some(sort(kind)))
+        };
         Ok(items.into_iter().map(one).collect())
     }
 
@@ -61,7 +64,7 @@ impl Shelves {
                 let address = format!("{HUB}{}{at}", cached.repo);
                 for (name, bytes) in named(&address, &revision.files) {
                     let found = name.parse::<Address>().and_then(|address| hub.find(&address));
-                    all.extend(found.ok().map(|path| model(name, &path, bytes, None)));
+                    all.extend(found.ok().map(|path| self.model(name, &path, bytes, None)));
                 }
             }
         }
@@ -78,10 +81,24 @@ impl Shelves {
                 // Only what lies below the workflow's own folder is called by the way there.
                 let near = path.strip_prefix(root).ok().filter(|_| index == 0).unwrap_or(&path);
                 let bytes = size(&path);
-                all.push(model(near.to_string_lossy().into_owned(), &path, bytes, None));
+                all.push(self.model(near.to_string_lossy().into_owned(), &path, bytes, None));
             }
         }
         Ok(all)
+    }
+
+    /// Describes a model. What its header does not tell, the folder does that it lies in.
+    fn model(&self, name: String, path: &Path, bytes: u64, lies_in: Option<FileSort>) -> Model {
+        match About::of(path) {
+            Ok(about) => {
+                let sort = sort_of_role(about.role).or(lies_in);
+                let needs = sort.and_then(|sort| compose::needs(path, sort, &self.compute).ok());
+                Model { name, sort, family: about.family, precision: about.precision, bytes, needs, fault: None }
+            }
+            Err(fault) => {
+                Model { name, sort: lies_in, family: None, precision: None, bytes, needs: None, fault: Some(fault) }
+            }
+        }
     }
 }
 
@@ -157,20 +174,6 @@ fn sort_of_role(role: Option<Role>) -> Option<FileSort> {
         Some(Role::Embedding) => FileSort::Embedding,
         Some(Role::Unknown) => return None,
     })
-}
-
-/// Describes a model. What its header does not tell, the folder does that it lies in.
-fn model(name: String, path: &Path, bytes: u64, lies_in: Option<FileSort>) -> Model {
-    match About::of(path) {
-        Ok(about) => {
-            let sort = sort_of_role(about.role).or(lies_in);
-            let needs = sort.and_then(|sort| compose::needs(path, sort).ok());
-            Model { name, sort, family: about.family, precision: about.precision, bytes, needs, fault: None }
-        }
-        Err(fault) => {
-            Model { name, sort: lies_in, family: None, precision: None, bytes, needs: None, fault: Some(fault) }
-        }
-    }
 }
 
 /// Passes on how far a pull is.

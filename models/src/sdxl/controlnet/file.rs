@@ -8,7 +8,7 @@ use super::{ControlNet, header};
 use crate::{
     Error, Result, Weights,
     folder::Family,
-    nn::Keep,
+    nn::{Compute, Keep},
     paths,
     sdxl::config::{ControlNetConfig, UNetConfig},
     weights::{Options, find},
@@ -74,6 +74,12 @@ impl File {
         let shapes = weights.tensors().map(|(name, shape)| (name.to_owned(), shape.to_vec()));
         ControlNet::load(&config, &Weights::dry(&weights.path().to_string_lossy(), shapes), Keep::All)?;
         Ok(Self { config, family, weights, parts })
+    }
+
+    /// Says with what the network computes that is loaded from here.
+    #[must_use]
+    pub fn with_compute(self, compute: Compute) -> Self {
+        Self { weights: self.weights.with_compute(compute), ..self }
     }
 
     /// Returns how it is built.

@@ -45,7 +45,13 @@ impl Room {
 
     fn shelves(&self) -> Shelves {
         let tuning = Tuning { chunk: 10_000, ..Tuning::default() };
-        Shelves { folders: self.folders(), allow: Vec::new(), settings: self.settings.clone(), tuning }
+        Shelves {
+            folders: self.folders(),
+            allow: Vec::new(),
+            settings: self.settings.clone(),
+            tuning,
+            compute: Compute::default(),
+        }
     }
 
     fn list(&self) -> Vec<Model> {
@@ -60,7 +66,8 @@ impl Room {
             let files = Files::new(vec![home.clone()], home.join("out")).with_memo(home.join("digests.json"));
             let workflow = path.expect("it has a file");
             let files = crate::shelves::with_hub(files, &folders, workflow, settings.clone())?;
-            Ok(compose::engine(files, Cache::in_memory(1 << 20), Arc::clone(ledger), History::in_memory()))
+            let cache = Cache::in_memory(1 << 20);
+            Ok(compose::engine(files, &Compute::default(), cache, Arc::clone(ledger), History::in_memory()))
         };
         let store = Box::new(self.shelves());
         Local::with_store(compose::registry(), ledger, Box::new(open), || (), || 1, store)

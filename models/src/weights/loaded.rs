@@ -1,0 +1,96 @@
+//! How many bytes a tensor takes once a network has loaded it: what plans and the account of memory count.
+//!
+//! It follows from how layers keep their weights in each mode (`nn::weight`), by name and shape alone:
+//!
+//! | numbers | `exact` | `fast` | `int8` |
+//! |---|---|---|---|
+//! | vectors, and tables that are looked up row by row | 4 | 4 | 4 |
+//! | matrices and convolutions of f16 and bf16 | 2 | 2 | 2 |
+//! | of f32 and f64 | 4 | 2 | 2 |
+//! | of eight bits, and in blocks | as in the file | as in the file | as in the file |
+//! | matrices of a transformer's blocks, whatever they are in the file | as above | as above | 1 |
+//! | the convolution behind a doubling, with 16 sums of weights in place of 9 weights | 4 · 16/9 | 2 · 16/9 | 2 · 16/9 |
+//!
+//! A UNet keeps the last one as it is too, for maps of odd edges. What panels add at their edges and the scales of bytes
+//! are left out, and so are the two doublings of an upscaler, which is small.
+
+use candle_core::DType;
+
+use super::{
+    format::Format,
+    header::Stored,
+    set::{Order, Stock},
+};
+use crate::nn::Mode;
+
+/// What a number takes where it is narrowed.
+const NARROW: u64 = 2;
+
+impl Stock {
+    /// Returns the bytes that the tensor takes once loaded, where f32 is handed out as `dtype`.
+    pub fn loaded_bytes(&self, name: &str, dtype: DType, mode: Mode) -> u64 {
+        let numbers = self.shape.iter().product::<usize>() as u64;
+        let wide = dtype.size_in_bytes() as u64;
+        if self.shape.len() < 2 {
+            return numbers * DType::F32.size_in_bytes() as u64;
+        }
+        if name.ends_with("embedding.weight") {
+            return numbers * wide;
+        }
+        if mode == Mode::Int8 && name.contains("transformer_blocks.") {
+            return numbers;
+        }
+        let narrowed = if mode == Mode::Exact { wide } else { NARROW };
+        let once = match self.format {
+            format if format.is_small() && self.order == Order::Stored => self.length as u64,
+            Format::Plain(Stored::F16 | Stored::BF16) => numbers * NARROW,
+            _ => numbers * narrowed,
+        };
+        if !name.ends_with("upsamplers.0.conv.weight") {
+            return once;
+        }
+        let sums = numbers * 16 / 9 * if mode == Mode::Exact { DType::F32.size_in_bytes() as u64 } else { NARROW };
+        // An autoencoder's maps double always.
+        if name.starts_with("decoder.") { sums } else { sums + once }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype, tensor::TensorView};
+
+    use crate::{
+        Weights,
+        nn::{Compute, Mode},
+    };
+
+    /// Counts what a tensor of so many numbers takes in each mode.
+    fn loaded(name: &str, dtype: Dtype, shape: &[usize]) -> [u64; 3] {
+        let bytes = vec![0; shape.iter().product::<usize>() * dtype.bitsize() / 8];
+        let tensor = TensorView::new(dtype, shape.to_vec(), &bytes).unwrap();
+        let w = Weights::from_bytes("toy", safetensors::serialize([(name, tensor)], None).unwrap()).unwrap();
+        Mode::ALL.map(|mode| w.clone().with_compute(Compute::new(mode)).loaded_bytes())
+    }
+
+    #[test]
+    fn a_mode_says_what_a_number_takes() {
+        let formats = [(Dtype::F32, 4), (Dtype::F16, 2), (Dtype::BF16, 2), (Dtype::F8_E4M3, 1)];
+        for (dtype, exact) in formats {
+            let fast = exact.min(2);
+            let takes = |name: &str, shape: &[usize]| loaded(name, dtype, shape).map(|bytes| bytes / 36);
+            assert_eq!(takes("conv_in.weight", &[2, 2, 3, 3]), [exact, fast, fast], "{dtype:?}");
+            assert_eq!(takes("a.transformer_blocks.0.attn1.to_q.weight", &[6, 6]), [exact, fast, 1], "{dtype:?}");
+            assert_eq!(takes("a.transformer_blocks.0.norm1.weight", &[36]), [4; 3], "{dtype:?}");
+            assert_eq!(takes("embeddings.token_embedding.weight", &[6, 6]), [4; 3], "{dtype:?}");
+        }
+    }
+
+    #[test]
+    fn a_convolution_behind_a_doubling_keeps_sums_of_its_weights() {
+        let conv = |at: &str, dtype| loaded(&format!("{at}up_blocks.0.upsamplers.0.conv.weight"), dtype, &[1, 1, 3, 3]);
+        assert_eq!(conv("decoder.", Dtype::F32), [64, 32, 32]);
+        assert_eq!(conv("decoder.", Dtype::F16), [64, 32, 32]);
+        assert_eq!(conv("", Dtype::F32), [64 + 36, 32 + 18, 32 + 18], "a UNet keeps the nine weights too");
+        assert_eq!(conv("", Dtype::F16), [64 + 18, 32 + 18, 32 + 18]);
+    }
+}
