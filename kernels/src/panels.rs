@@ -176,6 +176,42 @@ impl Panels {
         self
     }
 
+    /// Returns the weight as it was packed, in the order of its file; nothing for bytes, which are not what was packed.
+    pub fn unpacked(&self, cpu: &Cpu) -> Option<Vec<f32>> {
+        let Size { outputs, depth, taps } = self.size;
+        let (columns, per_tap, each) = (self.columns, self.words_per_tap(), self.arith.per_word());
+        let width = depth * taps;
+        let mut all = vec![0.0; outputs * width];
+        let shared = Shared::new(&mut all);
+        // SAFETY: of the calls below: each output is in one panel, and each panel is one piece.
+        let row = |output: usize| unsafe { shared.part(output * width..(output + 1) * width) };
+        if let Store::Late(rows) = &self.store {
+            let rows = rows.at_hand().unwrap_or_else(|| rows.clone());
+            parallel::each(outputs, |output| rows.row(output, row(output)));
+            return Some(all);
+        }
+        if self.arith == Arith::Bytes {
+            return None;
+        }
+        let make = || Room::new(&cpu.pool, self.words() * columns, None);
+        parallel::each_with(self.count(), make, |room, panel| {
+            let words = self.block(cpu.tier, panel, 0..self.words(), room);
+            for column in 0..columns {
+                let Some(output) = self.output(panel, column) else { continue };
+                for (i, to) in row(output).iter_mut().enumerate() {
+                    let (c, tap) = (i / taps, i % taps);
+                    let word = words[(tap * per_tap + c / each) * columns + column];
+                    let x = match self.arith {
+                        Arith::F32 => f32::from_bits(word),
+                        _ => narrow::from_bf16_bits((word >> (16 * (c % each))) as u16),
+                    };
+                    *to = x * self.factor;
+                }
+            }
+        });
+        Some(all)
+    }
+
     /// Returns the size of the weight.
     pub fn size(&self) -> Size {
         self.size

@@ -3,8 +3,8 @@
 //! [`Lora::open`] reads a file's header and puts together the tensors that belong to one layer, whatever tool wrote
 //! them. [`Names`] spells every layer of a model in every known way, so that [`Lora::fit`] only has to look up.
 //! [`Patches`] are what a network is loaded with: [`crate::Weights::with_patches`] makes a patched twin, whose layers
-//! are packed with their changes. Layers that nothing changes are shared with the base; the others are read again, so
-//! that any number of strengths starts from the numbers of the file.
+//! are packed with their changes. Layers that nothing changes are shared with the base; for the others what the base
+//! has packed is taken apart again, so that another strength costs no reading. In bytes it cannot be, and they are read.
 
 mod blocks;
 mod change;

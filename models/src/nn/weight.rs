@@ -8,7 +8,7 @@ use std::sync::{
 use candle_core::{CpuStorage, Storage as Raw, Tensor};
 use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size};
 
-use super::{Storage, compute::Mode};
+use super::{Storage, compute::Mode, host};
 use crate::{
     Error, Result, Weights,
     weights::{EightBits, Packed},
@@ -52,14 +52,39 @@ impl Weight {
             _ => return Ok(Weight::Plain(Storage::load(w, "weight", shape)?)),
         };
         // The shapes of two uses of one weight differ in nothing that a name tells.
-        w.shared(&format!("{arith:?} {usage:?}"), || Self::pack(w, &cpu, shape, (arith, usage)))
+        let key = format!("{arith:?} {usage:?}");
+        w.shared(&key, || {
+            let base = if w.patches().is_empty() { None } else { w.made::<Weight>(&key) };
+            let storage = match base.and_then(|base| base.unpacked(&cpu)) {
+                // What is changed is what was packed: a file is read once, however often its changes change.
+                Some(base) => {
+                    let base = Storage::Dense(host::tensor(base, shape)?);
+                    Storage::Patched(Box::new(base), w.patches().to_vec())
+                }
+                // What is packed is not kept as it was beside.
+                None => Storage::load(&w.as_stored("weight"), "weight", shape)?,
+            };
+            Self::pack(w, &cpu, (storage, shape), (arith, usage))
+        })
     }
 
-    fn pack(w: &Weights, cpu: &Cpu, shape: &[usize], (arith, usage): (Arith, Use)) -> Result<Self> {
+    /// Returns the numbers that were packed, if what is kept are they.
+    fn unpacked(&self, cpu: &Cpu) -> Option<Vec<f32>> {
+        match self {
+            Weight::Panels(panels) | Weight::Doubled(_, Some(panels)) => panels.unpacked(cpu),
+            Weight::Doubled(_, None) | Weight::Plain(_) => None,
+        }
+    }
+
+    fn pack(
+        w: &Weights,
+        cpu: &Cpu,
+        (storage, shape): (Storage, &[usize]),
+        (arith, usage): (Arith, Use),
+    ) -> Result<Self> {
         let taps: usize = shape[2..].iter().product();
         let size = Size { outputs: shape[0], depth: shape[1], taps };
-        // What is packed is not kept as it was beside.
-        let (rows, stored): (Arc<dyn Rows>, Stored) = match Storage::load(&w.as_stored("weight"), "weight", shape)? {
+        let (rows, stored): (Arc<dyn Rows>, Stored) = match storage {
             Storage::Packed(packed) => {
                 let stored = packed.eight_bits().map_or(Stored::Late, Stored::Eight);
                 (Arc::new(Small(packed)), stored)

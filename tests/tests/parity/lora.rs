@@ -149,7 +149,7 @@ fn two_loras_add_up_and_the_base_stays() {
 }
 
 #[test]
-fn another_strength_reads_what_it_changes_and_nothing_else() {
+fn another_strength_reads_nothing() {
     let model = Model::open(&models(), DType::F16);
     let lora = lora(&spellings()[0]);
     let reads = || [&model.unet.weights, &model.encoders[0].weights, &model.encoders[1].weights].map(Weights::reads);
@@ -160,17 +160,10 @@ fn another_strength_reads_what_it_changes_and_nothing_else() {
     };
     build(1.0);
     let first = reads();
+    assert!(first.iter().all(|reads| *reads > 0));
     build(0.5);
-    let second = reads();
     build(-1.0);
-    let changed: Vec<usize> = second.iter().zip(&first).map(|(now, before)| now - before).collect();
-    let again: Vec<usize> = reads().iter().zip(&second).map(|(now, before)| now - before).collect();
-    assert_eq!(again, changed);
-    // Most of what a network is made of is not changed, and was packed once.
-    assert!(
-        changed.iter().zip(&first).all(|(changed, first)| *changed > 0 && changed * 2 < *first),
-        "{changed:?} {first:?}"
-    );
+    assert_eq!(reads(), first);
 }
 
 #[test]
