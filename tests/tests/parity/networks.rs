@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use darkroom_kernels::{MASK, Tier};
 use darkroom_models::{
     Weights,
     esrgan::Upscaler,
@@ -57,6 +58,16 @@ impl Asked {
     fn answer(&self, model: &Model, timestep: f64) -> Tensor {
         let question = Question { sample: &self.sample, timestep, context: &self.context, added: Some(&self.added) };
         model.unet.forward(question, &mut ()).unwrap().to_tensor()
+    }
+}
+
+#[test]
+fn what_the_environment_hides_is_not_used() {
+    // A name with a slip in it would hide nothing, and all tests would run on the best instructions again.
+    let tier = Tier::from_mask().unwrap();
+    assert_eq!(Compute::default().numerics(), format!("cpu exact {tier}"));
+    if let Ok(asked) = std::env::var(MASK) {
+        assert!(asked.is_empty() || tier.name() == asked || tier == Tier::best(), "{asked} was asked for");
     }
 }
 
