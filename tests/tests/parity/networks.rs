@@ -87,7 +87,7 @@ fn kernels_and_candle_answer_the_same_in_every_network_of_a_pipeline() {
     }
     let ids: Vec<u32> = (0..77).map(|i| 7 * i % 100).collect();
     for (ours, theirs) in ours.encoders.iter().zip(&theirs.encoders) {
-        let [ours, theirs] = [ours, theirs].map(|encoder| encoder.encode(&[ids.clone()], &mut ()).unwrap());
+        let [ours, theirs] = [ours, theirs].map(|encoder| encoder.encode(std::slice::from_ref(&ids), &mut ()).unwrap());
         assert_close("text", &ours.last.to_tensor(), &theirs.last.to_tensor(), BOTH);
         assert_close("pooled", &ours.pooled.to_tensor(), &theirs.pooled.to_tensor(), BOTH);
     }

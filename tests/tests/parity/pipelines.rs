@@ -176,6 +176,7 @@ pub fn base(compute: &Compute) -> Model {
 }
 
 /// How far off a case may be on its way to the picture.
+#[derive(Clone, Copy)]
 pub struct Limits {
     /// The encoded text.
     pub text: f64,
