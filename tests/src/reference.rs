@@ -119,6 +119,15 @@ fn distance(a: f64, b: f64) -> f64 {
     if gap.is_nan() { f64::INFINITY } else { gap }
 }
 
+/// Returns how near a picture is to another in decibels, both in [0, 1]; infinity where they are the same, minus infinity
+/// where any element is not a number. Panics if the shapes differ.
+#[must_use]
+pub fn psnr(got: &Tensor, wanted: &Tensor) -> f64 {
+    assert_eq!(got.dims(), wanted.dims(), "shapes differ (got, wanted)");
+    let squares = values(got).iter().zip(values(wanted)).map(|(a, b)| distance(*a, b).powi(2)).sum::<f64>();
+    -10.0 * (squares / got.elem_count() as f64).log10()
+}
+
 /// Returns the standard deviation over all elements.
 #[must_use]
 pub fn std_dev(tensor: &Tensor) -> f64 {

@@ -59,6 +59,14 @@ impl Numbers {
         }
     }
 
+    /// Returns a copy in memory of its own, which comes from no pool and goes to none.
+    fn aside(&self) -> Self {
+        match self {
+            Numbers::F32(x) => Numbers::F32(Buffer::of(x)),
+            Numbers::Bf16(x) => Numbers::Bf16(Buffer::of(x)),
+        }
+    }
+
     fn precision(&self) -> Precision {
         match self {
             Numbers::F32(_) => Precision::F32,
@@ -113,6 +121,13 @@ impl Rows {
         let mut numbers = Numbers::room(&self.cpu, precision, self.count() * self.channels());
         self.with(|source| kernels::write(&self.cpu, &source, &mut numbers.target()));
         numbers
+    }
+
+    /// Returns a copy for as long as a walk: were its memory from the pool, that would be missing there from the second
+    /// step on, and be asked for once more.
+    pub fn set_aside(&self) -> Rows {
+        let part = |part: &Part| Part { numbers: Arc::new(part.numbers.aside()), ..*part };
+        Rows { parts: self.parts.iter().map(part).collect(), ..self.clone() }
     }
 
     /// Returns the numbers to be changed: themselves, where nobody else holds them, or a copy.

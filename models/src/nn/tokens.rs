@@ -114,7 +114,10 @@ impl Tokens {
         if let Some(made) = open().get(&layer).cloned() {
             return Ok(made);
         }
-        let made = make()?;
+        let mut made = make()?;
+        if let Values::Rows(rows) = &made.values {
+            made.values = Values::Rows(rows.set_aside());
+        }
         open().insert(layer, made.clone());
         Ok(made)
     }

@@ -11,6 +11,8 @@ mod esrgan;
 mod lora;
 mod manifests;
 mod mini;
+mod modes;
+mod networks;
 mod pictures;
 mod pipelines;
 mod previews;

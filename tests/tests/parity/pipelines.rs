@@ -1,9 +1,11 @@
 //! Whole pipelines step by step: text to image, image to image, and the first of two experts, with every sampler that
 //! is built. What a case asks for is read from its JSON file.
 
+use std::path::Path;
+
 use candle_core::Tensor;
 use darkroom_models::folder::{Component, ModelFolder};
-use darkroom_models::nn::{FeatureMap, Keep, Tokens};
+use darkroom_models::nn::{Compute, FeatureMap, Keep, Tokens};
 use darkroom_models::prompt::Words;
 use darkroom_models::sampling::{
     Calls, Done, Given, Guidance, Guided, NoiseDevice, NoiseMode, NoiseSource, Predictor, Schedule, SchedulerConfig,
@@ -33,17 +35,18 @@ const BUILT: &[(&str, bool)] = &[
 ];
 
 /// A model with everything loaded.
-struct Model {
+pub struct Model {
     folder: ModelFolder,
-    unet: UNet,
-    vae: Vae,
-    encoders: Vec<TextEncoder>,
+    pub unet: UNet,
+    pub vae: Vae,
+    pub encoders: Vec<TextEncoder>,
 }
 
 impl Model {
-    fn open(name: &str) -> Self {
-        let folder = ModelFolder::open(&reference::root().join("models").join(name)).unwrap();
-        let weights = |component| folder.weights(component, Options::default()).unwrap();
+    /// Opens a folder to be computed with `compute`.
+    pub fn open(folder: &Path, compute: &Compute) -> Self {
+        let folder = ModelFolder::open(folder).unwrap();
+        let weights = |component| folder.weights(component, Options::default()).unwrap().with_compute(compute.clone());
         let configs = folder.configs();
         let text = |component, config: &Option<_>| {
             config.as_ref().map(|config| TextEncoder::load(config, &weights(component), Keep::All).unwrap())
@@ -61,6 +64,17 @@ impl Model {
     }
 
     fn encode(&self, call: &Value) -> (Conditioning, Conditioning) {
+        let negative = prompts(call, "negative_prompt");
+        self.encode_request(Request {
+            positive: &prompts(call, "prompt").unwrap(),
+            negative: negative.as_deref(),
+            clip_skip: call["clip_skip"].as_u64().unwrap_or(0) as usize,
+            ..Request::default()
+        })
+    }
+
+    /// Encodes a prompt and its negative, or what the model was trained with where there is none.
+    pub fn encode_request(&self, request: Request<'_>) -> (Conditioning, Conditioning) {
         let tokenizers =
             [Component::Tokenizer, Component::Tokenizer2].map(|component| self.folder.tokenizer(component).unwrap());
         let words = Words::default();
@@ -69,15 +83,14 @@ impl Model {
             .zip(&self.encoders)
             .map(|(tokenizer, encoder)| Tower { tokenizer, encoder, words: &words })
             .collect();
-        let negative = prompts(call, "negative_prompt");
-        let request = Request {
-            positive: &prompts(call, "prompt").unwrap(),
-            negative: negative.as_deref(),
-            clip_skip: call["clip_skip"].as_u64().unwrap_or(0) as usize,
-            force_zeros: self.folder.configs().index.force_zeros_for_empty_prompt,
-            ..Request::default()
-        };
-        encode_prompt(&towers, request, &mut ()).unwrap()
+        let force_zeros = self.folder.configs().index.force_zeros_for_empty_prompt;
+        encode_prompt(&towers, Request { force_zeros, ..request }, &mut ()).unwrap()
+    }
+
+    /// Decodes a scaled latent to a picture in [0, 1].
+    pub fn picture(&self, latent: &Tensor) -> Tensor {
+        let decoded = self.vae.decode(&FeatureMap::from_tensor(latent).unwrap(), &mut ()).unwrap().to_tensor();
+        decoded.affine(0.5, 0.5).unwrap().clamp(0.0, 1.0).unwrap()
     }
 }
 
@@ -105,7 +118,7 @@ fn sizes(call: &Value, side: &str, picture: Size) -> Sizes {
 }
 
 /// Both sides of a prompt, each once for every picture, negative first.
-fn join(sides: &[(&Conditioning, &Sizes)]) -> (Tokens, Added) {
+pub fn join(sides: &[(&Conditioning, &Sizes)]) -> (Tokens, Added) {
     let context: Vec<_> = sides.iter().map(|(side, _)| &side.context).collect();
     let pooled: Vec<_> = sides.iter().map(|(side, _)| side.pooled.as_ref().unwrap()).collect();
     let rows = |(side, sizes): &(&Conditioning, &Sizes)| vec![sizes.time_ids(); side.context.dims().0];
@@ -115,15 +128,15 @@ fn join(sides: &[(&Conditioning, &Sizes)]) -> (Tokens, Added) {
 }
 
 /// One case of the set.
-struct Case {
-    name: String,
+pub struct Case {
+    pub name: String,
     facts: Value,
-    want: Tensors,
+    pub want: Tensors,
     preserving: bool,
 }
 
 /// The cases of a model that what is built so far can run.
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let folder = reference::root().join("expected/pipelines");
     let mut names: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -145,16 +158,34 @@ fn cases() -> Vec<Case> {
 
 #[test]
 fn pipelines_agree_with_the_reference_after_every_step() {
-    let model = Model::open("tiny-sdxl-base");
+    let model = base(&Compute::default());
     let cases = cases();
     for case in &cases {
-        run(&model, case);
+        if let Some(image) = run(&model, case, Limits { text: NETWORK, latent: LATENT }) {
+            let off = max_abs(&image, case.want.get("image"));
+            assert!(off <= IMAGE, "{}: the picture is off by {off}", case.name);
+        }
     }
     let kinds = |word: &str| cases.iter().filter(|case| case.name.contains(word)).count();
     assert!(kinds("t2i") >= 3 && kinds("i2i") >= 1, "too few cases in the set: {}", cases.len());
 }
 
-fn run(model: &Model, case: &Case) {
+/// Opens the model of the cases.
+pub fn base(compute: &Compute) -> Model {
+    Model::open(&reference::root().join("models/tiny-sdxl-base"), compute)
+}
+
+/// How far off a case may be on its way to the picture.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// The encoded text.
+    pub text: f64,
+    /// Each latent, in standard deviations.
+    pub latent: f64,
+}
+
+/// Runs a case, holding what it makes on its way against the reference; returns the picture in [0, 1], if it ends in one.
+pub fn run(model: &Model, case: &Case, limits: Limits) -> Option<Tensor> {
     let (name, call, want) = (&case.name, &case.facts["call"], &case.want);
     let steps = call["num_inference_steps"].as_u64().unwrap() as usize;
     let config: SchedulerConfig = serde_json::from_value(case.facts["scheduler"].clone()).unwrap();
@@ -178,7 +209,7 @@ fn run(model: &Model, case: &Case) {
         &[(&positive, &sizes_positive)]
     };
     let (context, added) = join(sides);
-    assert_close(&format!("{name} text"), &context.to_tensor(), want.get("encoder_hidden_states"), NETWORK);
+    assert_close(&format!("{name} text"), &context.to_tensor(), want.get("encoder_hidden_states"), limits.text);
 
     let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, case.facts["seed"].as_u64().unwrap());
     if let Some(eta) = call["eta"].as_f64() {
@@ -225,7 +256,7 @@ fn run(model: &Model, case: &Case) {
             &format!("{name} latents.{}", done.state.index - 1 - begin),
             &got,
             wanted,
-            LATENT * std_dev(wanted).max(1.0),
+            limits.latent * std_dev(wanted).max(1.0),
         );
         compared += 1;
         Ok(())
@@ -233,11 +264,6 @@ fn run(model: &Model, case: &Case) {
     let given = Given { model: &predictor, schedule: &schedule, noise: &mut noise, on_step: &mut on_step };
     let end = (info.run)(given, start).unwrap();
     assert!(compared > 0 && want.find(&format!("latents.{compared}")).is_none(), "{name}: {compared} steps were taken");
-    if call["output_type"].as_str() != Some("latent") {
-        let latent = schedule.finish(&end.x).unwrap();
-        let decoded = model.vae.decode(&FeatureMap::from_tensor(&latent).unwrap(), &mut ()).unwrap().to_tensor();
-        let image = decoded.affine(0.5, 0.5).unwrap().clamp(0.0, 1.0).unwrap();
-        let off = max_abs(&image, want.get("image"));
-        assert!(off <= IMAGE, "{name}: the picture is off by {off}");
-    }
+    let ends_in_a_picture = call["output_type"].as_str() != Some("latent");
+    ends_in_a_picture.then(|| model.picture(&schedule.finish(&end.x).unwrap()))
 }
