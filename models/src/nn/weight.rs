@@ -54,7 +54,10 @@ impl Weight {
         // The shapes of two uses of one weight differ in nothing that a name tells.
         let key = format!("{arith:?} {usage:?}");
         w.shared(&key, || {
-            let base = if w.patches().is_empty() { None } else { w.made::<Weight>(&key) };
+            let base = match w.unchanged() {
+                Some(w) if arith != Arith::Bytes => Some(Self::load(&w, shape, (arith, usage))?),
+                _ => None,
+            };
             let storage = match base.and_then(|base| base.unpacked(&cpu)) {
                 // What is changed is what was packed: a file is read once, however often its changes change.
                 Some(base) => {

@@ -211,19 +211,16 @@ impl Weights {
         make: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let shelf = self.vault.as_ref().filter(|_| self.patches().is_empty()).map(|vault| &vault.made);
-        let made = kept(shelf, self.made_key(key), || make().map(|made| Arc::new(made) as Arc<dyn Any + Send + Sync>))?;
+        let key = format!("{}{key} {} {:?}", self.prefix, self.compute.numerics(), self.dtype);
+        let made = kept(shelf, key, || make().map(|made| Arc::new(made) as Arc<dyn Any + Send + Sync>))?;
         // Names and shapes are noted however often a tensor is asked for; what is shared was checked when it was made.
         Ok(made.downcast_ref::<T>().expect("a key stands for one type").clone())
     }
 
-    /// Returns what was made under `key` of the tensors of this scope as they are, without the changes of layers.
-    pub(crate) fn made<T: Clone + Send + Sync + 'static>(&self, key: &str) -> Option<T> {
-        let made = self.vault.as_ref()?.made.lock().expect("no code panics while it holds the vault");
-        made.get(&self.made_key(key))?.downcast_ref::<T>().cloned()
-    }
-
-    fn made_key(&self, key: &str) -> String {
-        format!("{}{key} {} {:?}", self.prefix, self.compute.numerics(), self.dtype)
+    /// Returns the same layer without its changes, where it has some and what is made of it is remembered.
+    pub(crate) fn unchanged(&self) -> Option<Weights> {
+        let is_changed = self.vault.is_some() && !self.patches().is_empty();
+        is_changed.then(|| Self { patches: Arc::default(), ..self.clone() })
     }
 
     /// Remembers every tensor that is handed out from here on, and hands it out again without reading it. Kept beside a

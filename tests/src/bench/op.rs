@@ -189,7 +189,9 @@ mod tests {
         // Scores and sums: two products of the same size.
         assert_eq!(read("attn 2 1024 77 20 64").flops(), 2 * (2 * 2 * 20 * 1024 * 77 * 64));
         assert_eq!(read("gnsilu 2 640 64").flops(), 0);
-        assert_eq!(read("geglu 2 1024 5120").values(), 3 * 2 * 1024 * 5120);
+        let gate = read("geglu 2 1024 1280 5120");
+        assert_eq!(gate.flops(), 2 * 2 * 1024 * 1280 * 2 * 5120);
+        assert_eq!(gate.values(), 2 * 1024 * (1280 + 5120) + 1280 * 2 * 5120);
     }
 
     #[test]

@@ -359,7 +359,9 @@ fn a_model_of_full_size_is_planned_from_its_header() {
     let step = |id: &str| first.steps.iter().position(|step| step.id == id).unwrap();
     let (model, denoise) = (&first.steps[step("model")], &first.steps[step("denoise")]);
     assert_eq!(model.types[0].family.as_deref(), Some("sdxl"));
-    assert!(denoise.cost.weights >= 4 * 2_567_463_684, "{:?}", denoise.cost);
+    // The file has 16 bits a number, and so they are kept; what grows is packed once more, for twice the size.
+    let numbers = 2_567_463_684;
+    assert!((2 * numbers..2 * numbers + numbers / 10).contains(&denoise.cost.weights), "{:?}", denoise.cost);
     assert_eq!(denoise.recipe, again.steps[step("denoise")].recipe, "a name holds while the file is the same");
     // Another time of change is another name, though not a byte differs.
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
