@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use half::f16;
+use half::slice::HalfBitsSliceExt;
 
 use crate::left::step_of;
 use crate::micro::{self, Arith};
@@ -307,8 +308,8 @@ impl Panels {
                 let from = &all[part(whole)..][..count];
                 let to = &mut room.words[..count];
                 match self.kept {
-                    Kept::F16 => narrow::widen_f16(tier, words::f16s(from), words::floats(to)),
-                    _ => narrow::widen_bf16(tier, words::bf16s(from), words::floats(to)),
+                    Kept::F16 => narrow::widen_f16(tier, from.reinterpret_cast(), words::floats(to)),
+                    _ => narrow::widen_bf16(tier, from.reinterpret_cast(), words::floats(to)),
                 }
                 to
             }

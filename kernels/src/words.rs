@@ -1,8 +1,8 @@
 //! The same memory read as words of 32 bits and as the numbers that they hold.
 
-use half::{bf16, f16};
+use half::bf16;
 
-const _: () = assert!(size_of::<bf16>() == 2 && size_of::<f16>() == 2);
+const _: () = assert!(size_of::<bf16>() == 2 );
 
 /// Reads words as f32.
 pub fn floats(words: &mut [u32]) -> &mut [f32] {
@@ -33,16 +33,4 @@ pub fn of_pairs(x: &[bf16]) -> Option<&[u32]> {
     let start = x.as_ptr().cast::<u32>();
     // SAFETY: two halves are a word, aligned as asked, and any bits are one.
     start.is_aligned().then(|| unsafe { std::slice::from_raw_parts(start, x.len() / 2) })
-}
-
-/// Reads halves as f16.
-pub fn f16s(bits: &[u16]) -> &[f16] {
-    // SAFETY: of one size, and any bits are a number.
-    unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
-}
-
-/// Reads halves as bf16.
-pub fn bf16s(bits: &[u16]) -> &[bf16] {
-    // SAFETY: of one size, and any bits are a number.
-    unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
 }

@@ -14,9 +14,14 @@
 //!
 //! Keys and values are packed once for each head. All blocks follow from the shapes, so results do too.
 
-use half::bf16;
+mod softmax;
 
-use crate::curve;
+use std::ops::Range;
+
+use half::bf16;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+
+use self::softmax::{Block, State, softmax};
 use crate::left::{Source, Values};
 use crate::micro::{self, Arith, Segment, Tile};
 use crate::narrow;
@@ -142,8 +147,8 @@ impl Plan {
         let mut keys = cpu.pool.take::<u32>(self.sides * key_length);
         let mut values = cpu.pool.take::<u32>(self.sides * value_length);
         let (to_keys, to_values) = (Shared::new(&mut keys), Shared::new(&mut values));
-        let room = || (vec![0.0; self.head], vec![0.0; 2 * self.columns]);
-        parallel::each_with(self.sides, room, |(wide, pairs), side| {
+        let room = || (vec![0; self.depth], vec![0.0; 2 * self.columns]);
+        parallel::each_with(self.sides, room, |(row, pairs), side| {
             // SAFETY: each side is one piece.
             let (keys, values) = unsafe {
                 (
@@ -151,28 +156,22 @@ impl Plan {
                     to_values.part(side * value_length..(side + 1) * value_length),
                 )
             };
-            self.pack_keys(cpu.tier, &look.keys, side, (wide, keys));
+            self.pack_keys(cpu.tier, &look.keys, side, (row, keys));
             self.pack_values(cpu.tier, &look.values, side, (pairs, values));
         });
         Packed { keys, values }
     }
 
-    fn pack_keys(&self, tier: Tier, from: &Source<'_>, side: usize, (wide, to): (&mut [f32], &mut [u32])) {
+    fn pack_keys(&self, tier: Tier, from: &Source<'_>, side: usize, (row, to): (&mut [u32], &mut [u32])) {
         for (panel, to) in to.chunks_exact_mut(self.depth * self.columns).enumerate() {
             for column in 0..self.columns {
                 let key = panel * self.columns + column;
-                let places = to[column..].iter_mut().step_by(self.columns);
-                if key >= self.keys {
-                    places.for_each(|word| *word = 0);
-                    continue;
+                match key < self.keys {
+                    true => self.row_words(tier, from, (side, key), row),
+                    false => row.fill(0),
                 }
-                self.head_row(tier, from, (side, key, 0..self.head), wide);
-                for (w, place) in places.enumerate() {
-                    let at = |c: usize| wide.get(c).copied().unwrap_or(0.0);
-                    *place = match self.arith {
-                        Arith::F32 => wide[w].to_bits(),
-                        _ => narrow::pair(at(2 * w), at(2 * w + 1)),
-                    };
+                for (to, word) in to[column..].iter_mut().step_by(self.columns).zip(row.iter()) {
+                    *to = *word;
                 }
             }
         }
@@ -198,22 +197,40 @@ impl Plan {
         }
     }
 
+    /// Packs a head's channels at a place as the words of a product.
+    fn row_words(&self, tier: Tier, from: &Source<'_>, (side, place): (usize, usize), to: &mut [u32]) {
+        if self.arith == Arith::F32 {
+            return self.head_row(tier, from, (side, place, 0..self.head), words::floats(to));
+        }
+        let (to, rest) = words::halves(to).split_at_mut(self.head);
+        rest.fill(0);
+        let range = self.range(from, (side, place, 0..self.head));
+        match from.parts[0].values {
+            Values::F32(x) => narrow::narrow_bf16(tier, &x[range], to.reinterpret_cast_mut()),
+            Values::Bf16(x) => to.copy_from_slice(x[range].reinterpret_cast()),
+        }
+    }
+
     /// Reads some of a head's channels at a place.
     fn head_row(
         &self,
         tier: Tier,
         from: &Source<'_>,
-        (side, place, channels): (usize, usize, std::ops::Range<usize>),
+        (side, place, channels): (usize, usize, Range<usize>),
         to: &mut [f32],
     ) {
-        let row = side / self.heads * from.places + place;
-        let all = from.channels();
-        let first = row * all + side % self.heads * self.head;
-        let range = first + channels.start..first + channels.end;
+        let range = self.range(from, (side, place, channels));
         match from.parts[0].values {
             Values::F32(x) => to.copy_from_slice(&x[range]),
             Values::Bf16(x) => narrow::widen_bf16(tier, &x[range], to),
         }
+    }
+
+    /// Where some of a head's channels at a place lie.
+    fn range(&self, from: &Source<'_>, (side, place, channels): (usize, usize, Range<usize>)) -> Range<usize> {
+        let row = side / self.heads * from.places + place;
+        let first = row * from.channels() + side % self.heads * self.head;
+        first + channels.start..first + channels.end
     }
 
     /// How many keys a query sees.
@@ -235,7 +252,6 @@ tiered! {
 
 /// What a worker needs for a block of queries.
 struct Work {
-    wide: Vec<f32>,
     /// (queries, depth)
     queries: Buffer<u32>,
     /// (panels of a block, queries, columns), f32
@@ -245,15 +261,8 @@ struct Work {
     /// (value panels, queries, columns), f32
     gathered: Buffer<u32>,
     state: [State; QUERIES],
-}
-
-/// How far a query has come.
-#[derive(Clone, Copy)]
-struct State {
-    most: f32,
-    sum: f32,
-    /// What has to be made of what it gathered before.
-    fade: f32,
+    /// How many keys of a block each query sees.
+    seen: [usize; QUERIES],
 }
 
 impl Work {
@@ -261,42 +270,37 @@ impl Work {
         let take = |length| cpu.pool.take::<u32>(length);
         let keys = KEYS.min(plan.key_panels * plan.columns);
         Self {
-            wide: vec![0.0; plan.head],
             queries: take(QUERIES * plan.depth),
             scores: take(QUERIES * keys),
             shares: take(QUERIES * keys),
             gathered: take(plan.value_panels * QUERIES * plan.columns),
-            state: [State { most: f32::NEG_INFINITY, sum: 0.0, fade: 0.0 }; QUERIES],
+            state: [State::NEW; QUERIES],
+            seen: [0; QUERIES],
         }
     }
 
     /// Gathers for the queries from number `first` on.
     fn block(&mut self, cpu: &Cpu, plan: &Plan, look: &Look<'_>, packed: &Packed, (side, first): (usize, usize)) {
         let count = QUERIES.min(plan.queries - first);
-        self.state = [State { most: f32::NEG_INFINITY, sum: 0.0, fade: 0.0 }; QUERIES];
+        self.state = [State::NEW; QUERIES];
         self.gathered.fill(0);
         for (i, to) in self.queries.chunks_exact_mut(plan.depth).take(count).enumerate() {
-            plan.head_row(cpu.tier, &look.queries, (side, first + i, 0..plan.head), &mut self.wide);
-            let at = |c: usize| self.wide.get(c).copied().unwrap_or(0.0);
-            for (w, to) in to.iter_mut().enumerate() {
-                *to = match plan.arith {
-                    Arith::F32 => self.wide[w].to_bits(),
-                    _ => narrow::pair(at(2 * w), at(2 * w + 1)),
-                };
-            }
+            plan.row_words(cpu.tier, &look.queries, (side, first + i), to);
         }
         let last = plan.seen(first + count - 1);
         for start in (0..last).step_by(KEYS) {
             let keys = KEYS.min(plan.keys - start);
             self.score(cpu, plan, packed, (side, start, keys, count));
-            let seen: Vec<usize> = (0..count).map(|i| plan.seen(first + i).saturating_sub(start).min(keys)).collect();
+            for (i, seen) in self.seen[..count].iter_mut().enumerate() {
+                *seen = plan.seen(first + i).saturating_sub(start).min(keys);
+            }
             let words = keys.div_ceil(plan.arith.per_word());
-            let block = SoftBlock {
-                seen: &seen,
+            let block = Block {
+                seen: &self.seen[..count],
                 columns: plan.columns,
                 words,
                 scale: plan.scale,
-                narrow: plan.arith == Arith::Bf16,
+                arith: plan.arith,
             };
             softmax(cpu.tier, &block, words::floats(&mut self.scores), &mut self.shares, &mut self.state);
             self.gather(cpu, plan, packed, (side, start, words, count));
@@ -394,91 +398,12 @@ impl Work {
 }
 
 /// Where some rows of `width` words begin; at most eight.
-fn starts(words: &[u32], width: usize, range: std::ops::Range<usize>) -> ([*const u32; 8], usize) {
+fn starts(words: &[u32], width: usize, range: Range<usize>) -> ([*const u32; 8], usize) {
     let mut starts = [std::ptr::null(); 8];
     for (start, row) in starts.iter_mut().zip(range.clone()) {
         *start = words[row * width..(row + 1) * width].as_ptr();
     }
     (starts, range.len())
-}
-
-/// What is known of a block of scores.
-struct SoftBlock<'a> {
-    /// How many keys of the block each query sees.
-    seen: &'a [usize],
-    columns: usize,
-    /// Words of a row of shares.
-    words: usize,
-    scale: f32,
-    /// Whether shares are bf16.
-    narrow: bool,
-}
-
-tiered! {
-    /// Makes shares of scores, and takes the state of each query along.
-    fn softmax(block: &SoftBlock<'_>, scores: &mut [f32], shares: &mut [u32], state: &mut [State]) {
-        for (i, (seen, state)) in block.seen.iter().zip(state.iter_mut()).enumerate() {
-            let shares = &mut shares[i * block.words..(i + 1) * block.words];
-            let row = Row { query: i, seen: *seen, block };
-            match block.columns {
-                64 => row.soften::<64>(scores, shares, state),
-                _ => row.soften::<16>(scores, shares, state),
-            }
-        }
-    }
-}
-
-/// The scores of one query.
-struct Row<'a> {
-    query: usize,
-    seen: usize,
-    block: &'a SoftBlock<'a>,
-}
-
-impl Row<'_> {
-    /// A panel of `COLUMNS` is taken at a time: as many exponentials that do not wait for each other.
-    #[inline(always)]
-    fn soften<const COLUMNS: usize>(&self, scores: &mut [f32], shares: &mut [u32], state: &mut State) {
-        let start = |panel: usize| (panel * QUERIES + self.query) * COLUMNS;
-        let panels = self.seen.div_ceil(COLUMNS);
-        if panels > 0 {
-            // What is not seen is as unlike as can be.
-            scores[start(panels - 1)..][self.seen - (panels - 1) * COLUMNS..COLUMNS].fill(f32::NEG_INFINITY);
-        }
-        let panel = |panel: usize| scores[start(panel)..].first_chunk::<COLUMNS>().expect("a panel has its columns");
-        let mut lanes = [state.most; COLUMNS];
-        for i in 0..panels {
-            for (lane, x) in lanes.iter_mut().zip(panel(i)) {
-                *lane = if *x > *lane { *x } else { *lane };
-            }
-        }
-        let most = lanes.into_iter().fold(state.most, |most, x| if x > most { x } else { most });
-        // Nothing was seen yet: nothing that fades.
-        let is_first = state.most == f32::NEG_INFINITY;
-        state.fade = if is_first { 0.0 } else { curve::exp((state.most - most) * self.block.scale) };
-        state.most = most;
-        let mut lanes = [0_f32; COLUMNS];
-        for i in 0..panels {
-            let mut x = *panel(i);
-            for (lane, x) in lanes.iter_mut().zip(&mut x) {
-                // Where the largest of all is an infinity this makes what is not a number: an overflow shows.
-                *x = curve::exp((*x - most) * self.block.scale);
-                *lane += *x;
-            }
-            match self.block.narrow {
-                false => words::floats(shares)[i * COLUMNS..].iter_mut().zip(&x).for_each(|(to, x)| *to = *x),
-                true => {
-                    let to = words::halves(shares)[i * COLUMNS..].iter_mut().zip(&x);
-                    to.for_each(|(to, x)| *to = narrow::bf16_bits(*x));
-                }
-            }
-        }
-        let done = if self.block.narrow { panels * COLUMNS / 2 } else { panels * COLUMNS };
-        if done < shares.len() {
-            shares[done..].fill(0);
-        }
-        state.sum = state.sum * state.fade + lanes.iter().sum::<f32>();
-    }
 }
 
 tiered! {
