@@ -13,8 +13,10 @@
 //! A strip holds as many lines as fit the third-level cache with room to spare: from there the lines above and below
 //! are read again for nothing.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::Cpu;
-use crate::left::Source;
+use crate::left::{Source, ZERO, step_of};
 use crate::micro::{Arith, Segment};
 use crate::panels::{Panels, Rows as Weight};
 use crate::parallel::{self, Shared};
@@ -163,6 +165,8 @@ struct Band {
 struct Strip<'a> {
     cpu: &'a Cpu,
     words: &'a [u32],
+    /// Of bytes.
+    scale: Option<f32>,
     bands: &'a [Band],
     reach: Reach,
     /// Words of a place.
@@ -197,14 +201,14 @@ impl Strip<'_> {
             })
         });
         let offsets: Vec<usize> = offsets.collect();
-        let rows = Rows { words: self.words, offsets: &offsets, segments, scales: None, places, picture };
+        let scales = self.scale.map(|scale| vec![scale; offsets.len()]);
+        let rows = Rows { words: self.words, offsets: &offsets, segments, scales: scales.as_deref(), places, picture };
         product::multiply(self.cpu, &rows, panels, finish, target);
     }
 }
 
 /// Packs the pictures strip by strip and calls `work` for each.
 fn walk(cpu: &Cpu, source: &Source<'_>, panels: &Panels, reach: Reach, mut work: impl FnMut(&Strip<'_>)) {
-    assert_ne!(panels.arith(), Arith::Bytes, "places under one window have one scale, or none");
     assert_eq!(source.channels(), panels.size().depth, "maps and weights of one depth");
     let Reach { height, width, window, lines, .. } = reach;
     assert_eq!(source.places, height * width);
@@ -229,49 +233,80 @@ fn walk(cpu: &Cpu, source: &Source<'_>, panels: &Panels, reach: Reach, mut work:
             }
         }
         let mut words = cpu.pool.take::<u32>(rows * row);
-        pack(cpu, source, panels.arith(), reach, (&bands, &mut words, place));
-        work(&Strip { cpu, words: &words, bands: &bands, reach, place, row });
+        let packing = Packing { cpu, source, arith: panels.arith(), reach, lines: packed_lines(&bands, reach) };
+        let scale = packing.scale();
+        packing.pack(scale, place, &mut words);
+        work(&Strip { cpu, words: &words, scale, bands: &bands, reach, place, row });
     }
 }
 
-/// Packs the lines of a strip.
-fn pack(
-    cpu: &Cpu,
-    source: &Source<'_>,
-    arith: Arith,
-    reach: Reach,
-    (bands, words, place): (&[Band], &mut [u32], usize),
-) {
-    let Reach { height, width, window, .. } = reach;
-    let row = (width + window.before + window.after) * place;
-    // For each packed line the picture, and the line of it that it is.
-    let mut lines = Vec::new();
-    for band in bands {
+/// Returns for each packed line the picture, and which line of it stands there, if any.
+fn packed_lines(bands: &[Band], reach: Reach) -> Vec<(usize, Option<usize>)> {
+    let Reach { height, window, .. } = reach;
+    let of = |band: &Band| {
         let first = band.lines.start * window.stride;
         let count = (band.lines.len() - 1) * window.stride + window.kernel;
-        lines.extend(
-            (first..first + count).map(|y| (band.picture, y.checked_sub(window.before).filter(|y| *y < height))),
-        );
-    }
-    let channels = source.channels();
-    let shared = Shared::new(words);
-    parallel::ranges(lines.len(), 1, |range| {
-        let mut wide = vec![0.0; channels];
-        for i in range {
-            // SAFETY: each line is in one range.
-            let to = unsafe { shared.part(i * row..(i + 1) * row) };
-            let (picture, Some(y)) = lines[i] else {
-                to.fill(0);
-                continue;
-            };
-            let (before, rest) = to.split_at_mut(window.before * place);
-            let (inside, after) = rest.split_at_mut(width * place);
-            before.fill(0);
-            after.fill(0);
-            let first = (picture * height + y) * width;
-            for (x, to) in inside.chunks_exact_mut(place).enumerate() {
-                source.pack(cpu, arith, first + x, (&mut wide, to));
-            }
+        let picture = band.picture;
+        (first..first + count).map(move |y| (picture, y.checked_sub(window.before).filter(|y| *y < height)))
+    };
+    bands.iter().flat_map(of).collect()
+}
+
+/// Lines on their way into a strip.
+struct Packing<'a> {
+    cpu: &'a Cpu,
+    source: &'a Source<'a>,
+    arith: Arith,
+    reach: Reach,
+    lines: Vec<(usize, Option<usize>)>,
+}
+
+impl Packing<'_> {
+    /// Returns the one scale of a strip of bytes, for a window meets many places and its sum has one scale: the largest
+    /// number of the strip becomes 127. It costs a walk over the lines, with what is done to them on the way.
+    fn scale(&self) -> Option<f32> {
+        if self.arith != Arith::Bytes {
+            return None;
         }
-    });
+        let width = self.reach.width;
+        // As bits: what is not a number is then the largest, and the order of the lines does not matter.
+        let most = AtomicU32::new(0);
+        parallel::ranges(self.lines.len(), 1, |range| {
+            let mut wide = vec![0.0; self.source.channels()];
+            for (picture, y) in &self.lines[range] {
+                let Some(y) = y else { continue };
+                let first = (picture * self.reach.height + y) * width;
+                let line = (first..first + width).map(|row| self.source.largest(self.cpu.tier, row, &mut wide).to_bits());
+                most.fetch_max(line.max().unwrap_or(0), Ordering::Relaxed);
+            }
+        });
+        Some(step_of(f32::from_bits(most.into_inner())))
+    }
+
+    /// Packs the lines, `place` words each place.
+    fn pack(&self, scale: Option<f32>, place: usize, words: &mut [u32]) {
+        let Reach { height, width, window, .. } = self.reach;
+        let row = (width + window.before + window.after) * place;
+        let nothing = if self.arith == Arith::Bytes { u32::from_ne_bytes([ZERO; 4]) } else { 0 };
+        let shared = Shared::new(words);
+        parallel::ranges(self.lines.len(), 1, |range| {
+            let mut wide = vec![0.0; self.source.channels()];
+            for i in range {
+                // SAFETY: each line is in one range.
+                let to = unsafe { shared.part(i * row..(i + 1) * row) };
+                let (picture, Some(y)) = self.lines[i] else {
+                    to.fill(nothing);
+                    continue;
+                };
+                let (before, rest) = to.split_at_mut(window.before * place);
+                let (inside, after) = rest.split_at_mut(width * place);
+                before.fill(nothing);
+                after.fill(nothing);
+                let first = (picture * height + y) * width;
+                for (x, to) in inside.chunks_exact_mut(place).enumerate() {
+                    self.source.pack(self.cpu, (self.arith, scale), first + x, (&mut wide, to));
+                }
+            }
+        });
+    }
 }

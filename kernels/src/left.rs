@@ -106,9 +106,15 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Writes a row as words of a product; `wide` has room for the channels. Bytes are told their scale, or find it:
-    /// the largest number becomes 127. Returns the scale.
-    pub(crate) fn pack(&self, cpu: &Cpu, arith: Arith, row: usize, (wide, to): (&mut [f32], &mut [u32])) -> f32 {
+    /// Writes a row as words of a product; `wide` has room for the channels. Bytes take the scale that they are given,
+    /// or find their own: the largest number becomes 127. Returns the scale.
+    pub(crate) fn pack(
+        &self,
+        cpu: &Cpu,
+        (arith, scale): (Arith, Option<f32>),
+        row: usize,
+        (wide, to): (&mut [f32], &mut [u32]),
+    ) -> f32 {
         let channels = wide.len();
         match arith {
             Arith::F32 => {
@@ -124,17 +130,30 @@ impl<'a> Source<'a> {
             }
             Arith::Bytes => {
                 self.row(cpu.tier, row, wide);
-                let mut most = 0.0;
-                largest(cpu.tier, wide, &mut most);
-                let scale = step_of(most);
+                let scale = scale.unwrap_or_else(|| step_of(largest_of(cpu.tier, wide)));
                 let bytes = words::bytes(to);
-                // 128 is a zero.
-                bytes[channels..].fill(128);
+                bytes[channels..].fill(ZERO);
                 byte_row(cpu.tier, wide, scale.recip(), &mut bytes[..channels]);
                 scale
             }
         }
     }
+
+    /// Returns the largest magnitude of a row; what is not a number is larger than all others.
+    pub(crate) fn largest(&self, tier: Tier, row: usize, wide: &mut [f32]) -> f32 {
+        self.row(tier, row, wide);
+        largest_of(tier, wide)
+    }
+}
+
+/// The byte that stands for nothing: products take the left side without a sign.
+pub(crate) const ZERO: u8 = 128;
+
+/// Returns the largest magnitude; what is not a number is larger than all others.
+pub(crate) fn largest_of(tier: Tier, x: &[f32]) -> f32 {
+    let mut most = 0.0;
+    largest(tier, x, &mut most);
+    most
 }
 
 /// Returns what bytes are multiplied by whose largest stands for `most`.
@@ -183,7 +202,7 @@ tiered! {
         for (to, x) in to.iter_mut().zip(x) {
             // Adding 1.5 · 2^23 leaves the nearest integer in the low bits of the sum.
             let nearest = (x * inverse).clamp(-127.0, 127.0) + 12_582_912.0;
-            *to = (nearest.to_bits() as u8).wrapping_add(128);
+            *to = (nearest.to_bits() as u8).wrapping_add(ZERO);
         }
     }
 }

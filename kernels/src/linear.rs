@@ -60,7 +60,7 @@ fn pack(cpu: &Cpu, source: &Source<'_>, arith: Arith, first: usize, (words, scal
         for row in range {
             // SAFETY: each row is in one range.
             let (to, scale) = unsafe { (words.part(row * width..(row + 1) * width), scales.part(row..row + 1)) };
-            scale[0] = source.pack(cpu, arith, first + row, (&mut wide, to));
+            scale[0] = source.pack(cpu, (arith, None), first + row, (&mut wide, to));
         }
     });
 }

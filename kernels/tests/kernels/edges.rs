@@ -114,6 +114,23 @@ fn not_a_number_passes_every_curve() {
 }
 
 #[test]
+fn not_a_number_in_a_map_is_not_lost_in_bytes() {
+    let (edge, channels, outputs) = (4, 3, 17);
+    let w = numbers(outputs * channels * 9, 2);
+    let mut x = numbers(edge * edge * channels, 1);
+    x[7] = f32::NAN;
+    for cpu in cpus() {
+        let source = Source { parts: &[part(&x, channels)], places: edge * edge, bend: None };
+        let panels = pack(&cpu, &w, outputs, 9, (Arith::Bytes, Kept::Bytes), Order::Plain);
+        let mut got = vec![0.0; edge * edge * outputs];
+        let target = &mut Target::F32(&mut got);
+        convolve(&cpu, &source, (edge, edge), (&panels, THREE), &Finish::default(), target);
+        // The strip has one scale.
+        assert!(got.iter().all(|x| x.is_nan()), "{}", cpu.tier);
+    }
+}
+
+#[test]
 fn not_a_number_in_a_map_reaches_the_windows_that_see_it() {
     let (height, width, channels, outputs) = (5, 6, 3, 17);
     let (w, at) = (numbers(outputs * channels * 9, 2), (2, 3));

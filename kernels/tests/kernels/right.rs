@@ -115,7 +115,13 @@ fn convolutions_are_right_whatever_the_window() {
         let want = windows(&x, &w, (pictures, height, width, channels), outputs, window);
         let weight: Arc<dyn Rows> = Arc::new(w);
         for cpu in cpus() {
-            for (arith, kept) in [(Arith::F32, Kept::F32), (Arith::Bf16, Kept::Bf16), (Arith::F32, Kept::Late)] {
+            for (arith, kept) in [
+                (Arith::F32, Kept::F32),
+                (Arith::Bf16, Kept::Bf16),
+                (Arith::F32, Kept::Late),
+                (Arith::Bytes, Kept::Bytes),
+                (Arith::Bytes, Kept::Late),
+            ] {
                 let size = Size { outputs, depth: channels, taps: window.kernel * window.kernel };
                 let panels = Panels::pack(&cpu, &weight, size, (arith, kept, Order::Plain));
                 let source = Source { parts: &[part(&x, channels)], places: height * width, bend: None };

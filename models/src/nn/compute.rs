@@ -13,7 +13,8 @@ pub enum Mode {
     /// Factors of products in bf16, sums and what is added up in f32, where the processor multiplies bf16 itself;
     /// elsewhere as [`Mode::Exact`], with weights of 16 bits.
     Fast,
-    /// Matrices in bytes with a scale for each row and each output, the rest as [`Mode::Fast`].
+    /// The products of a UNet's residual and transformer blocks in bytes, the rest as [`Mode::Fast`]: a scale for each
+    /// output and each row, or, under windows, each strip of lines.
     Int8,
 }
 
@@ -54,12 +55,12 @@ pub struct Compute {
     engine: Engine,
     mode: Mode,
     maps: Precision,
-    matrices: Matrices,
+    products: Products,
 }
 
-/// Whether matrices may be of bytes.
+/// Whether products may be of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Matrices {
+enum Products {
     AsFactors,
     Coarse,
 }
@@ -93,12 +94,12 @@ impl Compute {
     /// Computes on some of this processor's instructions.
     pub fn on(tier: Tier, mode: Mode) -> Self {
         let cpu = Cpu { tier, pool: Pool::default() };
-        Self { engine: Engine::Kernels(cpu), mode, maps: Precision::F32, matrices: Matrices::AsFactors }
+        Self { engine: Engine::Kernels(cpu), mode, maps: Precision::F32, products: Products::AsFactors }
     }
 
     /// Computes by candle's operations.
     pub fn composed() -> Self {
-        Self { engine: Engine::Composed, mode: Mode::Exact, maps: Precision::F32, matrices: Matrices::AsFactors }
+        Self { engine: Engine::Composed, mode: Mode::Exact, maps: Precision::F32, products: Products::AsFactors }
     }
 
     /// Returns the same with maps kept in bf16 where products are: for networks whose maps are larger than they are deep.
@@ -108,10 +109,10 @@ impl Compute {
         self
     }
 
-    /// Returns the same with matrices in bytes where the mode says so: for layers that bear it.
+    /// Returns the same with products in bytes where the mode says so: for layers that bear it.
     #[must_use]
-    pub fn with_coarse_matrices(mut self) -> Self {
-        self.matrices = Matrices::Coarse;
+    pub fn with_coarse_products(mut self) -> Self {
+        self.products = Products::Coarse;
         self
     }
 
@@ -164,7 +165,7 @@ impl Compute {
         self.maps
     }
 
-    /// Returns the arithmetic of convolutions and attention.
+    /// Returns the arithmetic of attention, and of layers that bear no coarser one.
     pub(super) fn arith(&self) -> Arith {
         match self.factors() {
             Precision::F32 => Arith::F32,
@@ -172,10 +173,10 @@ impl Compute {
         }
     }
 
-    /// Returns the arithmetic of matrices.
-    pub(super) fn matrices(&self) -> Arith {
-        match (self.mode, self.matrices) {
-            (Mode::Int8, Matrices::Coarse) => Arith::Bytes,
+    /// Returns the arithmetic of matrices and convolutions.
+    pub(super) fn products(&self) -> Arith {
+        match (self.mode, self.products) {
+            (Mode::Int8, Products::Coarse) => Arith::Bytes,
             _ => self.arith(),
         }
     }

@@ -142,7 +142,12 @@ impl Conv2d {
     fn with(w: &Weights, shape: ConvShape, usage: Use) -> Result<Self> {
         let ConvShape { inputs, outputs, kernel, .. } = shape;
         let compute = w.compute().clone();
-        let weight = Weight::load(w, &[outputs, inputs, kernel, kernel], (compute.arith(), usage))?;
+        let arith = match usage {
+            Use::Product(_) => compute.products(),
+            // Behind a doubling weights are added up, and their sums have no scale of bytes that is good for all four.
+            Use::Growth(_) => compute.arith(),
+        };
+        let weight = Weight::load(w, &[outputs, inputs, kernel, kernel], (arith, usage))?;
         Ok(Self { weight, bias: small(w, "bias", outputs)?, shape, compute })
     }
 

@@ -63,7 +63,7 @@ impl Linear {
     fn with(w: &Weights, shape: &[usize], bias: Bias, gated: Gate) -> Result<Self> {
         let (outputs, inputs, compute) = (shape[0], shape[1], w.compute().clone());
         let order = if gated == Gate::None { Order::Plain } else { Order::Gated };
-        let weight = match Weight::load(w, shape, (compute.matrices(), Use::Product(order)))? {
+        let weight = match Weight::load(w, shape, (compute.products(), Use::Product(order)))? {
             Weight::Plain(storage) if shape.len() == 4 => Weight::Plain(storage.squeezed()?),
             weight => weight,
         };

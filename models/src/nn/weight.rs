@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use candle_core::{CpuStorage, Storage as Raw, Tensor};
-use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size};
+use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size, Tier, narrow};
 
 use super::{Storage, compute::Mode, host};
 use crate::{
@@ -177,8 +177,8 @@ impl Rows for Whole {
         let range = first..first + to.len();
         match &*storage {
             Raw::Cpu(CpuStorage::F32(x)) => to.copy_from_slice(&x[range]),
-            Raw::Cpu(CpuStorage::F16(x)) => to.iter_mut().zip(&x[range]).for_each(|(to, x)| *to = x.to_f32()),
-            Raw::Cpu(CpuStorage::BF16(x)) => to.iter_mut().zip(&x[range]).for_each(|(to, x)| *to = x.to_f32()),
+            Raw::Cpu(CpuStorage::F16(x)) => narrow::widen_f16(Tier::chosen(), &x[range], to),
+            Raw::Cpu(CpuStorage::BF16(x)) => narrow::widen_bf16(Tier::chosen(), &x[range], to),
             _ => unreachable!("checked when it was made"),
         }
     }

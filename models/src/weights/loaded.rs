@@ -8,7 +8,7 @@
 //! | matrices and convolutions of f16 and bf16 | 2 | 2 | 2 |
 //! | of f32 and f64 | 4 | 2 | 2 |
 //! | of eight bits, and in blocks | as in the file | as in the file | as in the file |
-//! | matrices of a transformer's blocks, whatever they are in the file | as above | as above | 1 |
+//! | a UNet's residual and transformer blocks, whatever they are in the file | as above | as above | 1 |
 //! | the convolution behind a doubling, with 16 sums of weights in place of 9 weights | 4 · 16/9 | 2 · 16/9 | 2 · 16/9 |
 //!
 //! A UNet keeps the last one as it is too, for maps of odd edges. What panels add at their edges and the scales of bytes
@@ -37,7 +37,8 @@ impl Stock {
         if name.ends_with("embedding.weight") {
             return numbers * wide;
         }
-        if mode == Mode::Int8 && name.contains("transformer_blocks.") {
+        let is_of_vae = name.starts_with("decoder.") || name.starts_with("encoder.");
+        if mode == Mode::Int8 && !is_of_vae && (name.contains("transformer_blocks.") || name.contains("resnets.")) {
             return numbers;
         }
         let narrowed = if mode == Mode::Exact { wide } else { NARROW };
@@ -80,6 +81,8 @@ mod tests {
             let takes = |name: &str, shape: &[usize]| loaded(name, dtype, shape).map(|bytes| bytes / 36);
             assert_eq!(takes("conv_in.weight", &[2, 2, 3, 3]), [exact, fast, fast], "{dtype:?}");
             assert_eq!(takes("a.transformer_blocks.0.attn1.to_q.weight", &[6, 6]), [exact, fast, 1], "{dtype:?}");
+            assert_eq!(takes("a.resnets.0.conv1.weight", &[2, 2, 3, 3]), [exact, fast, 1], "{dtype:?}");
+            assert_eq!(takes("decoder.resnets.0.conv1.weight", &[2, 2, 3, 3]), [exact, fast, fast], "{dtype:?}");
             assert_eq!(takes("a.transformer_blocks.0.norm1.weight", &[36]), [4; 3], "{dtype:?}");
             assert_eq!(takes("embeddings.token_embedding.weight", &[6, 6]), [4; 3], "{dtype:?}");
         }

@@ -25,9 +25,11 @@ struct Layers {
 impl Layers {
     /// Loads a residual block for each of `inputs`, and `attentions` transformers.
     fn load(w: &Weights, level: &Level, inputs: &[usize], attentions: usize) -> Result<Self> {
+        // Their sums are added to maps that keep every bit.
+        let resnets = w.at("resnets").with_compute(w.compute().clone().with_coarse_products());
         let resnet = |(i, inputs): (usize, &usize)| {
             let shape = ResnetShape { inputs: *inputs, ..level.resnet };
-            Resnet::load(&w.at("resnets").at(i), shape)
+            Resnet::load(&resnets.at(i), shape)
         };
         let attention = |i| {
             let shape = level.attention?;

@@ -66,7 +66,7 @@ struct Layer {
 impl Layer {
     fn load(w: &Weights, channels: usize, shape: Attention) -> Result<Self> {
         // Between their norms and what they are added to, these bear the coarsest numbers.
-        let w = &w.clone().with_compute(w.compute().clone().with_coarse_matrices());
+        let w = &w.clone().with_compute(w.compute().clone().with_coarse_products());
         let norm = |name: &str| LayerNorm::load(&w.at(name), channels, LAYER_EPS);
         let attend = |name: &str, context| Attend::load(&w.at(name), channels, context, shape);
         let inner = 4 * channels;

@@ -134,7 +134,7 @@ fn weights(weight: Vec<usize>, mode: Mode) -> Weights {
 
 /// With what a layer computes of which nothing else is known.
 fn compute(mode: Mode) -> Compute {
-    Compute::new(mode).with_coarse_matrices()
+    Compute::new(mode).with_coarse_products()
 }
 
 /// As one layer leaves it to the next.

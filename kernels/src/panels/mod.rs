@@ -11,16 +11,18 @@
 //! computed with; it is then widened, a block that fits the second-level cache at a time, when it is used. Widening
 //! takes 64 conversions for each depth, the product at least 768 cycles there, so it costs nothing one could see.
 
+mod lay;
+
 use std::sync::Arc;
 
-use half::f16;
+use bytemuck::cast_slice;
 use half::slice::HalfBitsSliceExt;
 
-use crate::left::step_of;
+use self::lay::Desk;
 use crate::micro::{self, Arith};
 use crate::narrow;
 use crate::parallel::{self, Shared};
-use crate::pool::{Buffer, Number, Pool};
+use crate::pool::{Buffer, Pool};
 use crate::{Cpu, Tier, words};
 
 /// How the numbers of packed weights are kept.
@@ -122,6 +124,8 @@ enum Store {
     Words(Arc<Buffer<u32>>),
     Halves(Arc<Buffer<u16>>),
     Eights(Arc<Buffer<u8>>),
+    /// Two bytes for each word of two bf16.
+    Pairs(Arc<Buffer<u16>>),
     Late(Arc<dyn Rows>),
 }
 
@@ -136,35 +140,19 @@ impl Panels {
             Self { size, arith, kept, order, columns, store: Store::Late(rows.clone()), scales: None, factor: 1.0 };
         if arith == Arith::Bytes {
             assert!(size.depth * size.taps <= MOST_BYTES, "sums of bytes fit 32 bits");
-            panels.scales = Some(Arc::new(Scales::of(rows.as_ref(), size)));
+            panels.scales = Some(Arc::new(Scales::of(cpu.tier, rows.as_ref(), size)));
         }
         let words = panels.count() * panels.words() * columns;
-        let pack = |panel: usize, row: &mut Vec<f32>, to: &mut [u32]| panels.pack_one(rows.as_ref(), panel, row, to);
+        let rows = rows.as_ref();
+        // Packed weights live as long as their network: they come from no pool.
         panels.store = match (kept, arith) {
             (Kept::Late, _) => return panels,
             (Kept::F32, Arith::F32) | (Kept::Bf16, Arith::Bf16) | (Kept::Bytes, Arith::Bytes) => {
-                // Packed weights live as long as their network: they come from no pool.
-                let mut all = Buffer::zeros(words);
-                panels.each(&mut all, |i, to| pack(i, &mut Vec::new(), to));
-                Store::Words(Arc::new(all))
+                Store::Words(Arc::new(panels.laid(cpu.tier, rows, words)))
             }
-            (Kept::F16 | Kept::Bf16, Arith::F32) => {
-                let mut all = Buffer::zeros(words);
-                panels.each(&mut all, |i, to: &mut [u16]| {
-                    let mut wide = vec![0; to.len()];
-                    pack(i, &mut Vec::new(), &mut wide);
-                    for (to, wide) in to.iter_mut().zip(wide) {
-                        let x = f32::from_bits(wide);
-                        *to = if kept == Kept::F16 { f16::from_f32(x).to_bits() } else { narrow::bf16_bits(x) };
-                    }
-                });
-                Store::Halves(Arc::new(all))
-            }
-            (Kept::E4M3 | Kept::E5M2, Arith::F32 | Arith::Bf16) => {
-                let mut all = Buffer::zeros(words * arith.per_word());
-                panels.each(&mut all, |i, to: &mut [u8]| panels.pack_eights(rows.as_ref(), i, to));
-                Store::Eights(Arc::new(all))
-            }
+            (Kept::F16 | Kept::Bf16, Arith::F32) => Store::Halves(Arc::new(panels.laid(cpu.tier, rows, words))),
+            (Kept::E4M3 | Kept::E5M2, Arith::F32) => Store::Eights(Arc::new(panels.laid(cpu.tier, rows, words))),
+            (Kept::E4M3 | Kept::E5M2, Arith::Bf16) => Store::Pairs(Arc::new(panels.laid(cpu.tier, rows, words))),
             (kept, arith) => unreachable!("{kept:?} weights for a product in {arith:?}"),
         };
         panels
@@ -229,6 +217,7 @@ impl Panels {
             Store::Words(all) => size_of_val(&all[..]),
             Store::Halves(all) => size_of_val(&all[..]),
             Store::Eights(all) => all.len(),
+            Store::Pairs(all) => size_of_val(&all[..]),
             Store::Late(_) => 0,
         }
     }
@@ -263,7 +252,7 @@ impl Panels {
     pub(crate) fn room(&self, longest: usize) -> usize {
         match &self.store {
             Store::Words(_) => 0,
-            Store::Halves(_) | Store::Eights(_) => longest * self.columns,
+            Store::Halves(_) | Store::Eights(_) | Store::Pairs(_) => longest * self.columns,
             Store::Late(_) => self.words() * self.columns,
         }
     }
@@ -314,82 +303,30 @@ impl Panels {
                 to
             }
             Store::Eights(all) => {
-                let each = self.arith.per_word();
-                let from = &all[part(whole * each)..][..count * each];
-                let to = &mut room.words[..count];
-                match (self.arith, self.kept) {
-                    (Arith::F32, Kept::E4M3) => narrow::widen_e4m3(tier, from, words::floats(to)),
-                    (Arith::F32, _) => narrow::widen_e5m2(tier, from, words::floats(to)),
-                    (_, Kept::E4M3) => narrow::e4m3_to_bf16(tier, from, words::halves(to)),
-                    (..) => narrow::e5m2_to_bf16(tier, from, words::halves(to)),
+                let from = &all[part(whole)..][..count];
+                let to = words::floats(&mut room.words[..count]);
+                match self.kept {
+                    Kept::E4M3 => narrow::widen_e4m3(tier, from, to),
+                    _ => narrow::widen_e5m2(tier, from, to),
                 }
-                to
+                &room.words[..count]
+            }
+            Store::Pairs(all) => {
+                let from = cast_slice(&all[part(whole)..][..count]);
+                let to = words::halves(&mut room.words[..count]);
+                match self.kept {
+                    Kept::E4M3 => narrow::e4m3_to_bf16(tier, from, to),
+                    _ => narrow::e5m2_to_bf16(tier, from, to),
+                }
+                &room.words[..count]
             }
             Store::Late(rows) => {
                 if room.packed != Some(panel) {
                     let rows = room.rows.as_ref().unwrap_or(rows);
-                    self.pack_one(rows.as_ref(), panel, &mut room.row, &mut room.words[..whole]);
+                    self.lay(tier, rows.as_ref(), panel, &mut room.desk, &mut room.words[..whole]);
                     room.packed = Some(panel);
                 }
                 &room.words[range.start * columns..][..count]
-            }
-        }
-    }
-
-    /// Runs `pack` for every panel, in parallel.
-    fn each<T: Number>(&self, all: &mut [T], pack: impl Fn(usize, &mut [T]) + Sync) {
-        let count = self.count();
-        let length = all.len() / count.max(1);
-        let shared = Shared::new(all);
-        parallel::each(count, |i| {
-            // SAFETY: every panel is one piece.
-            pack(i, unsafe { shared.part(i * length..(i + 1) * length) });
-        });
-    }
-
-    /// Packs a panel as words of the arithmetic.
-    fn pack_one(&self, rows: &dyn Rows, panel: usize, row: &mut Vec<f32>, to: &mut [u32]) {
-        let Size { depth, taps, .. } = self.size;
-        let (columns, per_tap, each) = (self.columns, self.words_per_tap(), self.arith.per_word());
-        if to.is_empty() {
-            return;
-        }
-        row.resize(depth * taps, 0.0);
-        for column in 0..columns {
-            let Some(output) = self.output(panel, column) else {
-                to[column..].iter_mut().step_by(columns).for_each(|word| *word = 0);
-                continue;
-            };
-            rows.row(output, row);
-            let inverse = self.scales.as_ref().map_or(1.0, |scales| scales.scale[output].recip());
-            for tap in 0..taps {
-                let at = |c: usize| if c < depth { row[c * taps + tap] } else { 0.0 };
-                let places = to[tap * per_tap * columns + column..].iter_mut().step_by(columns);
-                for (w, place) in places.take(per_tap).enumerate() {
-                    let c = w * each;
-                    *place = match self.arith {
-                        Arith::F32 => at(c).to_bits(),
-                        Arith::Bf16 => narrow::pair(at(c), at(c + 1)),
-                        Arith::Bytes => u32::from_le_bytes([0, 1, 2, 3].map(|i| byte(at(c + i) * inverse))),
-                    };
-                }
-            }
-        }
-    }
-
-    /// Packs a panel in the bytes of an eight-bit weight.
-    fn pack_eights(&self, rows: &dyn Rows, panel: usize, to: &mut [u8]) {
-        let Size { depth, taps, .. } = self.size;
-        let (columns, per_tap, each) = (self.columns, self.words_per_tap(), self.arith.per_word());
-        let mut row = vec![0; depth * taps];
-        for column in 0..columns {
-            let Some(output) = self.output(panel, column) else { continue };
-            rows.bytes(output, &mut row);
-            for tap in 0..taps {
-                for c in 0..depth {
-                    let word = (tap * per_tap + c / each) * columns + column;
-                    to[word * each + c % each] = row[c * taps + tap];
-                }
             }
         }
     }
@@ -401,42 +338,10 @@ impl std::fmt::Debug for Panels {
     }
 }
 
-impl Scales {
-    /// The largest number of each output becomes 127.
-    fn of(rows: &dyn Rows, Size { outputs, depth, taps }: Size) -> Self {
-        let mut scales = Scales { scale: vec![1.0; outputs], shift: vec![0; outputs] };
-        let (scale, shift) = (Shared::new(&mut scales.scale), Shared::new(&mut scales.shift));
-        parallel::ranges(outputs, 16, |range| {
-            let mut row = vec![0.0; depth * taps];
-            for output in range {
-                rows.row(output, &mut row);
-                let largest = row.iter().fold(0_f32, |most, x| most.max(x.abs()));
-                let by = if largest.is_finite() { step_of(largest) } else { 1.0 };
-                let inverse = by.recip();
-                let sum: i32 = row.iter().map(|x| i32::from(byte(x * inverse).cast_signed())).sum();
-                // A weight that is not a number must not vanish.
-                let by = if row.iter().all(|x| x.is_finite()) { by } else { f32::NAN };
-                // SAFETY: each output is in one range.
-                unsafe {
-                    scale.part(output..output + 1)[0] = by;
-                    shift.part(output..output + 1)[0] = sum.wrapping_mul(128);
-                }
-            }
-        });
-        scales
-    }
-}
-
-/// The signed byte nearest to `x`, as it lies in memory.
-#[inline(always)]
-fn byte(x: f32) -> u8 {
-    (x.clamp(-127.0, 127.0).round_ties_even() as i8).cast_unsigned()
-}
-
 /// Where a worker makes the words that it cannot read.
 pub struct Room {
     words: Buffer<u32>,
-    row: Vec<f32>,
+    desk: Desk,
     packed: Option<usize>,
     rows: Option<Arc<dyn Rows>>,
 }
@@ -444,6 +349,6 @@ pub struct Room {
 impl Room {
     /// For [`Panels::room`] words; `rows` takes the place of those of a weight that is packed at each use.
     pub fn new(pool: &Pool, words: usize, rows: Option<Arc<dyn Rows>>) -> Self {
-        Self { words: pool.take(words), row: Vec::new(), packed: None, rows }
+        Self { words: pool.take(words), desk: Desk::default(), packed: None, rows }
     }
 }
