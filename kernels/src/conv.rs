@@ -89,9 +89,19 @@ impl Doubled {
         Self([phase(0, 0), phase(0, 1), phase(1, 0), phase(1, 1)])
     }
 
+    /// Takes the weights of the four places.
+    pub fn of(four: [Panels; 4]) -> Self {
+        Self(four)
+    }
+
     /// Returns how many bytes they take.
     pub fn bytes(&self) -> usize {
         self.0.iter().map(Panels::bytes).sum()
+    }
+
+    /// Returns what went wrong while rows were read at a use, if anything did.
+    pub fn fault(&self) -> Option<String> {
+        self.0.iter().find_map(Panels::fault)
     }
 
     /// Doubles pictures of `height` by `width` places, each place becoming four, and convolves them.
@@ -128,8 +138,12 @@ struct Phase {
 
 impl Weight for Phase {
     fn row(&self, output: usize, to: &mut [f32]) {
+        self.rows(output..output + 1, to);
+    }
+
+    fn rows(&self, outputs: std::ops::Range<usize>, to: &mut [f32]) {
         let mut whole = vec![0.0; to.len() / 4 * 9];
-        self.rows.row(output, &mut whole);
+        self.rows.rows(outputs, &mut whole);
         to.fill(0.0);
         for (four, nine) in to.chunks_exact_mut(4).zip(whole.chunks_exact(9)) {
             for (tap, weight) in nine.iter().enumerate() {
@@ -137,6 +151,15 @@ impl Weight for Phase {
                 four[at(tap / 3, self.down) * 2 + at(tap % 3, self.right)] += weight;
             }
         }
+    }
+
+    fn at_hand(&self) -> Option<std::sync::Arc<dyn Weight>> {
+        let rows = self.rows.at_hand()?;
+        Some(std::sync::Arc::new(Phase { rows, ..*self }))
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.rows.fault()
     }
 }
 
@@ -276,7 +299,8 @@ impl Packing<'_> {
             for (picture, y) in &self.lines[range] {
                 let Some(y) = y else { continue };
                 let first = (picture * self.reach.height + y) * width;
-                let line = (first..first + width).map(|row| self.source.largest(self.cpu.tier, row, &mut wide).to_bits());
+                let line =
+                    (first..first + width).map(|row| self.source.largest(self.cpu.tier, row, &mut wide).to_bits());
                 most.fetch_max(line.max().unwrap_or(0), Ordering::Relaxed);
             }
         });

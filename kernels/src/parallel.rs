@@ -4,8 +4,27 @@
 //! of threads nor their order changes a bit. Pieces are claimed one after the other and not dealt out beforehand:
 //! cores of unequal speed, or one that is busy elsewhere, then cost no more than a piece.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f` without doing any work that comes in pieces: memory is asked for as ever and nothing is written to it, so
+/// that what a network would take is known, to the byte, in the time that the asking takes.
+pub fn counted<R>(f: impl FnOnce() -> R) -> R {
+    /// Sets back what was before, also after a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            COUNTED.set(self.0);
+        }
+    }
+    let _before = Before(COUNTED.replace(true));
+    f()
+}
 
 /// Calls `work` for each of the pieces `0..count`.
 pub fn each(count: usize, work: impl Fn(usize) + Sync) {
@@ -32,6 +51,10 @@ pub fn each_with<W: Send>(count: usize, mut make: impl FnMut() -> W, work: impl 
         return;
     }
     let others: Vec<W> = (1..threads).map(|_| make()).collect();
+    if COUNTED.get() {
+        drop((others, make()));
+        return;
+    }
     if others.is_empty() {
         return claim(make());
     }

@@ -50,6 +50,8 @@ pub struct Figures {
     pub used_bytes: usize,
     /// The most bytes in use at a time.
     pub peak_bytes: usize,
+    /// The most bytes that it had at a time, in use or not: what the system saw.
+    pub held_bytes: usize,
 }
 
 impl Pool {
@@ -70,6 +72,7 @@ impl Pool {
             let used = found.as_ref().map_or(bytes, Memory::bytes);
             figures.used_bytes += used;
             figures.peak_bytes = figures.peak_bytes.max(figures.used_bytes);
+            figures.held_bytes = figures.held_bytes.max(figures.used_bytes + figures.idle_bytes);
             found
         };
         let memory = found.unwrap_or_else(|| Memory::new(bytes));

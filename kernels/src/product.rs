@@ -99,39 +99,54 @@ pub(crate) fn multiply(cpu: &Cpu, rows: &Rows<'_>, panels: &Panels, finish: &Fin
         let sums = cpu.pool.take::<u32>(chunk.min(rows.offsets.len()) * shape.columns);
         (Room::new(&cpu.pool, panels.room(longest), at_hand.clone()), sums)
     };
-    let units = count * chunks;
+    let one = |room: &mut Room, sums: &mut [u32], panel: usize, range: std::ops::Range<usize>| {
+        for (i, block) in blocks.iter().enumerate() {
+            let words = panels.block(cpu.tier, panel, block.words.clone(), room);
+            for top in range.clone().step_by(shape.rows) {
+                let offsets = &rows.offsets[top..(top + shape.rows).min(range.end)];
+                let mut starts = [std::ptr::null(); micro::MOST_ROWS];
+                for (start, offset) in starts.iter_mut().zip(offsets) {
+                    *start = rows.words[*offset..].as_ptr();
+                }
+                let tile = Tile {
+                    rows: &starts[..offsets.len()],
+                    segments: &block.segments,
+                    panel: words.as_ptr(),
+                    sums: sums[(top - range.start) * shape.columns..].as_mut_ptr(),
+                    more: i > 0,
+                };
+                // SAFETY: `check` has seen that rows end within their words, `block` returned as many words as the
+                // segments have, the sums have room for a chunk, and the tier is one of this processor.
+                unsafe { kernel(&tile) };
+            }
+        }
+        out.finish(cpu, rows, panels, finish, (panel, range), sums);
+    };
+    let groups = groups_of(panels, chunks);
+    let (units, length) = (count * groups, chunks.div_ceil(groups.max(1)));
     let share = parallel::share(units);
     parallel::each_with(units.div_ceil(share), make, |(room, sums), piece| {
         for unit in piece * share..((piece + 1) * share).min(units) {
             // Neighbours share the rows; where packing is dear, the panel.
-            let (panel, first) = match panels.is_late() {
-                true => (unit / chunks, unit % chunks * chunk),
-                false => (unit % count, unit / count * chunk),
+            let (panel, group) = match panels.is_late() {
+                true => (unit / groups, unit % groups),
+                false => (unit % count, unit / count),
             };
-            let last = (first + chunk).min(rows.offsets.len());
-            for (i, block) in blocks.iter().enumerate() {
-                let words = panels.block(cpu.tier, panel, block.words.clone(), room);
-                for top in (first..last).step_by(shape.rows) {
-                    let offsets = &rows.offsets[top..(top + shape.rows).min(last)];
-                    let mut starts = [std::ptr::null(); micro::MOST_ROWS];
-                    for (start, offset) in starts.iter_mut().zip(offsets) {
-                        *start = rows.words[*offset..].as_ptr();
-                    }
-                    let tile = Tile {
-                        rows: &starts[..offsets.len()],
-                        segments: &block.segments,
-                        panel: words.as_ptr(),
-                        sums: sums[(top - first) * shape.columns..].as_mut_ptr(),
-                        more: i > 0,
-                    };
-                    // SAFETY: `check` has seen that rows end within their words, `block` returned as many words as the
-                    // segments have, the sums have room for a chunk, and the tier is one of this processor.
-                    unsafe { kernel(&tile) };
-                }
+            for first in (group * length..((group + 1) * length).min(chunks)).map(|i| i * chunk) {
+                one(room, sums, panel, first..(first + chunk).min(rows.offsets.len()));
             }
-            out.finish(cpu, rows, panels, finish, (panel, first..last), sums);
         }
     });
+}
+
+/// Returns into how many groups the chunks of a panel are put, of which each is a unit of its own. A panel that is
+/// packed at each use is packed once for each group, so there is one, unless workers would be left without panels.
+fn groups_of(panels: &Panels, chunks: usize) -> usize {
+    const EACH: usize = 4;
+    match panels.is_late() && panels.count() >= EACH * rayon::current_num_threads() {
+        true => 1,
+        false => chunks,
+    }
 }
 
 /// Returns how many rows are taken together. Of few units the last one keeps one worker busy and the others idle, so

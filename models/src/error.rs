@@ -51,6 +51,12 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// A weight could not be read again from its file at the time of its use.
+    #[error("{what}")]
+    Reading {
+        /// What is wrong, and where.
+        what: String,
+    },
     /// An input does not fit the network it was given to.
     #[error("{0}")]
     Shape(String),
@@ -75,6 +81,7 @@ impl Error {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Error::Format { hint, .. } => hint.as_deref(),
+            Error::Reading { .. } => Some("open the model again once its file is complete"),
             Error::Weights(_) => Some("take the weights that belong to this configuration"),
             _ => None,
         }

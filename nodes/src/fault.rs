@@ -11,6 +11,7 @@ pub fn fault(error: Error) -> Fault {
         | Error::Format { .. }
         | Error::Weights(_)
         | Error::Config { .. }
+        | Error::Reading { .. }
         | Error::Tokenizer { .. } => FaultKind::File,
         Error::Shape(_) => FaultKind::Graph,
         Error::NonFinite { .. } => FaultKind::Numbers,

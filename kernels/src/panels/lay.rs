@@ -7,6 +7,8 @@
 //! Rows are read and converted whole, many numbers at a time, in lines that stay in the cache. A row written to its
 //! column by itself would touch every line of memory of the panel.
 
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable, cast_slice_mut};
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
@@ -23,10 +25,13 @@ use crate::tier::tiered;
 /// Rows that are turned together: a divisor of every tile's columns.
 const TURN: usize = 16;
 
+/// Numbers of rows that are read at a time: they stay in the second-level cache until they are lines.
+const READ: usize = 64 << 10;
+
 /// Where rows are on their way.
 #[derive(Default)]
 pub struct Desk {
-    row: Vec<f32>,
+    rows: Vec<f32>,
     numbers: Vec<u32>,
     lines: Vec<u32>,
 }
@@ -50,47 +55,72 @@ impl Panels {
         if to.is_empty() {
             return;
         }
-        let Desk { row, numbers, lines } = desk;
+        let Desk { rows: read, numbers, lines } = desk;
         lines.resize((TURN * length * size_of::<E>()).div_ceil(size_of::<u32>()), 0);
         let lines: &mut [E] = &mut cast_slice_mut(lines)[..TURN * length];
         for first in (0..self.columns).step_by(TURN) {
-            for (i, line) in lines.chunks_exact_mut(length).enumerate() {
-                match self.output(panel, first + i) {
-                    Some(output) => self.line(tier, rows, output, (&mut *row, &mut *numbers), cast_slice_mut(line)),
-                    None => line.fill(E::zeroed()),
+            for run in self.runs(panel, first) {
+                let line = |i: usize| i * length..(i + 1) * length;
+                let Run { columns, output } = run;
+                let Some(output) = output else {
+                    lines[columns.start * length..columns.end * length].fill(E::zeroed());
+                    continue;
+                };
+                if !matches!(self.numbers(), Kept::E4M3 | Kept::E5M2) {
+                    read.resize(columns.len() * self.row_length(), 0.0);
+                    rows.rows(output..output + columns.len(), read);
+                    if self.kept == Kept::LateBf16 {
+                        read.iter_mut().for_each(|x| *x = narrow::from_bf16_bits(narrow::bf16_bits(*x)));
+                    }
+                }
+                for (i, column) in columns.enumerate() {
+                    let row = read.chunks_exact(self.row_length()).nth(i).unwrap_or(&[]);
+                    let to = cast_slice_mut(&mut lines[line(column)]);
+                    self.line(tier, rows, (output + i, row), numbers, to);
                 }
             }
             turn(lines, length, &mut to[first..], self.columns);
         }
     }
 
-    /// Converts a row to the numbers that are kept, tap by tap, each tap filled up to whole words.
-    fn line(
-        &self,
-        tier: Tier,
-        rows: &dyn Rows,
-        output: usize,
-        (row, numbers): (&mut Vec<f32>, &mut Vec<u32>),
-        to: &mut [u8],
-    ) {
-        let Size { depth, taps, .. } = self.size;
-        let width = depth * taps;
-        row.resize(width, 0.0);
-        numbers.resize(width, 0);
-        let kept = match (self.kept, self.arith) {
-            (Kept::Late, Arith::F32) => Kept::F32,
-            (Kept::Late, Arith::Bf16) => Kept::Bf16,
-            (Kept::Late, Arith::Bytes) => Kept::Bytes,
-            (kept, _) => kept,
-        };
-        match kept {
-            Kept::F32 => {
-                rows.row(output, row);
-                spread::<f32>(row, taps, cast_slice_mut(to));
+    /// Splits the columns of a square into runs of rows that follow each other in the file, each as long as is read at a
+    /// time.
+    fn runs(&self, panel: usize, first: usize) -> Vec<Run> {
+        let most = (READ / self.row_length().max(1)).max(1);
+        let mut runs: Vec<Run> = Vec::new();
+        for column in 0..TURN {
+            let output = self.output(panel, first + column);
+            match runs.last_mut() {
+                Some(run) if run.continues(output) && run.columns.len() < most => run.columns.end += 1,
+                _ => runs.push(Run { columns: column..column + 1, output }),
             }
-            Kept::F16 | Kept::Bf16 => {
-                rows.row(output, row);
-                let numbers: &mut [u16] = &mut cast_slice_mut(numbers)[..width];
+        }
+        runs
+    }
+
+    /// Returns the numbers of a row.
+    fn row_length(&self) -> usize {
+        self.size.depth * self.size.taps
+    }
+
+    /// Returns the numbers that lines hold.
+    fn numbers(&self) -> Kept {
+        match (self.kept, self.arith) {
+            (Kept::Late | Kept::LateBf16, Arith::F32) => Kept::F32,
+            (Kept::Late | Kept::LateBf16, Arith::Bf16) => Kept::Bf16,
+            (Kept::Late | Kept::LateBf16, Arith::Bytes) => Kept::Bytes,
+            (kept, _) => kept,
+        }
+    }
+
+    /// Converts a row to the numbers that are kept, tap by tap, each tap filled up to whole words.
+    fn line(&self, tier: Tier, rows: &dyn Rows, (output, row): (usize, &[f32]), numbers: &mut Vec<u32>, to: &mut [u8]) {
+        let taps = self.size.taps;
+        numbers.resize(self.row_length(), 0);
+        match self.numbers() {
+            Kept::F32 => spread::<f32>(row, taps, cast_slice_mut(to)),
+            kept @ (Kept::F16 | Kept::Bf16) => {
+                let numbers: &mut [u16] = &mut cast_slice_mut(numbers)[..row.len()];
                 match kept {
                     Kept::F16 => HalfBitsSliceExt::reinterpret_cast_mut::<f16>(numbers).convert_from_f32_slice(row),
                     _ => narrow::narrow_bf16(tier, row, HalfBitsSliceExt::reinterpret_cast_mut::<bf16>(numbers)),
@@ -98,18 +128,34 @@ impl Panels {
                 spread::<u16>(numbers, taps, cast_slice_mut(to));
             }
             Kept::Bytes => {
-                rows.row(output, row);
-                let numbers = &mut cast_slice_mut(numbers)[..width];
+                let numbers = &mut cast_slice_mut(numbers)[..row.len()];
                 let scales = self.scales.as_ref().expect("bytes have scales");
                 signed(tier, row, scales.scale[output].recip(), numbers);
                 spread::<u8>(numbers, taps, to);
             }
             Kept::E4M3 | Kept::E5M2 => {
-                let numbers = &mut cast_slice_mut(numbers)[..width];
+                let numbers = &mut cast_slice_mut(numbers)[..self.row_length()];
                 rows.bytes(output, numbers);
                 spread::<u8>(numbers, taps, to);
             }
-            Kept::Late => unreachable!("rows that are not kept are laid out as what they are computed with"),
+            Kept::Late | Kept::LateBf16 => unreachable!("lines hold numbers of some kind"),
+        }
+    }
+}
+
+/// Columns of a square that hold rows one behind the other, or nothing.
+struct Run {
+    columns: Range<usize>,
+    /// Of the first column.
+    output: Option<usize>,
+}
+
+impl Run {
+    fn continues(&self, output: Option<usize>) -> bool {
+        match (self.output, output) {
+            (Some(first), Some(next)) => first + self.columns.len() == next,
+            (None, None) => true,
+            _ => false,
         }
     }
 }

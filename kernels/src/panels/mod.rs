@@ -13,6 +13,7 @@
 
 mod lay;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytemuck::cast_slice;
@@ -42,6 +43,8 @@ pub enum Kept {
     Bytes,
     /// Not at all: rows are asked for at each use, and packed then.
     Late,
+    /// The same, and rounded to 16 bits with 7 of fraction before f32 arithmetic, as if they were kept so.
+    LateBf16,
 }
 
 /// The most numbers of a row of bytes: the sum of so many products, each up to 127², fits 32 bits.
@@ -52,9 +55,22 @@ pub trait Rows: Send + Sync {
     /// Writes row `output`.
     fn row(&self, output: usize, to: &mut [f32]);
 
+    /// Writes rows that follow each other.
+    fn rows(&self, outputs: Range<usize>, to: &mut [f32]) {
+        let width = to.len() / outputs.len().max(1);
+        for (output, to) in outputs.zip(to.chunks_exact_mut(width.max(1))) {
+            self.row(output, to);
+        }
+    }
+
     /// Returns the rows to read where reading a row by itself costs more than its share of the whole: they are asked
-    /// for all together, used, and let go.
+    /// for all together, used, and let go. Called once before each use.
     fn at_hand(&self) -> Option<Arc<dyn Rows>> {
+        None
+    }
+
+    /// Returns what went wrong while rows were read, if anything did; the rows are then not numbers.
+    fn fault(&self) -> Option<String> {
         None
     }
 
@@ -132,21 +148,23 @@ enum Store {
 impl Panels {
     /// Packs a weight.
     ///
-    /// `kept` must go with `arith`: f32 takes all but bytes, bf16 takes [`Kept::Bf16`], eight-bit floats and
-    /// [`Kept::Late`], bytes take [`Kept::Bytes`].
+    /// `kept` must go with `arith`: f32 takes all but bytes, bf16 takes [`Kept::Bf16`] and eight-bit floats, bytes take
+    /// [`Kept::Bytes`]; all take [`Kept::Late`].
     pub fn pack(cpu: &Cpu, rows: &Arc<dyn Rows>, size: Size, (arith, kept, order): (Arith, Kept, Order)) -> Self {
         let columns = micro::shape(cpu.tier).columns;
         let mut panels =
             Self { size, arith, kept, order, columns, store: Store::Late(rows.clone()), scales: None, factor: 1.0 };
         if arith == Arith::Bytes {
             assert!(size.depth * size.taps <= MOST_BYTES, "sums of bytes fit 32 bits");
+            let whole = rows.at_hand();
+            let rows = whole.as_ref().unwrap_or(rows);
             panels.scales = Some(Arc::new(Scales::of(cpu.tier, rows.as_ref(), size)));
         }
         let words = panels.count() * panels.words() * columns;
         let rows = rows.as_ref();
         // Packed weights live as long as their network: they come from no pool.
         panels.store = match (kept, arith) {
-            (Kept::Late, _) => return panels,
+            (Kept::Late | Kept::LateBf16, _) => return panels,
             (Kept::F32, Arith::F32) | (Kept::Bf16, Arith::Bf16) | (Kept::Bytes, Arith::Bytes) => {
                 Store::Words(Arc::new(panels.laid(cpu.tier, rows, words)))
             }
@@ -156,6 +174,13 @@ impl Panels {
             (kept, arith) => unreachable!("{kept:?} weights for a product in {arith:?}"),
         };
         panels
+    }
+
+    /// Makes a weight of which only the size is there: to count with, under [`parallel::counted`].
+    pub fn hollow(cpu: &Cpu, size: Size, (arith, order): (Arith, Order)) -> Self {
+        let (columns, store) = (micro::shape(cpu.tier).columns, Store::Words(Arc::new(Buffer::zeros(0))));
+        let kept = Kept::Late;
+        Self { size, arith, kept, order, columns, store, scales: None, factor: 1.0 }
     }
 
     /// Multiplies all sums by `factor`: the one scale of an eight-bit weight.
@@ -199,6 +224,14 @@ impl Panels {
             }
         });
         Some(all)
+    }
+
+    /// Returns what went wrong while rows of a weight that is packed at each use were read, if anything did.
+    pub fn fault(&self) -> Option<String> {
+        match &self.store {
+            Store::Late(rows) => rows.fault(),
+            _ => None,
+        }
     }
 
     /// Returns the size of the weight.
@@ -280,13 +313,7 @@ impl Panels {
     }
 
     /// Returns the words `range` (of each column) of a panel; `room` is used where they have to be made.
-    pub(crate) fn block<'a>(
-        &'a self,
-        tier: Tier,
-        panel: usize,
-        range: std::ops::Range<usize>,
-        room: &'a mut Room,
-    ) -> &'a [u32] {
+    pub(crate) fn block<'a>(&'a self, tier: Tier, panel: usize, range: Range<usize>, room: &'a mut Room) -> &'a [u32] {
         let columns = self.columns;
         let whole = self.words() * columns;
         let part = |all: usize| panel * all + range.start * all / self.words().max(1);

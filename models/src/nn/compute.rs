@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use darkroom_kernels::{Arith, Cpu, Figures, Pool, Tier};
+use darkroom_kernels::{self as kernels, Arith, Cpu, Figures, Pool, Tier};
+
+use crate::Result;
 
 /// How exactly a network computes, by the name that a person gives it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,6 +58,14 @@ pub struct Compute {
     mode: Mode,
     maps: Precision,
     products: Products,
+    walks: Walks,
+}
+
+/// Whether networks compute, or are only walked to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Walks {
+    Compute,
+    Count,
 }
 
 /// Whether products may be of bytes.
@@ -94,12 +104,42 @@ impl Compute {
     /// Computes on some of this processor's instructions.
     pub fn on(tier: Tier, mode: Mode) -> Self {
         let cpu = Cpu { tier, pool: Pool::default() };
-        Self { engine: Engine::Kernels(cpu), mode, maps: Precision::F32, products: Products::AsFactors }
+        Self { engine: Engine::Kernels(cpu), mode, maps: Precision::F32, products: Products::AsFactors, walks: Walks::Compute }
     }
 
     /// Computes by candle's operations.
     pub fn composed() -> Self {
-        Self { engine: Engine::Composed, mode: Mode::Exact, maps: Precision::F32, products: Products::AsFactors }
+        Self { engine: Engine::Composed, mode: Mode::Exact, maps: Precision::F32, products: Products::AsFactors, walks: Walks::Compute }
+    }
+
+    /// Returns the same with a memory of its own and weights that are not there: for [`Compute::count`].
+    #[must_use]
+    pub fn hollow(&self) -> Self {
+        match &self.engine {
+            Engine::Kernels(cpu) => {
+                let cpu = Cpu { tier: cpu.tier, pool: Pool::default() };
+                Self { engine: Engine::Kernels(cpu), walks: Walks::Count, ..self.clone() }
+            }
+            Engine::Composed => self.clone(),
+        }
+    }
+
+    /// Walks networks that were loaded with this, hollow as it is, and returns the most bytes of maps, tokens and scratch
+    /// that they would have had of the system, to the byte; nothing for candle's operations. Takes milliseconds.
+    ///
+    /// # Errors
+    /// What the walk says.
+    pub fn count(&self, walk: impl FnOnce() -> Result<()>) -> Result<u64> {
+        debug_assert!(self.is_hollow(), "what has weights computes");
+        kernels::parallel::counted(walk)?;
+        let held = self.figures().held_bytes as u64;
+        self.trim();
+        Ok(held)
+    }
+
+    /// Tells whether weights are not there.
+    pub(super) fn is_hollow(&self) -> bool {
+        self.walks == Walks::Count
     }
 
     /// Returns the same with maps kept in bf16 where products are: for networks whose maps are larger than they are deep.

@@ -177,6 +177,7 @@ impl Conv2d {
                 let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
                 let size = (x.dims().height, x.dims().width);
                 let numbers = self.convolve(cpu, (&rows, size), dims, (&after, onto))?;
+                self.weight.check()?;
                 Ok(FeatureMap::from_rows(Rows::new(cpu, numbers, dims.channels, dims.height * dims.width), dims))
             }
             (weight, None) => unreachable!("{weight:?} without a processor"),

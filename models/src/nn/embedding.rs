@@ -16,7 +16,7 @@ pub struct Embedding {
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        let table = w.get("weight", (words, channels))?;
+        let table = w.as_stored("weight").get("weight", (words, channels))?;
         let table = match w.patches() {
             [] => table,
             patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,

@@ -115,7 +115,9 @@ impl Linear {
                 let x = x.rows(cpu)?;
                 // Taken out, so that its numbers are added to where they lie.
                 let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
-                Ok(Tokens::from_rows(self.multiply(cpu, &x, panels, (&after, onto)), dims))
+                let made = self.multiply(cpu, &x, panels, (&after, onto));
+                self.weight.check()?;
+                Ok(Tokens::from_rows(made, dims))
             }
             (Weight::Plain(storage), _) => self.composed(x, storage, &after),
             (weight, _) => unreachable!("{weight:?} in a matrix"),

@@ -1,7 +1,7 @@
 //! The big weights of layers: packed for kernels, or as candle's operations take them.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -11,7 +11,12 @@ use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size, Tie
 use super::{Storage, compute::Mode, host};
 use crate::{
     Error, Result, Weights,
-    weights::{EightBits, Packed},
+    weights::{
+        EightBits, Packed,
+        format::Format,
+        header,
+        rows::{Ahead, Numbers, check},
+    },
 };
 
 /// A weight of a layer.
@@ -48,45 +53,56 @@ impl Weight {
     pub fn load(w: &Weights, shape: &[usize], (arith, usage): (Arith, Use)) -> Result<Self> {
         let compute = w.compute();
         let cpu = match compute.cpu() {
+            Some(cpu) if compute.is_hollow() => {
+                w.hollow().get("weight", shape)?;
+                return Ok(Self::hollow(cpu, shape, (arith, usage)));
+            }
             Some(cpu) if !w.is_dry() => cpu.clone(),
             _ => return Ok(Weight::Plain(Storage::load(w, "weight", shape)?)),
         };
         // The shapes of two uses of one weight differ in nothing that a name tells.
         let key = format!("{arith:?} {usage:?}");
-        w.shared(&key, || {
-            let base = match w.unchanged() {
-                Some(w) if arith != Arith::Bytes => Some(Self::load(&w, shape, (arith, usage))?),
-                _ => None,
-            };
-            let storage = match base.and_then(|base| base.unpacked(&cpu)) {
-                // What is changed is what was packed: a file is read once, however often its changes change.
-                Some(base) => {
-                    let base = Storage::Dense(host::tensor(base, shape)?);
-                    Storage::Patched(Box::new(base), w.patches().to_vec())
-                }
-                // What is packed is not kept as it was beside.
-                None => Storage::load(&w.as_stored("weight"), "weight", shape)?,
-            };
-            Self::pack(w, &cpu, (storage, shape), (arith, usage))
+        w.shared(&key, || match w.read_at_use("weight") {
+            Some(ahead) => Self::late(w, &cpu, (shape, &ahead), (arith, usage)),
+            None => Self::staying(w, &cpu, shape, (arith, usage)),
         })
     }
 
-    /// Returns the numbers that were packed, if what is kept are they.
-    fn unpacked(&self, cpu: &Cpu) -> Option<Vec<f32>> {
-        match self {
-            Weight::Panels(panels) | Weight::Doubled(_, Some(panels)) => panels.unpacked(cpu),
-            Weight::Doubled(_, None) | Weight::Plain(_) => None,
+    /// Makes what is only counted with.
+    fn hollow(cpu: &Cpu, shape: &[usize], (arith, usage): (Arith, Use)) -> Self {
+        let panels = |taps, order| Panels::hollow(cpu, Size { outputs: shape[0], depth: shape[1], taps }, (arith, order));
+        match usage {
+            Use::Product(order) => Weight::Panels(panels(shape[2..].iter().product(), order)),
+            Use::Growth(growth) => {
+                let four = Doubled::of([(); 4].map(|()| panels(4, Order::Plain)));
+                Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(|| panels(9, Order::Plain)))
+            }
         }
     }
 
-    fn pack(
-        w: &Weights,
-        cpu: &Cpu,
-        (storage, shape): (Storage, &[usize]),
-        (arith, usage): (Arith, Use),
-    ) -> Result<Self> {
-        let taps: usize = shape[2..].iter().product();
-        let size = Size { outputs: shape[0], depth: shape[1], taps };
+    /// Packs a weight that stays in memory.
+    fn staying(w: &Weights, cpu: &Cpu, shape: &[usize], (arith, usage): (Arith, Use)) -> Result<Self> {
+        if w.patches().is_empty()
+            && let Some(rows) = w.rows("weight", shape)
+        {
+            let (stored, rows) = (Stored::from(rows.stored()), Arc::new(rows));
+            let made = Self::pack(w, cpu, (rows.clone(), stored, shape), (arith, usage));
+            check(rows.fault())?;
+            return Ok(made);
+        }
+        let base = match w.unchanged() {
+            Some(w) if arith != Arith::Bytes => Some(Self::load(&w, shape, (arith, usage))?),
+            _ => None,
+        };
+        let storage = match base.and_then(|base| base.unpacked(cpu)) {
+            // What is changed is what was packed: a file is read once, however often its changes change.
+            Some(base) => {
+                let base = Storage::Dense(host::tensor(base, shape)?);
+                Storage::Patched(Box::new(base), w.patches().to_vec())
+            }
+            // What is packed is not kept as it was beside.
+            None => Storage::load(&w.as_stored("weight"), "weight", shape)?,
+        };
         let (rows, stored): (Arc<dyn Rows>, Stored) = match storage {
             Storage::Packed(packed) => {
                 let stored = packed.eight_bits().map_or(Stored::Late, Stored::Eight);
@@ -100,6 +116,82 @@ impl Weight {
                 (Arc::new(Whole::new(&tensor)?), Stored::of(&storage))
             }
         };
+        Ok(Self::pack(w, cpu, (rows, stored, shape), (arith, usage)))
+    }
+
+    /// Takes a weight that is read from its file at each use, and packed then.
+    fn late(
+        w: &Weights,
+        cpu: &Cpu,
+        (shape, ahead): (&[usize], &Arc<Ahead>),
+        (arith, usage): (Arith, Use),
+    ) -> Result<Self> {
+        let plain = w.rows("weight", shape).filter(|_| w.patches().is_empty());
+        // Bytes, and sums of weights, are made of what is multiplied; all else is multiplied behind the products.
+        let (whole, stored, bare): (Arc<dyn Rows>, _, _) = match plain {
+            Some(rows) => {
+                let (bare, factor) = rows.unscaled();
+                rows.stays_behind(ahead);
+                bare.stays_behind(ahead);
+                let stored = Stored::from(rows.stored());
+                (Arc::new(rows), stored, Some((Arc::new(bare) as Arc<dyn Rows>, factor)))
+            }
+            None => {
+                // What is wrong with it is found now.
+                w.hollow().get("weight", shape)?;
+                let read = Read { weights: w.as_stored("weight"), shape: shape.into(), fault: OnceLock::new() };
+                (Arc::new(read), Stored::read_whole(w), None)
+            }
+        };
+        let mode = w.compute().mode();
+        let late = |kept| if (arith, kept) == (Arith::F32, Kept::Bf16) { Kept::LateBf16 } else { Kept::Late };
+        let size = Size { outputs: shape[0], depth: shape[1], taps: shape[2..].iter().product() };
+        let panels = |order| {
+            let (rows, factor) = match &bare {
+                Some((bare, factor)) if arith != Arith::Bytes => (bare, *factor),
+                _ => (&whole, 1.0),
+            };
+            let kept = late(stored.packed(arith, mode).0);
+            Panels::pack(cpu, rows, size, (arith, kept, order)).scaled(factor)
+        };
+        let made = match usage {
+            Use::Product(order) => Weight::Panels(panels(order)),
+            Use::Growth(growth) => {
+                let kept = late(sums_kept(arith, mode));
+                let four = Size { taps: 4, ..size };
+                let four = Doubled::new(&whole, |rows| Panels::pack(cpu, &rows, four, (arith, kept, Order::Plain)));
+                Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(|| panels(Order::Plain)))
+            }
+        };
+        made.check()?;
+        Ok(made)
+    }
+
+    /// Returns the numbers that were packed, if what is kept are they.
+    fn unpacked(&self, cpu: &Cpu) -> Option<Vec<f32>> {
+        match self {
+            Weight::Panels(panels) | Weight::Doubled(_, Some(panels)) => panels.unpacked(cpu),
+            Weight::Doubled(_, None) | Weight::Plain(_) => None,
+        }
+    }
+
+    /// Fails if its rows could not be read at a use: what was computed with them is no number.
+    pub fn check(&self) -> Result<()> {
+        check(match self {
+            Weight::Panels(panels) => panels.fault(),
+            Weight::Doubled(four, nine) => four.fault().or_else(|| nine.as_ref()?.fault()),
+            Weight::Plain(_) => None,
+        })
+    }
+
+    fn pack(
+        w: &Weights,
+        cpu: &Cpu,
+        (rows, stored, shape): (Arc<dyn Rows>, Stored, &[usize]),
+        (arith, usage): (Arith, Use),
+    ) -> Self {
+        let taps: usize = shape[2..].iter().product();
+        let size = Size { outputs: shape[0], depth: shape[1], taps };
         let mode = w.compute().mode();
         let order = match usage {
             Use::Product(order) => order,
@@ -112,14 +204,18 @@ impl Weight {
             let rows = whole.unwrap_or_else(|| rows.clone());
             Panels::pack(cpu, &rows, size, (arith, kept, order)).scaled(factor)
         };
-        let Use::Growth(growth) = usage else { return Ok(Weight::Panels(panels())) };
-        // Sums of the weights of a file are not of its kind any more.
-        let kept = if arith == Arith::F32 && mode == Mode::Exact { Kept::F32 } else { Kept::Bf16 };
+        let Use::Growth(growth) = usage else { return Weight::Panels(panels()) };
+        let kept = sums_kept(arith, mode);
         let four = Size { taps: 4, ..size };
         let whole = rows.at_hand().unwrap_or_else(|| rows.clone());
         let four = Doubled::new(&whole, |rows| Panels::pack(cpu, &rows, four, (arith, kept, order)));
-        Ok(Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(panels)))
+        Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(panels))
     }
+}
+
+/// Returns how sums of weights are kept: they are not of the kind of the file any more.
+fn sums_kept(arith: Arith, mode: Mode) -> Kept {
+    if arith == Arith::F32 && mode == Mode::Exact { Kept::F32 } else { Kept::Bf16 }
 }
 
 /// How the file has a weight.
@@ -132,7 +228,28 @@ enum Stored {
     Late,
 }
 
+impl From<Numbers> for Stored {
+    fn from(numbers: Numbers) -> Self {
+        match numbers {
+            Numbers::F32 => Stored::F32,
+            Numbers::F16 => Stored::F16,
+            Numbers::Bf16 => Stored::Bf16,
+            Numbers::Eight(bits) => Stored::Eight(bits),
+        }
+    }
+}
+
 impl Stored {
+    /// What a weight counts as that is read whole.
+    fn read_whole(w: &Weights) -> Self {
+        match w.format("weight").filter(|_| w.patches().is_empty()) {
+            Some(Format::Blocks(_)) => Stored::Late,
+            Some(Format::Plain(header::Stored::F16)) => Stored::F16,
+            Some(Format::Plain(header::Stored::BF16)) => Stored::Bf16,
+            _ => Stored::F32,
+        }
+    }
+
     fn of(storage: &Storage) -> Self {
         match storage {
             Storage::Widened(tensor) if tensor.dtype() == candle_core::DType::F16 => Stored::F16,
@@ -184,6 +301,48 @@ impl Rows for Whole {
     }
 }
 
+/// A weight that is read whole at each use: in blocks, in another order than is wanted, or changed.
+struct Read {
+    weights: Weights,
+    shape: Vec<usize>,
+    fault: OnceLock<String>,
+}
+
+impl Read {
+    fn whole(&self) -> Result<Whole> {
+        Whole::new(&Storage::load(&self.weights, "weight", &self.shape[..])?.widened()?)
+    }
+}
+
+impl Rows for Read {
+    fn row(&self, _: usize, _: &mut [f32]) {
+        unreachable!("it is asked for whole")
+    }
+
+    fn at_hand(&self) -> Option<Arc<dyn Rows>> {
+        match self.whole() {
+            Ok(whole) => Some(Arc::new(whole)),
+            Err(error) => {
+                let _ = self.fault.set(error.to_string());
+                Some(Arc::new(Unread))
+            }
+        }
+    }
+
+    fn fault(&self) -> Option<String> {
+        self.fault.get().cloned()
+    }
+}
+
+/// What could not be read: no numbers.
+struct Unread;
+
+impl Rows for Unread {
+    fn row(&self, _: usize, to: &mut [f32]) {
+        to.fill(f32::NAN);
+    }
+}
+
 /// A weight in the bytes of its file.
 struct Small(Packed);
 
@@ -207,4 +366,104 @@ impl Rows for Small {
 pub(super) fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use darkroom_kernels::Tier;
+    use safetensors::{Dtype, tensor::TensorView};
+
+    use super::*;
+    use crate::nn::{After, Bias, Compute, Conv2d, ConvShape, FeatureMap, Linear, Tokens, Upsample};
+
+    const CHANNELS: usize = 20;
+
+    /// The layers' weights in a file of some format, with what multiplies those of eight bits.
+    fn file(dtype: Dtype) -> Vec<u8> {
+        let shapes = [
+            ("conv.weight", vec![CHANNELS, CHANNELS, 3, 3]),
+            ("grow.weight", vec![CHANNELS, CHANNELS, 3, 3]),
+            ("wide.weight", vec![70, CHANNELS]),
+            ("gated.weight", vec![2 * CHANNELS, CHANNELS]),
+        ];
+        let mut tensors = Vec::new();
+        for (name, shape) in shapes {
+            let count: usize = shape.iter().product();
+            let number = |i: usize| ((i * 7919 % 1009) as f32 / 1009.0 - 0.5) * 0.4;
+            let bytes: Vec<u8> = match dtype {
+                Dtype::F32 => (0..count).flat_map(|i| number(i).to_le_bytes()).collect(),
+                Dtype::F16 => (0..count).flat_map(|i| half::f16::from_f32(number(i)).to_le_bytes()).collect(),
+                Dtype::BF16 => (0..count).flat_map(|i| half::bf16::from_f32(number(i)).to_le_bytes()).collect(),
+                // Any byte but what is no number.
+                _ => (0..count).map(|i| (i * 37 % 120 + i % 2 * 128) as u8).collect(),
+            };
+            tensors.push((name.to_owned(), dtype, shape.clone(), bytes));
+            if dtype == Dtype::F8_E4M3 {
+                let scale = name.replace("weight", "scale_weight");
+                tensors.push((scale, Dtype::F32, vec![1], 0.37_f32.to_le_bytes().to_vec()));
+            }
+            let bias = name.replace("weight", "bias");
+            let bytes = (0..shape[0]).flat_map(|i| (i as f32 * 0.01).to_le_bytes()).collect();
+            tensors.push((bias, Dtype::F32, vec![shape[0]], bytes));
+        }
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            (name.clone(), TensorView::new(*dtype, shape.clone(), bytes).expect("as many bytes as the shape says"))
+        });
+        safetensors::serialize(views, None).expect("a small file")
+    }
+
+    /// What all layers make of one map.
+    fn outcome(w: &Weights) -> Vec<f32> {
+        let x = Tensor::arange(0_f32, (2 * CHANNELS * 30) as f32, &Device::Cpu).unwrap();
+        let x = (x * 0.37).unwrap().sin().unwrap().reshape((2, CHANNELS, 5, 6)).unwrap();
+        let map = FeatureMap::from_tensor(&x).unwrap();
+        let tokens = Tokens::from_tensor(&x.reshape((2, 30, CHANNELS)).unwrap()).unwrap();
+        let conv = Conv2d::load(&w.at("conv"), ConvShape::three(CHANNELS, CHANNELS)).unwrap();
+        let grow = Upsample::load(&w.at("grow"), (CHANNELS, CHANNELS), Growth::Nearly).unwrap();
+        let wide = Linear::load(&w.at("wide"), CHANNELS, 70, Bias::Yes).unwrap();
+        let gated = Linear::load_gated(&w.at("gated"), CHANNELS, CHANNELS).unwrap();
+        w.finish().unwrap();
+        let made = [
+            conv.forward(&map).unwrap().to_tensor(),
+            grow.forward(&map, After::default()).unwrap().to_tensor(),
+            grow.forward_to(&map, (9, 11), After::default()).unwrap().to_tensor(),
+            wide.forward(&tokens).unwrap().to_tensor(),
+            gated.forward(&tokens).unwrap().to_tensor(),
+        ];
+        made.iter().flat_map(|x| host::values(x).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_read_at_each_use_is_what_stays_to_the_bit() {
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2] {
+            let w = Weights::from_bytes("toy", file(dtype)).unwrap();
+            for (tier, mode) in Tier::available().flat_map(|tier| Mode::ALL.map(|mode| (tier, mode))) {
+                let compute = Compute::on(tier, mode).with_coarse_products();
+                let w = w.clone().with_compute(compute);
+                let whole = outcome(&w);
+                assert!(whole.iter().all(|x| x.is_finite()), "{dtype:?} {tier} {mode}");
+                for bytes in [0, w.loaded_bytes() / 2, w.loaded_bytes() - 1] {
+                    let part = outcome(&w.clone().staying_within(bytes));
+                    assert!(whole == part, "{dtype:?} {tier} {mode}, {bytes} bytes stay");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_short_between_two_uses_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("toy.safetensors");
+        std::fs::write(&path, file(Dtype::F16)).unwrap();
+        let w = Weights::open(&path).unwrap().with_compute(Compute::new(Mode::usual())).staying_within(0);
+        let wide = Linear::load(&w.at("wide"), CHANNELS, 70, Bias::Yes).unwrap();
+        let x = Tokens::from_tensor(&Tensor::ones((1, 3, CHANNELS), DType::F32, &Device::Cpu).unwrap()).unwrap();
+        wide.forward(&x).unwrap();
+        let whole = std::fs::metadata(&path).unwrap().len();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(whole / 2).unwrap();
+        let error = wide.forward(&x).unwrap_err();
+        assert!(error.to_string().contains("when it was opened") && error.to_string().contains("toy.safetensors"));
+        assert!(error.hint().unwrap().contains("once its file is complete"));
+    }
 }

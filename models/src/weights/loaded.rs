@@ -4,7 +4,8 @@
 //!
 //! | numbers | `exact` | `fast` | `int8` |
 //! |---|---|---|---|
-//! | vectors, and tables that are looked up row by row | 4 | 4 | 4 |
+//! | vectors | 4 | 4 | 4 |
+//! | tables that are looked up row by row, of f16 and bf16 (of others) | 2 (4) | 2 (4) | 2 (4) |
 //! | matrices and convolutions of f16 and bf16 | 2 | 2 | 2 |
 //! | of f32 and f64 | 4 | 2 | 2 |
 //! | of eight bits, and in blocks | as in the file | as in the file | as in the file |
@@ -26,7 +27,16 @@ use crate::nn::Mode;
 /// What a number takes where it is narrowed.
 const NARROW: u64 = 2;
 
+fn is_table(name: &str) -> bool {
+    name.ends_with("embedding.weight")
+}
+
 impl Stock {
+    /// Tells whether it stays in memory even where big weights are read at each use: vectors, and tables.
+    pub fn stays(&self, name: &str) -> bool {
+        self.shape.len() < 2 || is_table(name)
+    }
+
     /// Returns the bytes that the tensor takes once loaded, where f32 is handed out as `dtype`.
     pub fn loaded_bytes(&self, name: &str, dtype: DType, mode: Mode) -> u64 {
         let numbers = self.shape.iter().product::<usize>() as u64;
@@ -34,8 +44,11 @@ impl Stock {
         if self.shape.len() < 2 {
             return numbers * DType::F32.size_in_bytes() as u64;
         }
-        if name.ends_with("embedding.weight") {
-            return numbers * wide;
+        if is_table(name) {
+            return match self.format {
+                Format::Plain(Stored::F16 | Stored::BF16) => numbers * NARROW,
+                _ => numbers * wide,
+            };
         }
         let is_of_vae = name.starts_with("decoder.") || name.starts_with("encoder.");
         if mode == Mode::Int8 && !is_of_vae && (name.contains("transformer_blocks.") || name.contains("resnets.")) {
@@ -84,7 +97,8 @@ mod tests {
             assert_eq!(takes("a.resnets.0.conv1.weight", &[2, 2, 3, 3]), [exact, fast, 1], "{dtype:?}");
             assert_eq!(takes("decoder.resnets.0.conv1.weight", &[2, 2, 3, 3]), [exact, fast, fast], "{dtype:?}");
             assert_eq!(takes("a.transformer_blocks.0.norm1.weight", &[36]), [4; 3], "{dtype:?}");
-            assert_eq!(takes("embeddings.token_embedding.weight", &[6, 6]), [4; 3], "{dtype:?}");
+            let table = if exact == 2 { 2 } else { 4 };
+            assert_eq!(takes("embeddings.token_embedding.weight", &[6, 6]), [table; 3], "{dtype:?}");
         }
     }
 

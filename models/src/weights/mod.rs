@@ -7,14 +7,15 @@
 
 mod convert;
 pub(crate) mod find;
-mod format;
+pub(crate) mod format;
 mod gguf;
-mod header;
+pub(crate) mod header;
 mod loaded;
 mod packed;
 mod random;
 mod remote;
 mod report;
+pub(crate) mod rows;
 mod set;
 mod sniff;
 pub(crate) mod source;
@@ -44,6 +45,7 @@ use crate::{
     nn::Compute,
 };
 use format::Format;
+use rows::{Allowance, FileRows};
 use header::Stored;
 use set::{Order, Set, Stock};
 use source::Source;
@@ -82,6 +84,8 @@ pub struct Weights {
     vault: Option<Arc<Vault>>,
     patches: Arc<Patches>,
     compute: Compute,
+    /// How much stays in memory, where not all does.
+    allowance: Option<Arc<Allowance>>,
 }
 
 /// Tensors that were handed out, by name and precision; they are shared with the network that got them.
@@ -171,6 +175,7 @@ impl Weights {
             vault: None,
             patches,
             compute: Compute::default(),
+            allowance: None,
         }
     }
 
@@ -190,6 +195,50 @@ impl Weights {
     /// Returns with what the networks compute that are loaded from here.
     pub fn compute(&self) -> &Compute {
         &self.compute
+    }
+
+    /// Lets a network that is loaded from here keep so many bytes in memory, as [`Weights::loaded_bytes`] counts them: the
+    /// big weights beyond are read from their file at each use. What it computes does not change by a bit.
+    ///
+    /// Vectors and tables stay in any case ([`Weights::least_bytes`]), and so do made-up weights.
+    #[must_use]
+    pub fn staying_within(mut self, bytes: u64) -> Self {
+        let rest = bytes.saturating_sub(self.least_bytes());
+        self.allowance = (bytes < self.loaded_bytes()).then(|| Arc::new(Allowance::new(rest)));
+        self
+    }
+
+    /// Returns the order of what is read at each use, if the big weight `name` of this scope has to be.
+    pub(crate) fn read_at_use(&self, name: &str) -> Option<Arc<rows::Ahead>> {
+        let allowance = self.allowance.as_ref().filter(|_| self.set.seed.is_none())?;
+        let name = self.full(name);
+        let bytes = self.set.tensors.get(&name).map_or(0, |stock| self.loaded(&name, stock));
+        (!allowance.take(bytes)).then(|| Arc::clone(&allowance.ahead))
+    }
+
+    /// Returns the format of a tensor of this scope in the file.
+    pub(crate) fn format(&self, name: &str) -> Option<Format> {
+        self.set.tensors.get(&self.full(name)).map(|stock| stock.format)
+    }
+
+    /// Returns the rows of a big weight in its file, where they lie there as they are wanted; notes that it was asked for.
+    pub(crate) fn rows(&self, name: &str, shape: &[usize]) -> Option<FileRows> {
+        let full = self.full(name);
+        let is_there = |stock: &&Stock| stock.shape == shape && stock.order == Order::Stored;
+        let stock = self.set.tensors.get(&full).filter(is_there)?;
+        let Format::Plain(stored) = stock.format else { return None };
+        if self.is_dry() || self.set.seed.is_some() || shape.contains(&0) {
+            return None;
+        }
+        let scale = match &stock.scale {
+            Some(scale) => self.set.read(scale, DType::F32).ok()?.flatten_all().ok()?.to_vec1::<f32>().ok()?[0],
+            None => 1.0,
+        };
+        let place = (self.set.sources[stock.source].clone(), stock.offset, stock.length);
+        let rows = FileRows::new(place, stored, scale)?;
+        self.set.reads.fetch_add(1, Ordering::Relaxed);
+        *self.notes().consumed.entry(full).or_default() += 1;
+        Some(rows)
     }
 
     /// Returns the same tensors without the memory of those that were handed out, and the one `name` in the precision of
@@ -379,8 +428,17 @@ impl Weights {
     /// Returns how many bytes the tensors of this scope take once a network has loaded them that computes as
     /// [`Weights::with_compute`] was told.
     pub fn loaded_bytes(&self) -> u64 {
-        let mode = self.compute.mode();
-        self.scoped().map(|(name, stock)| stock.loaded_bytes(name, self.dtype, mode)).sum()
+        self.scoped().map(|(name, stock)| self.loaded(name, stock)).sum()
+    }
+
+    /// Returns how many of them are there even if all big weights are read at each use ([`Weights::staying_within`]).
+    pub fn least_bytes(&self) -> u64 {
+        let stays = |(name, stock): &(&String, &Stock)| stock.stays(name);
+        self.scoped().filter(stays).map(|(name, stock)| self.loaded(name, stock)).sum()
+    }
+
+    fn loaded(&self, name: &str, stock: &Stock) -> u64 {
+        stock.loaded_bytes(name, self.dtype, self.compute.mode())
     }
 
     /// Ends a loading: fails with everything that did not fit below this scope, or returns what was consumed and what

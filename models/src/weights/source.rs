@@ -113,6 +113,32 @@ impl Source {
         }
     }
 
+    /// Reads bytes from `offset` on into memory of the caller's: never through the map, so that a file that is cut short
+    /// meanwhile is an error, and what was read does not count as mapped.
+    pub fn read_into(&self, offset: u64, to: &mut [u8]) -> Result<()> {
+        match &self.kind {
+            Kind::Memory(bytes) => {
+                let outside = || Error::format(&self.path, format!("{} bytes at {offset} lie outside", to.len()));
+                let from = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..offset + to.len()));
+                to.copy_from_slice(from.ok_or_else(outside)?);
+                Ok(())
+            }
+            Kind::File(file) | Kind::Mapped(file, _) => {
+                read_exact_at(file, to, offset).map_err(|fault| Error::io(&self.path, fault))
+            }
+        }
+    }
+
+    /// Asks the system to have some bytes at hand soon. A wish: where it is not heard they are read when they are wanted.
+    pub fn want(&self, offset: u64, length: usize) {
+        #[cfg(unix)]
+        if let (Kind::Mapped(_, map), Ok(offset)) = (&self.kind, usize::try_from(offset)) {
+            let _ = map.advise_range(memmap2::Advice::WillNeed, offset, length);
+        }
+        #[cfg(not(unix))]
+        let _ = (offset, length);
+    }
+
     /// Tells whether the file starts with these bytes.
     pub fn starts_with(&self, start: &[u8]) -> Result<bool> {
         Ok(self.read(0, self.length.min(start.len() as u64) as usize)?[..] == *start)
