@@ -69,14 +69,23 @@ impl Pool {
                 }
                 None => figures.fresh += 1,
             }
-            let used = found.as_ref().map_or(bytes, Memory::bytes);
-            figures.used_bytes += used;
-            figures.peak_bytes = figures.peak_bytes.max(figures.used_bytes);
-            figures.held_bytes = figures.held_bytes.max(figures.used_bytes + figures.idle_bytes);
+            figures.use_more(found.as_ref().map_or(bytes, Memory::bytes));
             found
         };
         let memory = found.unwrap_or_else(|| Memory::new(bytes));
-        Buffer { memory: Some(memory), length, pool: Some(self.clone()), number: std::marker::PhantomData }
+        Buffer { memory: Some(memory), length, home: Home::Pool(self.clone()), number: std::marker::PhantomData }
+    }
+
+    /// Returns a copy of numbers that is counted here, but whose memory comes from the system and goes back there: for
+    /// what outlives many rounds of work.
+    pub fn apart<T: Number>(&self, numbers: &[T]) -> Buffer<T> {
+        let mut buffer = Buffer::of(numbers);
+        let mut shelf = self.shelf();
+        shelf.figures.fresh += 1;
+        shelf.figures.use_more(buffer.memory().bytes());
+        drop(shelf);
+        buffer.home = Home::Counted(self.clone());
+        buffer
     }
 
     /// Gives what waits to be used again back to the system.
@@ -95,6 +104,14 @@ impl Pool {
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.0.lock().expect("no code panics while it holds the shelf")
+    }
+}
+
+impl Figures {
+    fn use_more(&mut self, bytes: usize) {
+        self.used_bytes += bytes;
+        self.peak_bytes = self.peak_bytes.max(self.used_bytes);
+        self.held_bytes = self.held_bytes.max(self.used_bytes + self.idle_bytes);
     }
 }
 
@@ -181,15 +198,23 @@ pub struct Buffer<T> {
     /// There until it is dropped.
     memory: Option<Memory>,
     length: usize,
-    pool: Option<Pool>,
+    home: Home,
     number: std::marker::PhantomData<T>,
+}
+
+/// Where memory goes that is let go.
+enum Home {
+    System,
+    /// The system too, and is counted here.
+    Counted(Pool),
+    Pool(Pool),
 }
 
 impl<T: Number> Buffer<T> {
     /// Returns zeros that belong to no pool.
     pub fn zeros(length: usize) -> Self {
         let memory = Memory::new(class(bytes_of::<T>(length)));
-        Self { memory: Some(memory), length, pool: None, number: std::marker::PhantomData }
+        Self { memory: Some(memory), length, home: Home::System, number: std::marker::PhantomData }
     }
 
     /// Returns a copy of numbers that belongs to no pool.
@@ -201,7 +226,10 @@ impl<T: Number> Buffer<T> {
 
     /// Returns the pool that it came from.
     pub fn pool(&self) -> Option<&Pool> {
-        self.pool.as_ref()
+        match &self.home {
+            Home::Pool(pool) => Some(pool),
+            Home::System | Home::Counted(_) => None,
+        }
     }
 }
 
@@ -233,11 +261,17 @@ impl<T: Number> DerefMut for Buffer<T> {
 
 impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
-        let (Some(memory), Some(pool)) = (self.memory.take(), &self.pool) else { return };
-        let mut shelf = pool.shelf();
-        shelf.figures.used_bytes -= memory.bytes();
-        shelf.figures.idle_bytes += memory.bytes();
-        shelf.free.entry(memory.bytes()).or_default().push(memory);
+        let Some(memory) = self.memory.take() else { return };
+        match &self.home {
+            Home::System => {}
+            Home::Counted(pool) => pool.shelf().figures.used_bytes -= memory.bytes(),
+            Home::Pool(pool) => {
+                let mut shelf = pool.shelf();
+                shelf.figures.used_bytes -= memory.bytes();
+                shelf.figures.idle_bytes += memory.bytes();
+                shelf.free.entry(memory.bytes()).or_default().push(memory);
+            }
+        }
     }
 }
 

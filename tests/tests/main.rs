@@ -4,4 +4,5 @@ mod craft;
 mod engine;
 mod faults;
 mod graphs;
+mod memory;
 mod parity;

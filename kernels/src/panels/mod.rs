@@ -177,9 +177,15 @@ impl Panels {
     }
 
     /// Makes a weight of which only the size is there: to count with, under [`parallel::counted`].
-    pub fn hollow(cpu: &Cpu, size: Size, (arith, order): (Arith, Order)) -> Self {
-        let (columns, store) = (micro::shape(cpu.tier).columns, Store::Words(Arc::new(Buffer::zeros(0))));
-        let kept = Kept::Late;
+    pub fn hollow(cpu: &Cpu, size: Size, (arith, kept, order): (Arith, Kept, Order)) -> Self {
+        let columns = micro::shape(cpu.tier).columns;
+        let store = match (kept, arith) {
+            (Kept::Late | Kept::LateBf16, _) => Store::Late(Arc::new(Vec::new())),
+            (Kept::F16 | Kept::Bf16, Arith::F32) => Store::Halves(Arc::new(Buffer::zeros(0))),
+            (Kept::E4M3 | Kept::E5M2, Arith::F32) => Store::Eights(Arc::new(Buffer::zeros(0))),
+            (Kept::E4M3 | Kept::E5M2, _) => Store::Pairs(Arc::new(Buffer::zeros(0))),
+            _ => Store::Words(Arc::new(Buffer::zeros(0))),
+        };
         Self { size, arith, kept, order, columns, store, scales: None, factor: 1.0 }
     }
 

@@ -17,6 +17,8 @@ impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
         let table = w.as_stored("weight").get("weight", (words, channels))?;
+        // Where nothing is computed one word stands for all.
+        let table = if w.compute().is_hollow() { Tensor::zeros((1, channels), DType::F32, table.device())? } else { table };
         let table = match w.patches() {
             [] => table,
             patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,
@@ -44,7 +46,8 @@ impl Embedding {
         }
         let table = &self.table;
         let channels = table.dim(1)?;
-        let within: Vec<u32> = ids.iter().map(|id| if (*id as usize) < self.words { *id } else { 0 }).collect();
+        let there = table.dim(0)?;
+        let within: Vec<u32> = ids.iter().map(|id| if (*id as usize) < there { *id } else { 0 }).collect();
         let within = Tensor::from_vec(within, rows.len() * length, table.device())?;
         let mut vectors = table.index_select(&within, 0)?.to_dtype(DType::F32)?;
         if let Some(more) = more.filter(|_| ids.iter().any(|id| *id as usize >= self.words)) {

@@ -59,11 +59,11 @@ impl Numbers {
         }
     }
 
-    /// Returns a copy in memory of its own, which comes from no pool and goes to none.
-    fn aside(&self) -> Self {
+    /// Returns a copy in memory of its own, which goes back to no pool.
+    fn aside(&self, cpu: &Cpu) -> Self {
         match self {
-            Numbers::F32(x) => Numbers::F32(Buffer::of(x)),
-            Numbers::Bf16(x) => Numbers::Bf16(Buffer::of(x)),
+            Numbers::F32(x) => Numbers::F32(cpu.pool.apart(x)),
+            Numbers::Bf16(x) => Numbers::Bf16(cpu.pool.apart(x)),
         }
     }
 
@@ -126,7 +126,7 @@ impl Rows {
     /// Returns a copy for as long as a walk: were its memory from the pool, that would be missing there from the second
     /// step on, and be asked for once more.
     pub fn set_aside(&self) -> Rows {
-        let part = |part: &Part| Part { numbers: Arc::new(part.numbers.aside()), ..*part };
+        let part = |part: &Part| Part { numbers: Arc::new(part.numbers.aside(&self.cpu)), ..*part };
         Rows { parts: self.parts.iter().map(part).collect(), ..self.clone() }
     }
 

@@ -55,7 +55,7 @@ impl Weight {
         let cpu = match compute.cpu() {
             Some(cpu) if compute.is_hollow() => {
                 w.hollow().get("weight", shape)?;
-                return Ok(Self::hollow(cpu, shape, (arith, usage)));
+                return Ok(Self::hollow(w, cpu, shape, (arith, usage)));
             }
             Some(cpu) if !w.is_dry() => cpu.clone(),
             _ => return Ok(Weight::Plain(Storage::load(w, "weight", shape)?)),
@@ -69,13 +69,18 @@ impl Weight {
     }
 
     /// Makes what is only counted with.
-    fn hollow(cpu: &Cpu, shape: &[usize], (arith, usage): (Arith, Use)) -> Self {
-        let panels = |taps, order| Panels::hollow(cpu, Size { outputs: shape[0], depth: shape[1], taps }, (arith, order));
+    fn hollow(w: &Weights, cpu: &Cpu, shape: &[usize], (arith, usage): (Arith, Use)) -> Self {
+        let mode = w.compute().mode();
+        let kept = Stored::of_file(w).packed(arith, mode).0;
+        let panels = |taps, (kept, order)| {
+            Panels::hollow(cpu, Size { outputs: shape[0], depth: shape[1], taps }, (arith, kept, order))
+        };
         match usage {
-            Use::Product(order) => Weight::Panels(panels(shape[2..].iter().product(), order)),
+            Use::Product(order) => Weight::Panels(panels(shape[2..].iter().product(), (kept, order))),
             Use::Growth(growth) => {
-                let four = Doubled::of([(); 4].map(|()| panels(4, Order::Plain)));
-                Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(|| panels(9, Order::Plain)))
+                let four = [(); 4].map(|()| panels(4, (sums_kept(arith, mode), Order::Plain)));
+                let nine = (growth == Growth::Nearly).then(|| panels(9, (kept, Order::Plain)));
+                Weight::Doubled(Arc::new(Doubled::of(four)), nine)
             }
         }
     }
@@ -140,7 +145,7 @@ impl Weight {
                 // What is wrong with it is found now.
                 w.hollow().get("weight", shape)?;
                 let read = Read { weights: w.as_stored("weight"), shape: shape.into(), fault: OnceLock::new() };
-                (Arc::new(read), Stored::read_whole(w), None)
+                (Arc::new(read), Stored::of_file(w), None)
             }
         };
         let mode = w.compute().mode();
@@ -240,12 +245,14 @@ impl From<Numbers> for Stored {
 }
 
 impl Stored {
-    /// What a weight counts as that is read whole.
-    fn read_whole(w: &Weights) -> Self {
+    /// What a weight counts as once it was read.
+    fn of_file(w: &Weights) -> Self {
         match w.format("weight").filter(|_| w.patches().is_empty()) {
             Some(Format::Blocks(_)) => Stored::Late,
             Some(Format::Plain(header::Stored::F16)) => Stored::F16,
             Some(Format::Plain(header::Stored::BF16)) => Stored::Bf16,
+            Some(Format::Plain(header::Stored::F8_E4M3)) => Stored::Eight(EightBits::E4M3(1.0)),
+            Some(Format::Plain(header::Stored::F8_E5M2)) => Stored::Eight(EightBits::E5M2(1.0)),
             _ => Stored::F32,
         }
     }

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod preview;
 pub mod published;
 mod resnet;
+pub mod room;
 pub mod text;
 pub mod unet;
 pub mod vae;

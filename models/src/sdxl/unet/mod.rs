@@ -71,7 +71,7 @@ impl UNet {
 
     /// Answers with what the training taught it to predict, in the size of the sample; ticks once per block.
     pub fn forward(&self, ask: Question<'_>, progress: &mut dyn Progress) -> Result<FeatureMap> {
-        self.answer(ask, None, progress, &mut |_, _| ())
+        self.answer(ask, None, progress, None)
     }
 
     /// The same, steered by what one or several control networks say to the same question.
@@ -84,7 +84,7 @@ impl UNet {
         control: &Residuals,
         progress: &mut dyn Progress,
     ) -> Result<FeatureMap> {
-        self.answer(ask, Some(control), progress, &mut |_, _| ())
+        self.answer(ask, Some(control), progress, None)
     }
 
     /// Answers, showing every intermediate result with the name that its module has in the weights.
@@ -94,7 +94,7 @@ impl UNet {
         progress: &mut dyn Progress,
         trace: &mut dyn FnMut(&str, &Tensor),
     ) -> Result<FeatureMap> {
-        self.answer(ask, None, progress, trace)
+        self.answer(ask, None, progress, Some(trace))
     }
 
     fn answer(
@@ -102,14 +102,15 @@ impl UNet {
         ask: Question<'_>,
         control: Option<&Residuals>,
         progress: &mut dyn Progress,
-        trace: &mut dyn FnMut(&str, &Tensor),
+        mut trace: Option<&mut dyn FnMut(&str, &Tensor)>,
     ) -> Result<FeatureMap> {
-        let hearing = self.encoder.hear(&ask, trace)?;
+        let hearing = self.encoder.hear(&ask, &mut |name, x| trace.iter_mut().for_each(|trace| trace(name, x)))?;
         let heard = hearing.heard();
         let of = self.encoder.steps() + self.up.len();
         let mut done = 0;
         let mut tick = |name: &str, x: &FeatureMap| {
-            trace(name, &x.to_tensor());
+            // A map that nobody looks at is not turned for it.
+            trace.iter_mut().for_each(|trace| trace(name, &x.to_tensor()));
             done += 1;
             progress.tick(done, of)
         };

@@ -1,0 +1,4 @@
+//! What memory is counted, and what networks take of it.
+
+mod room;
+mod streamed;

@@ -1,0 +1,1 @@
+//! Networks whose weights are read at each use give the bits of those whose weights stay.
