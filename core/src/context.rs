@@ -71,12 +71,14 @@ pub struct Context<'a> {
     recipe: Fingerprint,
     /// When it last showed something.
     shown: Option<Instant>,
+    /// The least bytes of what it has yet to pin, by the plan; not known before the first pin.
+    to_come: Option<u64>,
 }
 
 impl<'a> Context<'a> {
     /// Makes the context of one node.
     pub fn new(around: Surroundings<'a>, node: &'a str, recipe: Fingerprint) -> Self {
-        Self { around, node, recipe, shown: None }
+        Self { around, node, recipe, shown: None, to_come: None }
     }
 
     /// Says how far the work is, and hears whether to stop.
@@ -112,13 +114,31 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Holds weights for as long as they are used.
+    /// Holds weights for as long as they are used. Where there is room for a part of them only, the rest is read from
+    /// its file at each use; that is told once in a run. Reserve scratch memory first: weights take what is left.
     ///
     /// # Errors
     /// A fault of the file, or of memory: who holds it.
     pub fn pin<R: Resident>(&mut self, handle: &Handle<R>) -> Result<Pinned<R>, Fault> {
         self.around.cancel.check()?;
-        Ledger::pin(self.around.ledger, handle, self.around.cancel)
+        let spare = self.spare(handle.least_bytes());
+        let pinned = Ledger::pin(self.around.ledger, handle, spare, self.around.cancel)?;
+        let (bytes, of) = (pinned.bytes(), pinned.wants());
+        if bytes < of && self.around.ledger.is_news(handle.part()) {
+            self.around.observer.see(&Event::Streams { node: self.node, title: &handle.title(), bytes, of });
+        }
+        Ok(pinned)
+    }
+
+    /// The bytes that a part should leave to those that this node pins later.
+    fn spare(&mut self, least: u64) -> u64 {
+        let planned = || {
+            let (plan, node) = self.plan()?;
+            plan.steps.iter().find(|step| step.id == node).map(|step| step.cost.least())
+        };
+        let to_come = self.to_come.unwrap_or_else(|| planned().unwrap_or(0)).saturating_sub(least);
+        self.to_come = Some(to_come);
+        to_come
     }
 
     /// Makes room for scratch memory.

@@ -38,6 +38,17 @@ pub enum Event<'a> {
         /// Steps in all.
         of: usize,
     },
+    /// A part is kept in memory only in part, because there is no room for all of it: once a part and run.
+    Streams {
+        /// The node that uses it first.
+        node: &'a str,
+        /// What the part is called.
+        title: &'a str,
+        /// Bytes of it in memory.
+        bytes: u64,
+        /// Bytes in all: the rest is read from its file at each use.
+        of: u64,
+    },
     /// What a node's result looks like so far.
     Preview {
         /// The node.

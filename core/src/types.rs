@@ -56,12 +56,15 @@ pub struct Type {
     pub count: Option<u32>,
     /// For a model: bytes of its weights once loaded.
     pub weights: Option<u64>,
+    /// The least bytes of them that must be in memory at work, where that is less than all: the rest is read from its
+    /// file at each use.
+    pub least_weights: Option<u64>,
 }
 
 impl Type {
     /// Makes a type of which only the kind is known.
     pub fn of(kind: Kind) -> Self {
-        Self { kind, family: None, width: None, height: None, count: None, weights: None }
+        Self { kind, family: None, width: None, height: None, count: None, weights: None, least_weights: None }
     }
 
     /// Adds the family.
@@ -91,6 +94,20 @@ impl Type {
         self.weights = Some(bytes);
         self
     }
+
+    /// Adds the least bytes of a model's weights that must be in memory at work.
+    #[must_use]
+    pub fn least_weights(mut self, bytes: u64) -> Self {
+        self.least_weights = Some(bytes);
+        self
+    }
+
+    /// Returns the least bytes of a model's weights that must be in memory at work: all of them, where nothing else is
+    /// known; 0 of what is no model.
+    pub fn least(&self) -> u64 {
+        let whole = self.weights.unwrap_or(0);
+        self.least_weights.unwrap_or(whole).min(whole)
+    }
 }
 
 /// Writes `sdxl latent 1024×768 ×2`.
@@ -113,12 +130,24 @@ impl fmt::Display for Type {
 /// What a node will need, known before it runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Bytes of weights that must be in memory.
+    /// Bytes of weights that should be in memory.
     pub weights: u64,
+    /// The least bytes of them that must be, where that is less; 0 means all of them.
+    pub least_weights: u64,
     /// Bytes of scratch memory beside weights, inputs and outputs.
     pub workspace: u64,
     /// Bytes of what it makes.
     pub output: u64,
     /// Steps that a person can watch.
     pub steps: u32,
+}
+
+impl Cost {
+    /// Returns the least bytes of weights that must be in memory.
+    pub fn least(&self) -> u64 {
+        match self.least_weights {
+            0 => self.weights,
+            least => least.min(self.weights),
+        }
+    }
 }

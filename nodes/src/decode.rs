@@ -68,10 +68,11 @@ impl Node for VaeDecode {
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        let latent = known.wire_or_unknown("latent");
+        let (latent, vae) = (known.wire_or_unknown("latent"), known.wire_or_unknown("vae"));
         let (width, height) = (latent.width.unwrap_or(0), latent.height.unwrap_or(0));
         Cost {
-            weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
+            weights: vae.weights.unwrap_or(0),
+            least_weights: vae.least(),
             workspace: scratch_bytes(width, height, known.param("tile").ok().flatten().unwrap_or(0)),
             output: u64::from(width) * u64::from(height) * 12 * u64::from(latent.count.unwrap_or(1)),
             steps: 0,

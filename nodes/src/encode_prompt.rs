@@ -128,9 +128,10 @@ impl Node for EncodePrompt {
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        let weights = known.wire_or_unknown("encoder").weights.unwrap_or(0);
+        let encoder = known.wire_or_unknown("encoder");
         // Two prompts of 77 tokens in at most 2048 channels.
-        Cost { weights, output: 2 * 77 * 2048 * 4, ..Cost::default() }
+        let output = 2 * 77 * 2048 * 4;
+        Cost { weights: encoder.weights.unwrap_or(0), least_weights: encoder.least(), output, ..Cost::default() }
     }
 }
 

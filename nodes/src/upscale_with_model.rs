@@ -79,8 +79,10 @@ impl Node for UpscaleWithModel {
         let output = Self::infer(known).ok().and_then(|types| types.into_iter().next());
         let pixels = |ty: &Type| u64::from(ty.width.unwrap_or(0)) * u64::from(ty.height.unwrap_or(0));
         let count = |ty: &Type| u64::from(ty.count.unwrap_or(1));
+        let upscaler = known.wire_or_unknown("upscaler");
         Cost {
-            weights: known.wire_or_unknown("upscaler").weights.unwrap_or(0),
+            weights: upscaler.weights.unwrap_or(0),
+            least_weights: upscaler.least(),
             output: output.map_or(0, |ty| pixels(&ty) * count(&ty) * 12),
             ..Cost::default()
         }

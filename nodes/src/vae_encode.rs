@@ -102,10 +102,11 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
 
 /// Says what encoding `image` with `vae` needs.
 pub fn cost(known: &Known<'_>) -> Cost {
-    let image = known.wire_or_unknown("image");
+    let (image, vae) = (known.wire_or_unknown("image"), known.wire_or_unknown("vae"));
     let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
     Cost {
-        weights: known.wire_or_unknown("vae").weights.unwrap_or(0),
+        weights: vae.weights.unwrap_or(0),
+        least_weights: vae.least(),
         workspace: pixels * ENCODE_BYTES_PER_PIXEL,
         output: pixels / 64 * 16,
         steps: 0,

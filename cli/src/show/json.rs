@@ -28,6 +28,9 @@ pub fn event(event: &Event<'_>, at: Duration) -> Option<Value> {
         }
         Event::Started { node, kind } => json!({"event": "started", "node": node, "type": kind}),
         Event::Progress { node, done, of } => json!({"event": "progress", "node": node, "done": done, "of": of}),
+        Event::Streams { node, title, bytes, of } => {
+            json!({"event": "streams", "node": node, "title": title, "bytes": bytes, "of": of})
+        }
         Event::Finished { node, how, seconds } => {
             json!({"event": "finished", "node": node, "how": how.word(), "seconds": seconds})
         }
@@ -93,6 +96,7 @@ fn ty(ty: &Type) -> Value {
         "height": ty.height,
         "count": ty.count,
         "weights": ty.weights,
+        "least_weights": ty.least_weights,
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use darkroom_core::observe::{Event, Observer};
 use darkroom_core::plan::Action;
+use darkroom_core::residency::streaming;
 
 use crate::desk::Desk;
 use crate::show::bars::Bars;
@@ -61,8 +62,12 @@ impl<'d> Watch<'d> {
             Event::Wrote { node, path, anew: true } => format!("{node} wrote {}", path.display()),
             Event::Wrote { node, path, anew: false } => format!("{node} had written {}", path.display()),
             Event::Failed(located) => format!("failed: {located}"),
-            // Warnings are said, and so get into the log that way.
-            Event::Warning { .. } | Event::Reading { .. } | Event::Progress { .. } | Event::Preview { .. } => return,
+            // What is said gets into the log that way.
+            Event::Warning { .. }
+            | Event::Streams { .. }
+            | Event::Reading { .. }
+            | Event::Progress { .. }
+            | Event::Preview { .. } => return,
         };
         self.desk.note(&line);
     }
@@ -79,6 +84,7 @@ impl Observer for Watch<'_> {
         self.note(event);
         match event {
             Event::Warning { node, text } => self.warn(*node, text),
+            Event::Streams { title, bytes, of, .. } => self.desk.say(&streaming(title, *bytes, *of)),
             Event::Planned(plan) => plan.stand_ins.iter().for_each(|stand_in| self.desk.say(&stand_in.to_string())),
             _ => {}
         }

@@ -1,17 +1,21 @@
 //! What must hold of the account of memory.
 
+use super::room::{Ask, Idle, make_room};
 use super::*;
 use proptest::prelude::*;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Toy {
     id: u8,
     bytes: u64,
+    least: u64,
     loads: Arc<AtomicUsize>,
 }
 
 impl Resident for Toy {
-    type Loaded = u8;
+    /// What it was granted.
+    type Loaded = u64;
 
     fn part(&self) -> PartId {
         PartId(Fingerprint::of_bytes(&[self.id]))
@@ -19,22 +23,30 @@ impl Resident for Toy {
     fn title(&self) -> String {
         format!("toy {}", self.id)
     }
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         self.bytes
     }
-    fn load(&self, _: Place, _: &Cancel) -> Result<u8, Fault> {
+    fn least_bytes(&self) -> u64 {
+        self.least
+    }
+    fn load(&self, place: Place, _: &Cancel) -> Result<u64, Fault> {
         self.loads.fetch_add(1, Ordering::Relaxed);
-        Ok(self.id)
+        Ok(place.bytes)
     }
 }
 
 fn toy(id: u8, bytes: u64) -> (Handle<Toy>, Arc<AtomicUsize>) {
+    thin(id, bytes, bytes)
+}
+
+/// A toy that can do with less than all of it.
+fn thin(id: u8, bytes: u64, least: u64) -> (Handle<Toy>, Arc<AtomicUsize>) {
     let loads = Arc::new(AtomicUsize::new(0));
-    (Handle::new(Toy { id, bytes, loads: Arc::clone(&loads) }), loads)
+    (Handle::new(Toy { id, bytes, least, loads: Arc::clone(&loads) }), loads)
 }
 
 fn pin(ledger: &Arc<Ledger>, handle: &Handle<Toy>) -> Result<Pinned<Toy>, Fault> {
-    Ledger::pin(ledger, handle, &Cancel::new())
+    Ledger::pin(ledger, handle, 0, &Cancel::new())
 }
 
 #[test]
@@ -113,7 +125,7 @@ impl Resident for Worker {
     fn title(&self) -> String {
         "worker".to_owned()
     }
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         4
     }
     fn load(&self, _: Place, _: &Cancel) -> Result<(), Fault> {
@@ -129,7 +141,7 @@ fn a_part_rests_when_its_work_is_done_and_stays() {
     let (ledger, rests) = (Ledger::new(10), Arc::new(AtomicUsize::new(0)));
     let handle = Handle::new(Worker(Arc::clone(&rests)));
     for work in 1..3 {
-        let held = Ledger::pin(&ledger, &handle, &Cancel::new()).expect("fits");
+        let held = Ledger::pin(&ledger, &handle, 0, &Cancel::new()).expect("fits");
         assert_eq!(rests.load(Ordering::Relaxed), work - 1);
         drop(held);
         assert_eq!((rests.load(Ordering::Relaxed), ledger.used()), (work, 4));
@@ -147,7 +159,7 @@ impl Resident for Brittle {
     fn title(&self) -> String {
         "brittle".to_owned()
     }
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         4
     }
     fn load(&self, _: Place, _: &Cancel) -> Result<(), Fault> {
@@ -163,7 +175,7 @@ impl Resident for Brittle {
 fn a_panic_while_loading_leaves_the_place_free() {
     let ledger = Ledger::new(10);
     let handle = Handle::new(Brittle(AtomicUsize::new(0)));
-    let pin = || Ledger::pin(&ledger, &handle, &Cancel::new());
+    let pin = || Ledger::pin(&ledger, &handle, 0, &Cancel::new());
     assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(pin)).is_err());
     assert_eq!(ledger.used(), 0);
     assert!(pin().is_err());
@@ -174,18 +186,150 @@ fn a_panic_while_loading_leaves_the_place_free() {
     assert!(!ledger.sitting()[0].pinned);
 }
 
+#[test]
+fn a_part_that_does_not_fit_whole_is_granted_what_is_left() {
+    let ledger = Ledger::new(10);
+    let ((a, _), (b, _)) = (thin(1, 12, 3), toy(2, 4));
+    drop(pin(&ledger, &b).expect("fits"));
+    let scratch = Ledger::reserve(&ledger, 2).expect("fits");
+    let held = pin(&ledger, &a).expect("most of it fits, once b is gone");
+    assert_eq!((*held, held.bytes(), held.wants(), ledger.used()), (8, 8, 12, 10));
+    assert_eq!((ledger.sitting()[0].bytes, ledger.sitting()[0].wants), (8, 12));
+    drop((held, scratch));
+    assert_eq!(ledger.used(), 8);
+}
+
+#[test]
+fn a_part_that_fits_once_idle_ones_are_gone_is_granted_whole() {
+    let ledger = Ledger::new(10);
+    let ((a, _), (b, b_loads), (c, _)) = (thin(1, 7, 1), toy(2, 3), toy(3, 3));
+    drop((pin(&ledger, &b), pin(&ledger, &c)));
+    ledger.expect(HashMap::from([(b.part(), vec![2])]));
+    assert_eq!(*pin(&ledger, &a).expect("c goes"), 7);
+    drop(pin(&ledger, &b));
+    assert_eq!((b_loads.load(Ordering::Relaxed), ledger.used()), (1, 10));
+}
+
+#[test]
+fn a_part_that_is_there_in_part_is_used_as_it_is() {
+    let ledger = Ledger::new(10);
+    let (a, loads) = thin(1, 12, 3);
+    let scratch = Ledger::reserve(&ledger, 6).expect("fits");
+    assert_eq!(*pin(&ledger, &a).expect("a third of it fits"), 4);
+    drop(scratch);
+    assert_eq!(*pin(&ledger, &a).expect("it is there"), 4);
+    assert_eq!(loads.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_a_part_can_not_do_without_is_named() {
+    let ledger = Ledger::new(10);
+    let ((a, _), (b, b_loads), (c, _)) = (thin(1, 12, 7), toy(2, 2), toy(3, 4));
+    drop(pin(&ledger, &b).expect("fits"));
+    let held = pin(&ledger, &c).expect("fits");
+    let fault = pin(&ledger, &a).err().expect("there is no room");
+    assert_eq!(fault.message, "toy 1 needs at least 7 B and 6 B of 10 B are free; in use: toy 3 4 B");
+    drop((held, pin(&ledger, &b)));
+    assert_eq!(b_loads.load(Ordering::Relaxed), 1, "what had to stay out took nobody's place");
+}
+
+#[test]
+fn a_part_leaves_room_for_those_that_the_same_step_pins_next() {
+    let ledger = Ledger::new(10);
+    let ((a, _), (b, _), (c, _)) = (thin(1, 12, 3), toy(2, 4), toy(3, 5));
+    let a = Ledger::pin(&ledger, &a, 4, &Cancel::new()).expect("fits in part");
+    let b = pin(&ledger, &b).expect("its place was kept");
+    assert_eq!((*a, *b), (6, 4));
+    drop((a, b));
+    // One that is there keeps its own place.
+    ledger.release_all();
+    ledger.expect(HashMap::from([(c.part(), vec![1])]));
+    drop(pin(&ledger, &c));
+    ledger.reach(1);
+    let (d, _) = thin(4, 5, 1);
+    assert_eq!(*Ledger::pin(&ledger, &d, 5, &Cancel::new()).expect("beside c"), 5);
+    assert_eq!(ledger.sitting().len(), 2);
+}
+
+#[test]
+fn a_part_that_the_running_step_uses_goes_after_those_of_later_steps() {
+    let ledger = Ledger::new(10);
+    let ((a, a_loads), (b, _)) = (toy(1, 4), toy(2, 4));
+    drop((pin(&ledger, &a), pin(&ledger, &b)));
+    ledger.expect(HashMap::from([(a.part(), vec![3]), (b.part(), vec![4])]));
+    ledger.reach(3);
+    drop(Ledger::reserve(&ledger, 3).expect("b goes"));
+    drop(pin(&ledger, &a));
+    assert_eq!(a_loads.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn shares_of_bytes_read_well() {
+    assert_eq!(gibibytes_of(9 << 28, 11 << 29), "2.2 of 5.5 GiB");
+    assert_eq!(gibibytes_of(1 << 20, 1 << 30), "1.0 MiB of 1.0 GiB");
+    assert_eq!(gibibytes_of(6, 12), "6 B of 12 B");
+}
+
 proptest! {
     #[test]
-    fn the_budget_is_kept(budget in 1_u64..40, asks in prop::collection::vec((0_u8..6, 1_u64..20, any::<bool>()), 1..40)) {
+    fn the_budget_is_kept(
+        budget in 1_u64..40,
+        sizes in prop::array::uniform6(1_u64..20),
+        asks in prop::collection::vec((0_usize..6, any::<bool>()), 1..40),
+    ) {
         let ledger = Ledger::new(budget);
         let mut held = Vec::new();
-        for (id, bytes, keep) in asks {
-            // One name always has one size, as one file does.
-            let (handle, _) = toy(id, 1 + (bytes + u64::from(id)) / (1 + u64::from(id)) * u64::from(id) % 20);
+        for (id, keep) in asks {
+            // Every second can do with a third of it.
+            let bytes = sizes[id];
+            let least = if id % 2 == 0 { bytes } else { bytes / 3 };
+            let (handle, loads) = thin(id as u8, bytes, least);
+            let others: u64 = ledger.sitting().iter().filter(|part| part.pinned).map(|part| part.bytes).sum();
             let pinned = pin(&ledger, &handle);
             prop_assert!(ledger.used() <= budget);
+            let loaded = loads.load(Ordering::Relaxed) == 1;
+            match &pinned {
+                Ok(part) => {
+                    prop_assert!((least..=bytes).contains(&**part));
+                    prop_assert!(!loaded || **part == bytes.min(budget - others), "whole, or all that is left");
+                }
+                Err(_) => prop_assert!(budget - others < least),
+            }
             if keep { held.extend(pinned.ok()); } else { held.pop(); }
         }
         prop_assert!(ledger.peak() <= budget);
+    }
+
+    #[test]
+    fn room_is_made_by_one_rule(
+        (whole, least, spare) in (0_u64..30, 0_u64..30, 0_u64..10),
+        free in 0_u64..30,
+        now in 0_usize..4,
+        idle in prop::collection::vec((1_u64..10, 0_usize..6, 0_u64..9), 0..6),
+    ) {
+        let idle: Vec<_> = idle
+            .iter()
+            .enumerate()
+            .map(|(key, (bytes, next_use, used_at))| Idle {
+                key,
+                bytes: *bytes,
+                next_use: now + next_use,
+                used_at: *used_at,
+            })
+            .collect();
+        let ask = Ask { whole: whole.max(least), least, spare };
+        let all = free + idle.iter().map(|part| part.bytes).sum::<u64>();
+        match make_room(ask, free, now, idle.clone()) {
+            None => prop_assert!(all < least),
+            Some(grant) => {
+                let gone = |part: &&Idle<usize>| grant.goes.contains(&part.key);
+                let freed: u64 = idle.iter().filter(gone).map(|part| part.bytes).sum();
+                prop_assert!((least..=ask.whole).contains(&grant.bytes) && grant.bytes <= free + freed);
+                prop_assert!(grant.bytes == ask.whole || ask.whole + spare > all);
+                let last_gone = idle.iter().filter(gone).map(|part| part.next_use).min();
+                let first_kept = idle.iter().filter(|part| !gone(part)).map(|part| part.next_use).max();
+                prop_assert!(last_gone.zip(first_kept).is_none_or(|(gone, kept)| gone >= kept));
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::node::{AnyWire, Known, Node, Routed};
 use crate::observe::{Cancel, Event, Observer};
 use crate::param::Seed;
 use crate::registry::Registry;
-use crate::residency::{Handle, PartId, Place, Resident};
+use crate::residency::{Handle, PartId, Place, Resident, streaming};
 use crate::types::{Cost, Kind, Type};
 use crate::value::{Array, Codec, Datum, Made, Record};
 use crate::{Choice, Outputs};
@@ -194,6 +194,7 @@ impl Node for Join {
 pub struct Bottle {
     colour: String,
     bytes: u64,
+    least: u64,
 }
 
 impl Resident for Bottle {
@@ -207,12 +208,19 @@ impl Resident for Bottle {
         format!("{} ink", self.colour)
     }
 
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    fn load(&self, _: Place, cancel: &Cancel) -> Result<String, Fault> {
+    fn least_bytes(&self) -> u64 {
+        self.least
+    }
+
+    fn load(&self, place: Place, cancel: &Cancel) -> Result<String, Fault> {
         cancel.check()?;
+        if place.bytes < self.least || place.bytes > self.bytes {
+            return Err(Fault::bug(format!("a bottle of {} B was granted {} B", self.bytes, place.bytes)));
+        }
         Ok(self.colour.clone())
     }
 }
@@ -243,17 +251,25 @@ pub struct Ink {
     /// Its bytes.
     #[param(default = 100, range = 0..=1_000_000)]
     bytes: u64,
+    /// The least bytes of it that must be at hand; all of them if left out.
+    #[param]
+    least: Option<u64>,
 }
 
 impl Node for Ink {
     type Output = InkHandle;
 
     fn run(self, _: &mut Context<'_>) -> Result<InkHandle, Fault> {
-        Ok(InkHandle(Handle::new(Bottle { colour: self.colour, bytes: self.bytes })))
+        let least = self.least.unwrap_or(self.bytes).min(self.bytes);
+        Ok(InkHandle(Handle::new(Bottle { colour: self.colour, bytes: self.bytes, least })))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
-        let ty = Type::of(InkHandle::KIND).weights(known.param::<u64>("bytes")?.unwrap_or(0));
+        let ty = Type {
+            weights: Some(known.param::<u64>("bytes")?.unwrap_or(0)),
+            least_weights: known.param::<Option<u64>>("least")?.flatten(),
+            ..Type::of(InkHandle::KIND)
+        };
         Ok(vec![match known.param::<String>("colour")? {
             Some(colour) => ty.family(colour),
             None => ty,
@@ -306,7 +322,8 @@ impl Node for Stamp {
     }
 
     fn cost(known: &Known<'_>) -> Cost {
-        Cost { weights: known.wire("ink").and_then(|ink| ink.weights).unwrap_or(0), ..Cost::default() }
+        let ink = known.wire_or_unknown("ink");
+        Cost { weights: ink.weights.unwrap_or(0), least_weights: ink.least(), ..Cost::default() }
     }
 }
 
@@ -525,6 +542,7 @@ pub fn line(event: &Event<'_>) -> String {
         Event::Reading { done, of, .. } => format!("reading {done}/{of}"),
         Event::Started { node, kind } => format!("started {node} ({kind})"),
         Event::Progress { node, done, of } => format!("{node} {done}/{of}"),
+        Event::Streams { node, title, bytes, of } => format!("{node}: {}", streaming(title, *bytes, *of)),
         Event::Preview { node, .. } => format!("preview {node}"),
         Event::Finished { node, how, .. } => format!("{} {node}", how.word()),
         Event::Wrote { node, path, anew } => {

@@ -9,6 +9,7 @@ use darkroom_core::graph::Graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Event, How};
 use darkroom_core::plan::{Action, Plan, Step};
+use darkroom_core::residency::streaming;
 use darkroom_core::spec::Lane;
 use darkroom_core::types::Type;
 
@@ -176,6 +177,9 @@ impl Told {
             }
             Event::Wrote { node, path, anew } => {
                 Self::Wrote { node: (*node).to_owned(), path: (*path).to_owned(), anew: *anew }
+            }
+            Event::Streams { node, title, bytes, of } => {
+                Self::Warning { node: Some((*node).to_owned()), text: streaming(title, *bytes, *of) }
             }
             Event::Warning { node, text } => Self::Warning { node: node.map(str::to_owned), text: (*text).to_owned() },
             Event::Failed(located) => Self::Failed((*located).clone()),

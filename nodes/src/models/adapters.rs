@@ -38,7 +38,7 @@ impl Resident for LoraFile {
         format!("the LoRA {}", file.to_string_lossy())
     }
 
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         self.lora.bytes()
     }
 

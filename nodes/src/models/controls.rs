@@ -113,7 +113,7 @@ impl Resident for Steering {
         format!("the controlnet {} ({})", self.title, self.file.family())
     }
 
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         self.file.weights().loaded_bytes()
     }
 

@@ -76,7 +76,7 @@ macro_rules! resident {
                 self.0.title($part)
             }
 
-            fn bytes(&self, _: Place) -> u64 {
+            fn bytes(&self) -> u64 {
                 self.0.model.bytes($part)
             }
 

@@ -113,7 +113,7 @@ impl Resident for Enlarger {
         format!("the upscaler {} ({})", self.title, self.layout)
     }
 
-    fn bytes(&self, _: Place) -> u64 {
+    fn bytes(&self) -> u64 {
         self.weights.loaded_bytes()
     }
 

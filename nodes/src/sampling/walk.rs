@@ -320,10 +320,11 @@ pub fn cost(known: &Known<'_>) -> Cost {
     let sampler = known.param("sampler").ok().flatten();
     // What is not known yet may be guided.
     let sides = guidance.zip(sampler).and_then(|(guidance, sampler)| sides(guidance, sampler).ok()).unwrap_or(2);
-    let weights = |name| known.wire_or_unknown(name).weights.unwrap_or(0);
+    let (denoiser, steering) = (known.wire_or_unknown("denoiser"), known.wire_or_unknown("control"));
     let control = known.wire("control").map_or(0, |_| control_bytes(size, count, sides));
     Cost {
-        weights: weights("denoiser") + weights("control"),
+        weights: denoiser.weights.unwrap_or(0) + steering.weights.unwrap_or(0),
+        least_weights: denoiser.least() + steering.least(),
         workspace: scratch_bytes(size, count, sides) + control,
         output: cells(size, count) * 16,
         steps: known.param("steps").ok().flatten().unwrap_or(0),
