@@ -149,6 +149,11 @@ impl<'a> Context<'a> {
         Ledger::reserve(self.around.ledger, bytes)
     }
 
+    /// Makes room for as much scratch memory as there can be, up to `most`; maybe for none.
+    pub fn reserve_up_to(&mut self, most: u64) -> Reservation {
+        Ledger::reserve_up_to(self.around.ledger, most)
+    }
+
     /// Says something that a person should know and that stops nothing.
     pub fn warn(&mut self, text: impl AsRef<str>) {
         self.around.observer.see(&Event::Warning { node: Some(self.node), text: text.as_ref() });

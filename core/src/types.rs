@@ -59,12 +59,55 @@ pub struct Type {
     /// The least bytes of them that must be in memory at work, where that is less than all: the rest is read from its
     /// file at each use.
     pub least_weights: Option<u64>,
+    /// For a model: what it takes at work beside its weights.
+    pub at_work: Option<AtWork>,
+}
+
+/// What a model takes at work beside its weights, asked of the model itself.
+#[derive(Clone)]
+pub struct AtWork(Arc<dyn Fn(Task) -> u64 + Send + Sync>);
+
+/// Work that a model is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// What is done, in a word of the model's nodes.
+    pub what: &'static str,
+    /// Width and height in pixels of the pictures that it is about.
+    pub size: (u32, u32),
+    /// How many are worked on at a time.
+    pub count: u32,
+}
+
+impl AtWork {
+    /// Takes whoever knows how many bytes of scratch memory a task takes.
+    pub fn new(bytes: impl Fn(Task) -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(bytes))
+    }
+
+    /// Returns the bytes of scratch memory that a task takes.
+    pub fn bytes(&self, task: Task) -> u64 {
+        (self.0)(task)
+    }
+}
+
+impl fmt::Debug for AtWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AtWork")
+    }
+}
+
+/// Whom to ask is no part of what something is.
+impl PartialEq for AtWork {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Type {
     /// Makes a type of which only the kind is known.
     pub fn of(kind: Kind) -> Self {
-        Self { kind, family: None, width: None, height: None, count: None, weights: None, least_weights: None }
+        let (width, height, count) = (None, None, None);
+        Self { kind, family: None, width, height, count, weights: None, least_weights: None, at_work: None }
     }
 
     /// Adds the family.
@@ -100,6 +143,18 @@ impl Type {
     pub fn least_weights(mut self, bytes: u64) -> Self {
         self.least_weights = Some(bytes);
         self
+    }
+
+    /// Adds what a model takes at work.
+    #[must_use]
+    pub fn at_work(mut self, at_work: AtWork) -> Self {
+        self.at_work = Some(at_work);
+        self
+    }
+
+    /// Returns the bytes of scratch memory that a task takes; 0 of what is no model.
+    pub fn scratch(&self, task: Task) -> u64 {
+        self.at_work.as_ref().map_or(0, |at_work| at_work.bytes(task))
     }
 
     /// Returns the least bytes of a model's weights that must be in memory at work: all of them, where nothing else is

@@ -58,7 +58,7 @@ impl Node for ControlBy {
         let net = known.wire_or_unknown("controlnet");
         // One without strength is not loaded.
         let is_off = known.param::<f64>("strength")?.is_some_and(|strength| strength <= 0.0);
-        let net = if is_off { Type { weights: None, ..net } } else { net };
+        let net = if is_off { Type { weights: None, least_weights: None, at_work: None, ..net } } else { net };
         Ok(vec![control::beside(before, &net, pictures)])
     }
 }

@@ -5,11 +5,13 @@ use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::node::{Known, Node};
-use darkroom_core::types::{Cost, Kind, Type};
+use darkroom_core::types::{Cost, Kind, Task, Type};
+use darkroom_core::value::Datum;
 use darkroom_models::nn::FeatureMap;
 use darkroom_models::sdxl::vae::Tiling;
 
 use crate::fault::{fault, tensor_fault};
+use crate::models::DECODE;
 use crate::sampling::ticks::Ticks;
 use crate::wires::{Latent, REDUCTION, VaeHandle, picture_of_tensor};
 
@@ -42,12 +44,12 @@ impl Node for VaeDecode {
         if self.latent.noise_left > 0.0 {
             cx.warn("noise was left in this latent: the picture will show it; a `refine` takes it out");
         }
-        let vae = cx.pin(&self.vae.0)?;
-        let scratch = scratch_bytes(self.latent.width, self.latent.height, self.tile);
+        let scratch = scratch_bytes(&self.vae.describe(), (self.latent.width, self.latent.height), self.tile);
         let _room = cx.reserve(scratch).map_err(|fault| match self.tile {
             0 => fault.hint("decode in tiles, as `tile: 64`, or raise --ram"),
             _ => fault,
         })?;
+        let vae = cx.pin(&self.vae.0)?;
         let mut pictures: Vec<Picture> = Vec::new();
         for index in 0..self.latent.count as usize {
             let one = x.narrow(0, index, 1).map_err(tensor_fault)?;
@@ -73,7 +75,7 @@ impl Node for VaeDecode {
         Cost {
             weights: vae.weights.unwrap_or(0),
             least_weights: vae.least(),
-            workspace: scratch_bytes(width, height, known.param("tile").ok().flatten().unwrap_or(0)),
+            workspace: scratch_bytes(&vae, (width, height), known.param("tile").ok().flatten().unwrap_or(0)),
             output: u64::from(width) * u64::from(height) * 12 * u64::from(latent.count.unwrap_or(1)),
             steps: 0,
         }
@@ -81,17 +83,20 @@ impl Node for VaeDecode {
 }
 
 /// Returns the scratch bytes of decoding one picture of so many pixels, whole or in tiles of so many latent pixels.
-fn scratch_bytes(width: u32, height: u32, tile: u32) -> u64 {
-    let whole = u64::from(width) * u64::from(height);
-    let at_once = match u64::from(tile * REDUCTION).pow(2) {
-        0 => whole,
-        edges => edges.min(whole),
-    };
-    at_once * DECODE_BYTES_PER_PIXEL
+fn scratch_bytes(vae: &Type, (width, height): (u32, u32), tile: u32) -> u64 {
+    let size = tiled((width, height), tile);
+    // What the network gives, and the picture that is made of it.
+    let result = 2 * u64::from(width) * u64::from(height) * 12;
+    vae.scratch(Task { what: DECODE, size, count: 1 }) + result
 }
 
-/// Scratch bytes for each pixel: the last level holds three maps of 128 to 256 channels in single precision.
-const DECODE_BYTES_PER_PIXEL: u64 = 4 * (256 + 2 * 256);
+/// Returns the pixels that are worked on at a time, whole or in tiles of so many latent pixels.
+pub fn tiled((width, height): (u32, u32), tile: u32) -> (u32, u32) {
+    match tile.saturating_mul(REDUCTION) {
+        0 => (width, height),
+        edge => (width.min(edge), height.min(edge)),
+    }
+}
 
 /// Refuses tiles that are too small to blend.
 pub fn check_tile(tile: u32) -> Result<(), Fault> {

@@ -3,13 +3,14 @@
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
-use darkroom_core::types::{Cost, Kind, Type};
+use darkroom_core::types::{Cost, Kind, Task, Type};
+use darkroom_core::value::Datum;
 use darkroom_core::{Choice, Node};
 use darkroom_models::prompt::{self, Style, Words, chunks::chunks};
 use darkroom_models::sdxl::conditioning::{Prompt, Request, Tower, encode_prompt};
 
 use crate::fault::fault;
-use crate::models::Part;
+use crate::models::{Part, READ};
 use crate::sampling::ticks::Ticks;
 use crate::wires::{EncoderHandle, Framing, Prompted};
 
@@ -94,6 +95,9 @@ pub struct EncodePrompt {
     negative_aesthetic: f64,
 }
 
+/// Two prompts are read one after the other, a long one in rows of which few are more than two.
+const READING: Task = Task { what: READ, size: (0, 0), count: 2 };
+
 impl Node for EncodePrompt {
     type Output = Prompted;
 
@@ -102,6 +106,7 @@ impl Node for EncodePrompt {
         let words = self.encoder.words()?;
         self.warn_if_cut(&words, cx)?;
         let framing = self.framing()?;
+        let _room = cx.reserve(self.encoder.describe().scratch(READING))?;
         let encoders = self.encoder.0.pin(cx)?;
         let towers = model.tokenizers().zip(encoders.iter()).zip(&words);
         let towers: Vec<_> = towers.map(|((tokenizer, encoder), words)| Tower { tokenizer, encoder, words }).collect();
@@ -131,7 +136,9 @@ impl Node for EncodePrompt {
         let encoder = known.wire_or_unknown("encoder");
         // Two prompts of 77 tokens in at most 2048 channels.
         let output = 2 * 77 * 2048 * 4;
-        Cost { weights: encoder.weights.unwrap_or(0), least_weights: encoder.least(), output, ..Cost::default() }
+        let workspace = encoder.scratch(READING);
+        let (weights, least_weights) = (encoder.weights.unwrap_or(0), encoder.least());
+        Cost { weights, least_weights, workspace, output, steps: 0 }
     }
 }
 

@@ -39,7 +39,7 @@ impl Node for Inpaint {
     type Output = Latent;
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
-        let _room = self.encoding.room(&self.image, cx)?;
+        let _room = self.encoding.room(&self.vae, &self.image, cx)?;
         let pixels = tensor_of_pictures(&self.image)?;
         let blank = blank(&self.vae, &pixels)?;
         let (width, height) = (blank.width, blank.height);

@@ -96,7 +96,9 @@ impl Node for LoadLora {
         let denoiser = Type { kind: Kind("denoiser"), ..known.wire_or_unknown("denoiser") };
         let encoder = match known.wire("encoder") {
             Some(encoder) => encoder.clone(),
-            None => Type { weights: None, kind: Kind("encoder"), ..denoiser.clone() },
+            None => {
+                Type { weights: None, least_weights: None, at_work: None, kind: Kind("encoder"), ..denoiser.clone() }
+            }
         };
         let Some(file) = known.param::<InputFile>("file")? else { return Ok(vec![denoiser, encoder]) };
         let lora = Lora::open(&file.path).map_err(fault)?;
@@ -106,7 +108,8 @@ impl Node for LoadLora {
             return Err(Fault::graph(format!("this LoRA was made for {made_for}, and the denoiser is {family}"))
                 .hint(format!("take a LoRA for {family}, or the model that it was made for")));
         }
-        let heavier = |ty: Type| Type { weights: ty.weights.map(|bytes| bytes + lora.bytes()), ..ty };
+        let more = |bytes: Option<u64>| bytes.map(|bytes| bytes + lora.bytes());
+        let heavier = |ty: Type| Type { weights: more(ty.weights), least_weights: more(ty.least_weights), ..ty };
         Ok(vec![heavier(denoiser), heavier(encoder)])
     }
 }

@@ -5,12 +5,13 @@ use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::node::{Known, Node};
-use darkroom_core::types::{Cost, Kind, Type};
+use darkroom_core::types::{Cost, Kind, Task, Type};
+use darkroom_core::value::Datum;
 use darkroom_models::esrgan::{Tiling, Upscaler};
 use darkroom_models::nn::FeatureMap;
 
 use crate::fault::fault;
-use crate::models::upscalers::{UpscalerHandle, scale_of};
+use crate::models::upscalers::{ENLARGE, UpscalerHandle, scale_of};
 use crate::pictures::resample::{Filter, resize};
 use crate::sampling::ticks::Ticks;
 use crate::upscale::Wanted;
@@ -52,6 +53,11 @@ impl Node for UpscaleWithModel {
         for picture in &self.image {
             sizes.of(picture.width(), picture.height())?;
         }
+        let described = self.upscaler.describe();
+        let each = self.image.iter().map(|picture| {
+            scratch_bytes(&described, (picture.width(), picture.height()), self.tile, self.upscaler.scale())
+        });
+        let _room = cx.reserve(each.max().unwrap_or(0))?;
         let upscaler = cx.pin(&self.upscaler.0)?;
         self.image.map(|picture| {
             let (width, height) = sizes.of(picture.width(), picture.height())?;
@@ -79,14 +85,27 @@ impl Node for UpscaleWithModel {
         let output = Self::infer(known).ok().and_then(|types| types.into_iter().next());
         let pixels = |ty: &Type| u64::from(ty.width.unwrap_or(0)) * u64::from(ty.height.unwrap_or(0));
         let count = |ty: &Type| u64::from(ty.count.unwrap_or(1));
-        let upscaler = known.wire_or_unknown("upscaler");
+        let (upscaler, image) = (known.wire_or_unknown("upscaler"), known.wire_or_unknown("image"));
         Cost {
             weights: upscaler.weights.unwrap_or(0),
             least_weights: upscaler.least(),
+            workspace: match (image.width, image.height, known.param("tile").ok().flatten(), scale_of(&upscaler)) {
+                (Some(width), Some(height), Some(tile), Some(scale)) => {
+                    scratch_bytes(&upscaler, (width, height), tile, scale)
+                }
+                _ => 0,
+            },
             output: output.map_or(0, |ty| pixels(&ty) * count(&ty) * 12),
             ..Cost::default()
         }
     }
+}
+
+/// Returns the scratch bytes of one picture, whole or in tiles, with what the network gives and the picture made of it.
+fn scratch_bytes(upscaler: &Type, (width, height): (u32, u32), tile: u32, scale: u32) -> u64 {
+    let edge = |length: u32| if tile == 0 { length } else { length.min(tile) };
+    let result = u64::from(width) * u64::from(height) * u64::from(scale).pow(2) * 12;
+    upscaler.scratch(Task { what: ENLARGE, size: (edge(width), edge(height)), count: 1 }) + 2 * result
 }
 
 /// Makes one picture as large as the network makes it.
@@ -96,10 +115,6 @@ fn enlarge(
     tiling: Option<Tiling>,
     cx: &mut Context<'_>,
 ) -> Result<Picture, Fault> {
-    let edge = |length: u32| tiling.map_or(u64::from(length), |tiling| u64::from(length).min(tiling.edge as u64));
-    let scale = upscaler.layout().scale as u64;
-    let result = u64::from(picture.width()) * u64::from(picture.height()) * scale * scale * 12;
-    let _room = cx.reserve(2 * result + upscaler.scratch_bytes((edge(picture.height()), edge(picture.width()))))?;
     let x = tensor_of_pictures(&Pictures::new(vec![picture.clone()]))?;
     // Pictures of tensors are from -1 to 1, those of upscalers from 0 to 1.
     let x = FeatureMap::from_tensor(&x).and_then(|x| x.affine(0.5, 0.5)).map_err(fault)?;

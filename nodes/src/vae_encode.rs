@@ -3,20 +3,21 @@
 use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
-use darkroom_core::image::{Picture, Pictures};
+use darkroom_core::image::Pictures;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Seed;
 use darkroom_core::residency::Reservation;
-use darkroom_core::types::{Cost, Kind, Type};
+use darkroom_core::types::{Cost, Kind, Task, Type};
+use darkroom_core::value::Datum;
 use darkroom_core::{Choice, Node, Params};
 use darkroom_models::nn::FeatureMap;
 use darkroom_models::sampling::{NoiseMode, NoiseSource};
 use darkroom_models::sdxl::Vae;
 use darkroom_models::sdxl::vae::{Moments, Tiling};
 
-use crate::decode::check_tile;
+use crate::decode::{check_tile, tiled};
 use crate::fault::{fault, tensor_fault};
-use crate::models::Part;
+use crate::models::{ENCODE, Part};
 use crate::sampling::names::GeneratorName;
 use crate::sampling::settings::device;
 use crate::sampling::ticks::Ticks;
@@ -67,7 +68,7 @@ impl Node for VaeEncode {
     type Output = Latent;
 
     fn run(self, cx: &mut Context<'_>) -> Result<Latent, Fault> {
-        let _room = self.encoding.room(&self.image, cx)?;
+        let _room = self.encoding.room(&self.vae, &self.image, cx)?;
         let pixels = tensor_of_pictures(&self.image)?;
         let blank = blank(&self.vae, &pixels)?;
         let vae = cx.pin(&self.vae.0)?;
@@ -103,18 +104,21 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
 /// Says what encoding `image` with `vae` needs.
 pub fn cost(known: &Known<'_>) -> Cost {
     let (image, vae) = (known.wire_or_unknown("image"), known.wire_or_unknown("vae"));
-    let pixels = u64::from(image.width.unwrap_or(0)) * u64::from(image.height.unwrap_or(0));
+    let size = (image.width.unwrap_or(0), image.height.unwrap_or(0));
+    let tile = known.param("tile").ok().flatten().unwrap_or(0);
     Cost {
         weights: vae.weights.unwrap_or(0),
         least_weights: vae.least(),
-        workspace: pixels * ENCODE_BYTES_PER_PIXEL,
-        output: pixels / 64 * 16,
+        workspace: scratch_bytes(&vae, size, image.count, tile),
+        output: u64::from(size.0) * u64::from(size.1) / 64 * 16,
         steps: 0,
     }
 }
 
-/// Scratch bytes for each pixel: the finest level holds three maps of 128 channels in single precision.
-const ENCODE_BYTES_PER_PIXEL: u64 = 4 * 3 * 128;
+/// Returns the scratch bytes of encoding pictures of so many pixels together, whole or in tiles of so many latent pixels.
+fn scratch_bytes(vae: &Type, size: (u32, u32), count: Option<u32>, tile: u32) -> u64 {
+    vae.scratch(Task { what: ENCODE, size: tiled(size, tile), count: count.unwrap_or(1) })
+}
 
 /// Returns the latent that pictures will fill.
 ///
@@ -128,19 +132,15 @@ pub fn blank(vae: &VaeHandle, pixels: &Tensor) -> Result<Latent, Fault> {
 }
 
 impl Encoding {
-    /// Makes room for encoding pictures.
+    /// Makes room for encoding pictures of one size.
     ///
     /// # Errors
     /// A fault of memory, or of tiles that are too small.
-    pub fn room(&self, pictures: &Pictures, cx: &mut Context<'_>) -> Result<Reservation, Fault> {
+    pub fn room(&self, vae: &VaeHandle, pictures: &Pictures, cx: &mut Context<'_>) -> Result<Reservation, Fault> {
         check_tile(self.tile)?;
-        let pixels = |picture: &Picture| u64::from(picture.width()) * u64::from(picture.height());
-        let whole: u64 = pictures.iter().map(pixels).sum();
-        let at_once = match u64::from(self.tile * REDUCTION).pow(2) {
-            0 => whole,
-            edges => edges.min(whole),
-        };
-        let reserved = cx.reserve(at_once * ENCODE_BYTES_PER_PIXEL);
+        let size = pictures.iter().next().map_or((0, 0), |picture| (picture.width(), picture.height()));
+        let count = pictures.len() as u32;
+        let reserved = cx.reserve(scratch_bytes(&vae.describe(), size, Some(count), self.tile));
         let in_tiles = |fault: Fault| fault.hint("encode in tiles, as `tile: 64`, or raise --ram");
         reserved.map_err(|fault| if self.tile == 0 { in_tiles(fault) } else { fault })
     }

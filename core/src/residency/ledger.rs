@@ -51,6 +51,13 @@ pub struct Reservation {
     bytes: u64,
 }
 
+impl Reservation {
+    /// Returns how many bytes it is.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.ledger.books().reserved -= self.bytes;
@@ -217,6 +224,16 @@ impl Ledger {
         books.reserved += bytes;
         books.note_peak();
         Ok(Reservation { ledger: Arc::clone(ledger), bytes })
+    }
+
+    /// Accounts for as much scratch memory as there is room for, up to `most`, making room first; maybe for none.
+    pub fn reserve_up_to(ledger: &Arc<Self>, most: u64) -> Reservation {
+        let mut books = ledger.books();
+        let ask = Ask { whole: most, least: 0, spare: 0 };
+        let bytes = ledger.make_room(&mut books, ask, "scratch memory").unwrap_or(0);
+        books.reserved += bytes;
+        books.note_peak();
+        Reservation { ledger: Arc::clone(ledger), bytes }
     }
 
     /// Tells whether this is the first time in a run that somebody would tell that a part is kept only in part.

@@ -11,6 +11,8 @@ mod tiles;
 pub use layout::Layout;
 pub use tiles::Tiling;
 
+use candle_core::{DType, Device, Tensor};
+
 use crate::{Error, Progress, Result, Weights, nn::FeatureMap};
 use network::Network;
 
@@ -79,15 +81,16 @@ impl Upscaler {
         large.crop((0, 0), (dims.height * scale, dims.width * scale))
     }
 
-    /// Returns about how many bytes are in use while a picture or tile of this size is worked on.
-    pub fn scratch_bytes(&self, (height, width): (u64, u64)) -> u64 {
-        let Layout { features, growth, scale, shuffle, .. } = self.layout;
-        let pixels = height * width;
-        // The last layers hold three maps at the size of the result; a dense block holds its features and what grew,
-        // twice while they are set side by side.
-        let large = pixels * (scale * scale * features * 3) as u64;
-        let dense = pixels / (shuffle * shuffle) as u64 * (2 * (features + 4 * growth) + 4 * features) as u64;
-        4 * large.max(dense)
+    /// Returns the bytes that making a picture or tile of this size larger takes at most: a network without weights is
+    /// walked, and what it would take is counted.
+    ///
+    /// # Errors
+    /// An error if no upscaler can be built of `w`.
+    pub fn room(w: &Weights, (height, width): (usize, usize)) -> Result<u64> {
+        let w = w.hollow().with_compute(w.compute().hollow());
+        let upscaler = Self::load(&w)?;
+        let x = FeatureMap::from_tensor(&Tensor::zeros((1, 3, height, width), DType::F32, &Device::Cpu)?)?;
+        w.compute().count(|| upscaler.upscale(&x, &mut ()).map(drop))
     }
 }
 

@@ -104,12 +104,24 @@ impl Compute {
     /// Computes on some of this processor's instructions.
     pub fn on(tier: Tier, mode: Mode) -> Self {
         let cpu = Cpu { tier, pool: Pool::default() };
-        Self { engine: Engine::Kernels(cpu), mode, maps: Precision::F32, products: Products::AsFactors, walks: Walks::Compute }
+        Self {
+            engine: Engine::Kernels(cpu),
+            mode,
+            maps: Precision::F32,
+            products: Products::AsFactors,
+            walks: Walks::Compute,
+        }
     }
 
     /// Computes by candle's operations.
     pub fn composed() -> Self {
-        Self { engine: Engine::Composed, mode: Mode::Exact, maps: Precision::F32, products: Products::AsFactors, walks: Walks::Compute }
+        Self {
+            engine: Engine::Composed,
+            mode: Mode::Exact,
+            maps: Precision::F32,
+            products: Products::AsFactors,
+            walks: Walks::Compute,
+        }
     }
 
     /// Returns the same with a memory of its own and weights that are not there: for [`Compute::count`].

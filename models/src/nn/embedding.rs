@@ -18,7 +18,8 @@ impl Embedding {
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
         let table = w.as_stored("weight").get("weight", (words, channels))?;
         // Where nothing is computed one word stands for all.
-        let table = if w.compute().is_hollow() { Tensor::zeros((1, channels), DType::F32, table.device())? } else { table };
+        let table =
+            if w.compute().is_hollow() { Tensor::zeros((1, channels), DType::F32, table.device())? } else { table };
         let table = match w.patches() {
             [] => table,
             patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,

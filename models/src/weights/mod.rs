@@ -45,8 +45,8 @@ use crate::{
     nn::Compute,
 };
 use format::Format;
-use rows::{Allowance, FileRows};
 use header::Stored;
+use rows::{Allowance, FileRows};
 use set::{Order, Set, Stock};
 use source::Source;
 
@@ -206,6 +206,24 @@ impl Weights {
         let rest = bytes.saturating_sub(self.least_bytes());
         self.allowance = (bytes < self.loaded_bytes()).then(|| Arc::new(Allowance::new(rest)));
         self
+    }
+
+    /// Lets the layers that are changed keep so many bytes in memory, beside those that they are made of; the others are
+    /// read and changed at each use.
+    #[must_use]
+    pub fn changes_within(mut self, bytes: u64) -> Self {
+        self.allowance = Some(Arc::new(Allowance::new(bytes)));
+        self
+    }
+
+    /// Returns how many bytes the layers take that are changed.
+    pub fn changed_bytes(&self) -> u64 {
+        let changed = |(name, stock): &(&String, &Stock)| self.is_changed(name) && !stock.stays(name);
+        self.scoped().filter(changed).map(|(name, stock)| self.loaded(name, stock)).sum()
+    }
+
+    fn is_changed(&self, name: &str) -> bool {
+        name.strip_suffix(".weight").is_some_and(|layer| !self.patches.of(layer).is_empty())
     }
 
     /// Returns the order of what is read at each use, if the big weight `name` of this scope has to be.
@@ -438,7 +456,12 @@ impl Weights {
     }
 
     fn loaded(&self, name: &str, stock: &Stock) -> u64 {
-        stock.loaded_bytes(name, self.dtype, self.compute.mode())
+        let (dtype, mode) = (self.dtype, self.compute.mode());
+        match self.is_changed(name) {
+            // A changed weight has the numbers of no file.
+            true => Stock { format: Format::Plain(Stored::F32), ..stock.clone() }.loaded_bytes(name, dtype, mode),
+            false => stock.loaded_bytes(name, dtype, mode),
+        }
     }
 
     /// Ends a loading: fails with everything that did not fit below this scope, or returns what was consumed and what

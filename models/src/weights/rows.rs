@@ -42,15 +42,8 @@ struct Place {
 
 impl FileRows {
     /// Takes bytes of numbers of one of the kinds in which weights are kept, which `scale` multiplies; `None` for others.
-    pub(super) fn new(
-        (source, offset, length): (Arc<Source>, u64, usize),
-        stored: Stored,
-        scale: f32,
-    ) -> Option<Self> {
-        let is_known = matches!(
-            stored,
-            Stored::F32 | Stored::F16 | Stored::BF16 | Stored::F8_E4M3 | Stored::F8_E5M2
-        );
+    pub(super) fn new((source, offset, length): (Arc<Source>, u64, usize), stored: Stored, scale: f32) -> Option<Self> {
+        let is_known = matches!(stored, Stored::F32 | Stored::F16 | Stored::BF16 | Stored::F8_E4M3 | Stored::F8_E5M2);
         let place = Place { source, offset, length };
         is_known.then(|| Self { place, stored, scale, turn: OnceLock::new(), fault: OnceLock::new() })
     }

@@ -11,7 +11,7 @@ use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::observe::Cancel;
-use darkroom_core::residency::{Handle, PartId, Pinned, Place, Resident};
+use darkroom_core::residency::{Handle, PartId, Pinned, Place, Reservation, Resident};
 use darkroom_models::folder::Component;
 use darkroom_models::lora::{BlockStrengths, Changes, Fit, Lora, Patches};
 use darkroom_models::{Result, Weights};
@@ -125,15 +125,21 @@ impl<R> Deref for Worn<R> {
 /// A part in use with its LoRAs; all of it stays while this lives.
 pub struct Dressed<R: Wearer> {
     base: Pinned<R>,
-    twin: Option<R::Network>,
+    twin: Option<Twin<R::Network>>,
     _adapters: Vec<Pinned<LoraFile>>,
+}
+
+/// A network of which some layers are changed, and the memory that these take.
+struct Twin<N> {
+    network: N,
+    _room: Reservation,
 }
 
 impl<R: Wearer> Deref for Dressed<R> {
     type Target = R::Network;
 
     fn deref(&self) -> &R::Network {
-        self.twin.as_ref().unwrap_or(&self.base.network)
+        self.twin.as_ref().map_or(&self.base.network, |twin| &twin.network)
     }
 }
 
@@ -168,12 +174,18 @@ impl<R: Wearer> Worn<R> {
     pub fn pin(&self, cx: &mut Context<'_>) -> Result<Dressed<R>, Fault> {
         let base = cx.pin(&self.base)?;
         let pinned = self.adapters.iter().map(|adapter| cx.pin(&adapter.file)).collect::<Result<Vec<_>, _>>()?;
-        let twin = self.twin(&base, &pinned).map_err(fault)?;
+        let twin = self.twin(&base, &pinned, cx).map_err(fault)?;
         Ok(Dressed { base, twin, _adapters: pinned })
     }
 
-    /// Builds the network with patched layers; none where there is no LoRA.
-    fn twin(&self, base: &Kept<R::Network>, changes: &[impl Deref<Target = Changes>]) -> Result<Option<R::Network>> {
+    /// Builds the network with patched layers; none where there is no LoRA. What of these has no room is read and changed
+    /// at each use.
+    fn twin(
+        &self,
+        base: &Kept<R::Network>,
+        changes: &[impl Deref<Target = Changes>],
+        cx: &mut Context<'_>,
+    ) -> Result<Option<Twin<R::Network>>> {
         if self.adapters.is_empty() {
             return Ok(None);
         }
@@ -185,6 +197,14 @@ impl<R: Wearer> Worn<R> {
             (*component, weights.clone().with_patches(patches))
         };
         let weights: Vec<_> = base.weights.iter().map(patched).collect();
-        self.base.network(&weights).map(Some)
+        let room = cx.reserve_up_to(weights.iter().map(|(_, weights)| weights.changed_bytes()).sum());
+        let mut left = room.bytes();
+        let within = |(component, weights): (Component, Weights)| {
+            let share = weights.changed_bytes().min(left);
+            left -= share;
+            (component, weights.changes_within(share))
+        };
+        let weights: Vec<_> = weights.into_iter().map(within).collect();
+        Ok(Some(Twin { network: self.base.network(&weights)?, _room: room }))
     }
 }

@@ -10,7 +10,7 @@ use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
 use darkroom_core::residency::{Handle, PartId, Place, Resident};
 use darkroom_core::spec::Choice;
-use darkroom_core::types::{Kind, Type};
+use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::folder::Family;
 use darkroom_models::nn::{Compute, Keep};
@@ -19,6 +19,7 @@ use darkroom_models::sdxl::controlnet::File;
 use darkroom_models::weights::Options;
 
 use crate::fault::fault;
+use crate::models::model::latents;
 use crate::models::{MINI, mini};
 
 /// Where a control network comes from.
@@ -117,9 +118,13 @@ impl Resident for Steering {
         self.file.weights().loaded_bytes()
     }
 
-    fn load(&self, _: Place, cancel: &Cancel) -> Result<ControlNet, Fault> {
+    fn least_bytes(&self) -> u64 {
+        self.file.weights().least_bytes()
+    }
+
+    fn load(&self, place: Place, cancel: &Cancel) -> Result<ControlNet, Fault> {
         cancel.check()?;
-        self.file.load(Keep::All).map_err(fault)
+        self.file.load_within(place.bytes, Keep::All).map_err(fault)
     }
 
     fn rest(&self) {
@@ -174,5 +179,10 @@ fn describe(file: &File) -> Type {
         Family::Sdxl | Family::SdxlInpaint => "sdxl",
         Family::SdxlRefiner => "sdxl-refiner",
     };
-    Type::of(ControlNetHandle::KIND).family(family).weights(file.weights().loaded_bytes())
+    let (weights, counted) = (file.weights(), file.clone());
+    Type::of(ControlNetHandle::KIND)
+        .family(family)
+        .weights(weights.loaded_bytes())
+        .least_weights(weights.least_bytes())
+        .at_work(AtWork::new(move |task| counted.room(latents(task)).unwrap_or(0)))
 }

@@ -9,6 +9,6 @@ mod parts;
 mod source;
 pub mod upscalers;
 
-pub use self::model::{Model, Models, largest_part};
+pub use self::model::{ASK, DECODE, ENCODE, Model, Models, READ, largest_part};
 pub use self::parts::{Autoencoder, Denoiser, Encoder, Part, PartOf};
 pub use self::source::{MINI, MINI_REFINER, ModelSource, pieces};

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use darkroom_core::fault::Fault;
+use darkroom_core::types::Task;
 use darkroom_models::checkpoint::Checkpoint;
 use darkroom_models::folder::{Component, Configs, Family};
 use darkroom_models::lora::Names;
@@ -12,7 +13,9 @@ use darkroom_models::nn::Compute;
 use darkroom_models::sampling::SchedulerConfig;
 use darkroom_models::sdxl::config::TextEncoderConfig;
 use darkroom_models::sdxl::preview::Colours;
+use darkroom_models::sdxl::room::Latents;
 use darkroom_models::sdxl::text::Depth;
+use darkroom_models::sdxl::{TextEncoder, UNet, Vae};
 use darkroom_models::tokenizer::Clip;
 use darkroom_models::weights::{Options, Weights};
 use darkroom_models::{Error, Result};
@@ -23,6 +26,7 @@ use super::mini;
 use super::parts::Part;
 use super::source::ModelSource;
 use crate::fault::fault;
+use crate::wires::REDUCTION;
 
 /// The models that are open, so that each is opened once.
 #[derive(Default)]
@@ -62,8 +66,25 @@ pub struct Model {
     checkpoint: Checkpoint,
     compute: Compute,
     towers: Vec<(Component, Clip)>,
-    /// Bytes of the denoiser, the text encoders and the autoencoder, once loaded.
-    bytes: [u64; 3],
+    /// Of the denoiser, the text encoders and the autoencoder.
+    bytes: [PartBytes; 3],
+    /// What parts take at work, as far as somebody asked.
+    rooms: Mutex<HashMap<(Part, Task), u64>>,
+}
+
+/// The bytes of a part.
+#[derive(Clone, Copy, Default)]
+pub struct PartBytes {
+    /// All of it, once loaded.
+    pub whole: u64,
+    /// What of it is in memory in any case.
+    pub least: u64,
+}
+
+impl std::iter::Sum for PartBytes {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |a, b| Self { whole: a.whole + b.whole, least: a.least + b.least })
+    }
 }
 
 const ENCODERS: [(Component, Component); 2] =
@@ -91,15 +112,18 @@ fn weights_of(checkpoint: &Checkpoint, component: Component, compute: &Compute) 
     Ok(checkpoint.weights(component, Options::default())?.with_compute(compute.clone()))
 }
 
-/// Returns the bytes of the denoiser, the text encoders and the autoencoder, once loaded.
-fn bytes_of(checkpoint: &Checkpoint, compute: &Compute) -> Result<[u64; 3]> {
+/// Returns the bytes of the denoiser, the text encoders and the autoencoder.
+fn bytes_of(checkpoint: &Checkpoint, compute: &Compute) -> Result<[PartBytes; 3]> {
     // A file may hold the denoiser alone; what it lacks is told when it is wanted.
     let bytes = |component| match checkpoint.has(component) {
-        true => Ok::<_, Error>(weights_of(checkpoint, component, compute)?.loaded_bytes()),
-        false => Ok(0),
+        true => {
+            let weights = weights_of(checkpoint, component, compute)?;
+            Ok::<_, Error>(PartBytes { whole: weights.loaded_bytes(), least: weights.least_bytes() })
+        }
+        false => Ok(PartBytes::default()),
     };
     let encoders = ENCODERS.iter().filter(|(encoder, _)| text_config(checkpoint.configs(), *encoder).is_some());
-    let encoders = encoders.map(|(encoder, _)| bytes(*encoder)).sum::<Result<u64>>()?;
+    let encoders = encoders.map(|(encoder, _)| bytes(*encoder)).sum::<Result<PartBytes>>()?;
     Ok([bytes(Component::UNet)?, encoders, bytes(Component::Vae)?])
 }
 
@@ -109,7 +133,7 @@ fn bytes_of(checkpoint: &Checkpoint, compute: &Compute) -> Result<[u64; 3]> {
 /// A fault of the model's files.
 pub fn largest_part(path: &Path, compute: &Compute) -> std::result::Result<u64, Fault> {
     let bytes = Checkpoint::open(path, Options::default()).and_then(|checkpoint| bytes_of(&checkpoint, compute));
-    Ok(bytes.map_err(fault)?.into_iter().max().unwrap_or_default())
+    Ok(bytes.map_err(fault)?.into_iter().map(|part| part.whole).max().unwrap_or_default())
 }
 
 impl Model {
@@ -128,7 +152,7 @@ impl Model {
             }
         }
         let bytes = bytes_of(&checkpoint, compute)?;
-        Ok(Self { checkpoint, compute: compute.clone(), towers, bytes })
+        Ok(Self { checkpoint, compute: compute.clone(), towers, bytes, rooms: Mutex::default() })
     }
 
     pub(super) fn weights(&self, component: Component) -> Result<Weights> {
@@ -235,14 +259,72 @@ impl Model {
         }
     }
 
-    pub(super) fn kept<R: Wearer>(&self, wearer: &R, part: Part) -> Result<Kept<R::Network>> {
-        let weights = |component| Ok((component, self.weights(component)?));
-        let weights = self.components(part).into_iter().map(weights).collect::<Result<Vec<_>>>()?;
-        Kept::build(weights, |weights| wearer.network(weights))
+    /// Returns the weights of a part's components, of which so many bytes may stay in memory.
+    pub(super) fn weights_within(&self, part: Part, mut bytes: u64) -> Result<Vec<(Component, Weights)>> {
+        let components = self.components(part);
+        let all = components.into_iter().map(|component| Ok((component, self.weights(component)?)));
+        let all = all.collect::<Result<Vec<_>>>()?;
+        // Each has its least; of the rest the first takes what it wants.
+        let mut least: u64 = all.iter().map(|(_, weights)| weights.least_bytes()).sum();
+        let within = |(component, weights): (Component, Weights)| {
+            least -= weights.least_bytes();
+            let share = weights.loaded_bytes().min(bytes.saturating_sub(least));
+            bytes = bytes.saturating_sub(share);
+            (component, weights.staying_within(share))
+        };
+        Ok(all.into_iter().map(within).collect())
     }
 
-    /// Returns the bytes of a part, once loaded.
-    pub fn bytes(&self, part: Part) -> u64 {
+    pub(super) fn kept<R: Wearer>(&self, wearer: &R, part: Part, bytes: u64) -> Result<Kept<R::Network>> {
+        Kept::build(self.weights_within(part, bytes)?, |weights| wearer.network(weights))
+    }
+
+    /// Returns the bytes of a part.
+    pub fn bytes(&self, part: Part) -> PartBytes {
         self.bytes[part as usize]
     }
+
+    /// Returns the bytes that a part takes at work beside its weights. Of one whose weights do not fit it, which is told
+    /// when it is loaded, nothing.
+    pub fn room(&self, part: Part, task: Task) -> u64 {
+        let open = || self.rooms.lock().expect("no thread panics while it holds the rooms");
+        if let Some(bytes) = open().get(&(part, task)) {
+            return *bytes;
+        }
+        let bytes = self.count(part, task).unwrap_or(0);
+        open().insert((part, task), bytes);
+        bytes
+    }
+
+    fn count(&self, part: Part, task: Task) -> Result<u64> {
+        let configs = self.configs();
+        let of = latents(task);
+        let weights = |component| self.weights(component);
+        match (part, task.what) {
+            (Part::Denoiser, _) => UNet::room(&configs.unet, &weights(Component::UNet)?, of),
+            (Part::Vae, ENCODE) => Vae::encoding_room(&configs.vae, &weights(Component::Vae)?, of),
+            (Part::Vae, _) => Vae::decoding_room(&configs.vae, &weights(Component::Vae)?, of),
+            // One after the other.
+            (Part::Encoder, _) => self.components(part).into_iter().try_fold(0, |most, component| {
+                let config = text_config(configs, component).expect("a tower is a component with a configuration");
+                Ok(most.max(TextEncoder::room(config, &weights(component)?, of.batch)?))
+            }),
+        }
+    }
 }
+
+/// Returns the latents that a task is about.
+pub(super) fn latents(task: Task) -> Latents {
+    let edge = |pixels: u32| pixels.div_ceil(REDUCTION).max(1) as usize;
+    let (width, height) = task.size;
+    Latents { batch: task.count.max(1) as usize, height: edge(height), width: edge(width) }
+}
+
+/// The word for what a denoiser does at each step: about as many latents as are asked about together.
+pub const ASK: &str = "ask";
+/// The word for making latents of pictures.
+pub const ENCODE: &str = "encode";
+/// The word for making pictures of latents.
+pub const DECODE: &str = "decode";
+/// The word for reading so many texts together.
+pub const READ: &str = "read";

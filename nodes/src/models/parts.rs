@@ -61,7 +61,7 @@ impl PartOf {
 }
 
 macro_rules! resident {
-    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident| $load:expr) => {
+    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident, $bytes:ident| $load:expr) => {
         $(#[$doc])*
         pub struct $name(pub PartOf);
 
@@ -77,12 +77,16 @@ macro_rules! resident {
             }
 
             fn bytes(&self) -> u64 {
-                self.0.model.bytes($part)
+                self.0.model.bytes($part).whole
             }
 
-            fn load(&self, _: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
+            fn least_bytes(&self) -> u64 {
+                self.0.model.bytes($part).least
+            }
+
+            fn load(&self, place: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
                 cancel.check()?;
-                let ($this, $model) = (self, &*self.0.model);
+                let ($this, $model, $bytes) = (self, &*self.0.model, place.bytes);
                 $load.map_err(fault)
             }
 
@@ -95,7 +99,7 @@ macro_rules! resident {
 
 resident! {
     /// The denoiser of a model.
-    Denoiser, Part::Denoiser, Kept<UNet>, |this, model| model.kept(this, Part::Denoiser)
+    Denoiser, Part::Denoiser, Kept<UNet>, |this, model, bytes| model.kept(this, Part::Denoiser, bytes)
 }
 
 impl Wearer for Denoiser {
@@ -109,7 +113,7 @@ impl Wearer for Denoiser {
 
 resident! {
     /// The text encoders of a model.
-    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model| model.kept(this, Part::Encoder)
+    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model, bytes| model.kept(this, Part::Encoder, bytes)
 }
 
 impl Wearer for Encoder {
@@ -127,6 +131,8 @@ impl Wearer for Encoder {
 
 resident! {
     /// The autoencoder of a model.
-    Autoencoder, Part::Vae, Vae, |_this, model|
-    model.weights(Component::Vae).and_then(|weights| Vae::load(&model.configs().vae, &weights, Keep::All))
+    Autoencoder, Part::Vae, Vae, |_this, model, bytes| model.weights_within(Part::Vae, bytes).and_then(|weights| {
+        let [(_, weights)] = &weights[..] else { unreachable!("an autoencoder is one component") };
+        Vae::load(&model.configs().vae, weights, Keep::All)
+    })
 }

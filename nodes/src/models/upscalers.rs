@@ -10,7 +10,7 @@ use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
 use darkroom_core::residency::{Handle, PartId, Place, Resident};
 use darkroom_core::spec::Choice;
-use darkroom_core::types::{Kind, Type};
+use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::Weights;
 use darkroom_models::esrgan::{Layout, Upscaler};
@@ -96,9 +96,20 @@ fn read(source: &UpscalerSource, compute: &Compute) -> Result<(Weights, Layout),
     Ok((weights, layout))
 }
 
+/// The word for making a picture or tile larger.
+pub const ENLARGE: &str = "enlarge";
+
 /// The family of an upscaler is its factor: `x4`.
 fn describe(weights: &Weights, layout: &Layout) -> Type {
-    Type::of(UpscalerHandle::KIND).family(format!("x{}", layout.scale)).weights(weights.loaded_bytes())
+    let counted = weights.clone();
+    Type::of(UpscalerHandle::KIND)
+        .family(format!("x{}", layout.scale))
+        .weights(weights.loaded_bytes())
+        .least_weights(weights.least_bytes())
+        .at_work(AtWork::new(move |task| {
+            let (width, height) = task.size;
+            Upscaler::room(&counted, (height.max(1) as usize, width.max(1) as usize)).unwrap_or(0)
+        }))
 }
 
 impl Resident for Enlarger {
@@ -117,9 +128,13 @@ impl Resident for Enlarger {
         self.weights.loaded_bytes()
     }
 
-    fn load(&self, _: Place, cancel: &Cancel) -> Result<Upscaler, Fault> {
+    fn least_bytes(&self) -> u64 {
+        self.weights.least_bytes()
+    }
+
+    fn load(&self, place: Place, cancel: &Cancel) -> Result<Upscaler, Fault> {
         cancel.check()?;
-        Upscaler::load(&self.weights).map_err(fault)
+        Upscaler::load(&self.weights.clone().staying_within(place.bytes)).map_err(fault)
     }
 
     fn rest(&self) {

@@ -11,14 +11,15 @@ use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::node::Known;
-use darkroom_core::types::{Cost, Kind, Type};
-use darkroom_core::value::Record;
+use darkroom_core::types::{Cost, Kind, Task, Type};
+use darkroom_core::value::{Datum, Record};
 use darkroom_models::TensorError;
 use darkroom_models::sampling::{
     self, Calls, Given, Guided, Network, NoiseSource, Place, Predictor, Rules, Schedule, State, StepCache, Within,
 };
 
 use crate::fault::{fault, tensor_fault};
+use crate::models::ASK;
 use crate::sampling::conditions::Conditions;
 use crate::sampling::controls::{self, Controls};
 use crate::sampling::names::NoiseName;
@@ -102,16 +103,18 @@ impl Walk<'_> {
         if self.begin.first == First::Kept && self.begin.index >= self.schedule.stop {
             return Ok(self.latent.clone());
         }
-        let network = self.denoiser.0.pin(cx)?;
         let Latent { width, height, count, .. } = self.latent;
         let sides = self.settings.sides()?;
         let control = self.control.filter(|control| !control.steers().is_empty());
         let size = (*width, *height);
-        let scratch = scratch_bytes(size, *count, sides) + control.map_or(0, |_| control_bytes(size, *count, sides));
+        let steering = control.map(Datum::describe);
+        let scratch = scratch_bytes(&self.denoiser.describe(), steering.as_ref(), size, *count, sides);
         let _room = cx
             .reserve(scratch)
             .map_err(|fault| fault.hint("draw a smaller picture and enlarge it, fewer at once, or raise --ram"))?;
         let controls = Controls::pin(control, self.latent, self.schedule.len() - self.begin.index, cx)?;
+        // Last, for of all parts it is the one that can best do with what is left.
+        let network = self.denoiser.0.pin(cx)?;
         let mut past = HashMap::new();
         if let Some(resumed) = resume(cx) {
             (state, noise, past) = resumed;
@@ -321,11 +324,10 @@ pub fn cost(known: &Known<'_>) -> Cost {
     // What is not known yet may be guided.
     let sides = guidance.zip(sampler).and_then(|(guidance, sampler)| sides(guidance, sampler).ok()).unwrap_or(2);
     let (denoiser, steering) = (known.wire_or_unknown("denoiser"), known.wire_or_unknown("control"));
-    let control = known.wire("control").map_or(0, |_| control_bytes(size, count, sides));
     Cost {
         weights: denoiser.weights.unwrap_or(0) + steering.weights.unwrap_or(0),
         least_weights: denoiser.least() + steering.least(),
-        workspace: scratch_bytes(size, count, sides) + control,
+        workspace: scratch_bytes(&denoiser, known.wire("control"), size, count, sides),
         output: cells(size, count) * 16,
         steps: known.param("steps").ok().flatten().unwrap_or(0),
     }
@@ -337,18 +339,11 @@ fn cells((width, height): (u32, u32), count: u32) -> u64 {
 }
 
 /// Returns the scratch bytes of a step that asks about so many sides of the prompt for every picture.
-fn scratch_bytes(size: (u32, u32), count: u32, sides: u64) -> u64 {
-    cells(size, count) * WORKSPACE_BYTES_PER_CELL * sides
+fn scratch_bytes(denoiser: &Type, control: Option<&Type>, size: (u32, u32), count: u32, sides: u64) -> u64 {
+    let task = Task { what: ASK, size, count: count.saturating_mul(sides as u32) };
+    let asking = denoiser.scratch(task) + control.map_or(0, |control| control.scratch(task));
+    asking + cells(size, count) * STATE_BYTES_PER_CELL
 }
 
-/// Returns how many more it takes under control.
-fn control_bytes(size: (u32, u32), count: u32, sides: u64) -> u64 {
-    cells(size, count) * CONTROL_BYTES_PER_CELL * sides
-}
-
-/// Scratch bytes for each latent pixel: skips and maps of SDXL's finest level (320 channels, about sixteen at once in
-/// single precision).
-const WORKSPACE_BYTES_PER_CELL: u64 = 4 * 320 * 16;
-/// The same for what controls say: a map for each skip, of one network and of all before it. The pictures themselves are
-/// looked at before, in no more room than a step takes.
-const CONTROL_BYTES_PER_CELL: u64 = 4 * 320 * 10;
+/// Bytes for each latent pixel of what a sampler remembers: about eight latents of four channels.
+const STATE_BYTES_PER_CELL: u64 = 8 * 4 * 4;

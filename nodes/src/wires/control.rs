@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use darkroom_core::image::{Picture, Pictures};
 use darkroom_core::residency::{PartId, Resident as _};
-use darkroom_core::types::{Kind, Type};
+use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::sampling::Interval;
 
@@ -71,7 +71,10 @@ impl Datum for Control {
 /// all, so that only more than one are told.
 pub fn beside(control: &Type, net: &Type, pictures: Option<u32>) -> Type {
     let weights = control.weights.unwrap_or(0) + net.weights.unwrap_or(0);
+    let least = control.least() + net.least();
+    let (one, other) = (control.clone(), net.clone());
+    let at_work = AtWork::new(move |task| one.scratch(task) + other.scratch(task));
     let family = control.family.clone().or_else(|| net.family.clone());
     let count = pictures.filter(|count| *count > 1).or(control.count);
-    Type { family, count, weights: Some(weights), ..Type::of(Control::KIND) }
+    Type { family, count, ..Type::of(Control::KIND) }.weights(weights).least_weights(least).at_work(at_work)
 }

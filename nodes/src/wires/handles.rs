@@ -6,7 +6,7 @@ use darkroom_core::Outputs;
 use darkroom_core::fault::Fault;
 use darkroom_core::fingerprint::Fingerprint;
 use darkroom_core::residency::{Handle, PartId, Resident};
-use darkroom_core::types::{Kind, Type};
+use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::prompt::{Inversion, Words};
 
@@ -27,8 +27,13 @@ macro_rules! handle {
             }
 
             /// Describes the part of a model before it is opened.
-            pub fn type_of(model: &Model) -> Type {
-                Type::of(Self::KIND).family(model.family($part)).weights(model.bytes($part))
+            pub fn type_of(model: &Arc<Model>) -> Type {
+                let (bytes, at_work) = (model.bytes($part), Arc::clone(model));
+                Type::of(Self::KIND)
+                    .family(model.family($part))
+                    .weights(bytes.whole)
+                    .least_weights(bytes.least)
+                    .at_work(AtWork::new(move |task| at_work.room($part, task)))
             }
 
             /// Returns the model.
@@ -45,8 +50,9 @@ macro_rules! handle {
             }
 
             fn describe(&self) -> Type {
-                let ty = Self::type_of(self.model());
-                Type { weights: ty.weights.map(|bytes| bytes + self.added_bytes()), ..ty }
+                let (ty, added) = (Self::type_of(self.model()), self.added_bytes());
+                let more = |bytes: Option<u64>| bytes.map(|bytes| bytes + added);
+                Type { weights: more(ty.weights), least_weights: more(ty.least_weights), ..ty }
             }
 
             fn part(&self) -> Option<PartId> {

@@ -77,7 +77,9 @@ fn an_autoencoder_takes_what_was_counted() {
 
 #[test]
 fn a_text_encoder_takes_what_was_counted() {
-    for (mode, part) in Mode::ALL.into_iter().flat_map(|mode| ["text_encoder", "text_encoder_2"].map(|part| (mode, part))) {
+    for (mode, part) in
+        Mode::ALL.into_iter().flat_map(|mode| ["text_encoder", "text_encoder_2"].map(|part| (mode, part)))
+    {
         let config = TextEncoderConfig::read(&folder(part).join("config.json")).unwrap();
         let w = weights(part, mode);
         let rows = vec![vec![0; 77.min(config.positions)]; 2];

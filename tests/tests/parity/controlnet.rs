@@ -31,7 +31,7 @@ fn folder() -> PathBuf {
 }
 
 fn control(name: &str, keep: Keep) -> ControlNet {
-    File::open(&folder().join(name), Options::default()).unwrap().load(keep).unwrap()
+    File::open(&folder().join(name), Options::default()).unwrap().load_within(u64::MAX, keep).unwrap()
 }
 
 /// The models whose UNets the tiny networks steer.

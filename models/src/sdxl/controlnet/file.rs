@@ -10,7 +10,10 @@ use crate::{
     folder::Family,
     nn::{Compute, Keep},
     paths,
-    sdxl::config::{ControlNetConfig, UNetConfig},
+    sdxl::{
+        config::{ControlNetConfig, UNetConfig},
+        room::Latents,
+    },
     weights::{Options, find},
 };
 
@@ -82,6 +85,14 @@ impl File {
         Self { weights: self.weights.with_compute(compute), ..self }
     }
 
+    /// Returns the bytes that it takes at most to say something of latents.
+    ///
+    /// # Errors
+    /// None: the network was built once already, without its weights.
+    pub fn room(&self, of: Latents) -> Result<u64> {
+        ControlNet::room(&self.config, &self.weights, of)
+    }
+
     /// Returns how it is built.
     pub fn config(&self) -> &ControlNetConfig {
         &self.config
@@ -102,12 +113,12 @@ impl File {
         &self.parts
     }
 
-    /// Loads the network.
+    /// Loads the network, of which so many bytes may stay in memory ([`Weights::staying_within`]).
     ///
     /// # Errors
     /// An error of the weights.
-    pub fn load(&self, keep: Keep) -> Result<ControlNet> {
-        ControlNet::load(&self.config, &self.weights, keep)
+    pub fn load_within(&self, bytes: u64, keep: Keep) -> Result<ControlNet> {
+        ControlNet::load(&self.config, &self.weights.clone().staying_within(bytes), keep)
     }
 }
 
