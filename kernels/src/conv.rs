@@ -188,8 +188,8 @@ struct Band {
 struct Strip<'a> {
     cpu: &'a Cpu,
     words: &'a [u32],
-    /// Of bytes.
-    scale: Option<f32>,
+    /// Of bytes: for each picture.
+    scales: &'a [f32],
     bands: &'a [Band],
     reach: Reach,
     /// Words of a place.
@@ -224,7 +224,8 @@ impl Strip<'_> {
             })
         });
         let offsets: Vec<usize> = offsets.collect();
-        let scales = self.scale.map(|scale| vec![scale; offsets.len()]);
+        let scales = (panels.arith() == Arith::Bytes).then(|| self.each(|picture, ..| self.scales[picture]).collect());
+        let scales: Option<Vec<f32>> = scales;
         let rows = Rows { words: self.words, offsets: &offsets, segments, scales: scales.as_deref(), places, picture };
         product::multiply(self.cpu, &rows, panels, finish, target);
     }
@@ -239,6 +240,7 @@ fn walk(cpu: &Cpu, source: &Source<'_>, panels: &Panels, reach: Reach, mut work:
     let row = (width + window.before + window.after) * place;
     let most = (STRIP / row.max(1)).max(window.kernel);
     let packed = |lines: usize| (lines - 1) * window.stride + window.kernel;
+    let scales = scales(cpu, source, panels.arith(), reach);
     let (mut picture, mut line) = (0, 0);
     while picture < source.pictures() {
         let (mut bands, mut rows) = (Vec::new(), 0);
@@ -256,10 +258,9 @@ fn walk(cpu: &Cpu, source: &Source<'_>, panels: &Panels, reach: Reach, mut work:
             }
         }
         let mut words = cpu.pool.take::<u32>(rows * row);
-        let packing = Packing { cpu, source, arith: panels.arith(), reach, lines: packed_lines(&bands, reach) };
-        let scale = packing.scale();
-        packing.pack(scale, place, &mut words);
-        work(&Strip { cpu, words: &words, scale, bands: &bands, reach, place, row });
+        let packing = Packing { cpu, source, arith: panels.arith(), scales: &scales, reach };
+        packing.pack(&packed_lines(&bands, reach), place, &mut words);
+        work(&Strip { cpu, words: &words, scales: &scales, bands: &bands, reach, place, row });
     }
 }
 
@@ -275,50 +276,49 @@ fn packed_lines(bands: &[Band], reach: Reach) -> Vec<(usize, Option<usize>)> {
     bands.iter().flat_map(of).collect()
 }
 
+/// Returns the scale of bytes of each picture, none for other arithmetic: a window meets many places and its sum has one
+/// scale, so the largest number of a picture becomes 127. It costs a walk over the lines, with what is done to them on the
+/// way.
+fn scales(cpu: &Cpu, source: &Source<'_>, arith: Arith, reach: Reach) -> Vec<f32> {
+    if arith != Arith::Bytes {
+        return Vec::new();
+    }
+    // As bits: what is not a number is then the largest, and the order of the lines does not matter.
+    let most: Vec<AtomicU32> = (0..source.pictures()).map(|_| AtomicU32::new(0)).collect();
+    parallel::ranges(most.len() * reach.height, 1, |range| {
+        let mut wide = vec![0.0; source.channels()];
+        for line in range {
+            let rows = line * reach.width..(line + 1) * reach.width;
+            let largest = rows.map(|row| source.largest(cpu.tier, row, &mut wide).to_bits()).max();
+            most[line / reach.height].fetch_max(largest.unwrap_or(0), Ordering::Relaxed);
+        }
+    });
+    most.into_iter().map(|most| step_of(f32::from_bits(most.into_inner()))).collect()
+}
+
 /// Lines on their way into a strip.
 struct Packing<'a> {
     cpu: &'a Cpu,
     source: &'a Source<'a>,
     arith: Arith,
+    /// Of bytes: for each picture.
+    scales: &'a [f32],
     reach: Reach,
-    lines: Vec<(usize, Option<usize>)>,
 }
 
 impl Packing<'_> {
-    /// Returns the one scale of a strip of bytes, for a window meets many places and its sum has one scale: the largest
-    /// number of the strip becomes 127. It costs a walk over the lines, with what is done to them on the way.
-    fn scale(&self) -> Option<f32> {
-        if self.arith != Arith::Bytes {
-            return None;
-        }
-        let width = self.reach.width;
-        // As bits: what is not a number is then the largest, and the order of the lines does not matter.
-        let most = AtomicU32::new(0);
-        parallel::ranges(self.lines.len(), 1, |range| {
-            let mut wide = vec![0.0; self.source.channels()];
-            for (picture, y) in &self.lines[range] {
-                let Some(y) = y else { continue };
-                let first = (picture * self.reach.height + y) * width;
-                let line =
-                    (first..first + width).map(|row| self.source.largest(self.cpu.tier, row, &mut wide).to_bits());
-                most.fetch_max(line.max().unwrap_or(0), Ordering::Relaxed);
-            }
-        });
-        Some(step_of(f32::from_bits(most.into_inner())))
-    }
-
     /// Packs the lines, `place` words each place.
-    fn pack(&self, scale: Option<f32>, place: usize, words: &mut [u32]) {
+    fn pack(&self, lines: &[(usize, Option<usize>)], place: usize, words: &mut [u32]) {
         let Reach { height, width, window, .. } = self.reach;
         let row = (width + window.before + window.after) * place;
         let nothing = if self.arith == Arith::Bytes { u32::from_ne_bytes([ZERO; 4]) } else { 0 };
         let shared = Shared::new(words);
-        parallel::ranges(self.lines.len(), 1, |range| {
+        parallel::ranges(lines.len(), 1, |range| {
             let mut wide = vec![0.0; self.source.channels()];
             for i in range {
                 // SAFETY: each line is in one range.
                 let to = unsafe { shared.part(i * row..(i + 1) * row) };
-                let (picture, Some(y)) = self.lines[i] else {
+                let (picture, Some(y)) = lines[i] else {
                     to.fill(nothing);
                     continue;
                 };
@@ -328,7 +328,12 @@ impl Packing<'_> {
                 after.fill(nothing);
                 let first = (picture * height + y) * width;
                 for (x, to) in inside.chunks_exact_mut(place).enumerate() {
-                    self.source.pack(self.cpu, (self.arith, scale), first + x, (&mut wide, to));
+                    self.source.pack(
+                        self.cpu,
+                        (self.arith, self.scales.get(picture).copied()),
+                        first + x,
+                        (&mut wide, to),
+                    );
                 }
             }
         });

@@ -125,7 +125,7 @@ fn not_a_number_in_a_map_is_not_lost_in_bytes() {
         let mut got = vec![0.0; edge * edge * outputs];
         let target = &mut Target::F32(&mut got);
         convolve(&cpu, &source, (edge, edge), (&panels, THREE), &Finish::default(), target);
-        // The strip has one scale.
+        // The picture has one scale.
         assert!(got.iter().all(|x| x.is_nan()), "{}", cpu.tier);
     }
 }

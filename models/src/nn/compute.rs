@@ -16,7 +16,7 @@ pub enum Mode {
     /// elsewhere as [`Mode::Exact`], with weights of 16 bits.
     Fast,
     /// The products of a UNet's residual and transformer blocks in bytes, the rest as [`Mode::Fast`]: a scale for each
-    /// output and each row, or, under windows, each strip of lines.
+    /// output and each row, or, under windows, each picture.
     Int8,
 }
 
@@ -141,9 +141,10 @@ impl Compute {
     ///
     /// # Errors
     /// What the walk says.
-    pub fn count(&self, walk: impl FnOnce() -> Result<()>) -> Result<u64> {
+    pub fn count(&self, mut walk: impl FnMut() -> Result<()>) -> Result<u64> {
         debug_assert!(self.is_hollow(), "what has weights computes");
-        kernels::parallel::counted(walk)?;
+        // What a first walk remembers of its text lets the second one use other pieces again.
+        kernels::parallel::counted(|| walk().and_then(|()| walk()))?;
         let held = self.figures().held_bytes as u64;
         self.trim();
         Ok(held)

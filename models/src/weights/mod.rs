@@ -245,7 +245,14 @@ impl Weights {
         let is_there = |stock: &&Stock| stock.shape == shape && stock.order == Order::Stored;
         let stock = self.set.tensors.get(&full).filter(is_there)?;
         let Format::Plain(stored) = stock.format else { return None };
-        if self.is_dry() || self.set.seed.is_some() || shape.contains(&0) {
+        // Where another precision is wanted than that of the file, numbers are converted whole.
+        let is_wanted = match (self.dtype, stored) {
+            (DType::F32, _) => true,
+            (DType::F16, stored) => matches!(stored, Stored::F16) || stored.size() == 1,
+            (DType::BF16, stored) => matches!(stored, Stored::BF16) || stored.size() == 1,
+            _ => false,
+        };
+        if !is_wanted || self.is_dry() || self.set.seed.is_some() || shape.contains(&0) {
             return None;
         }
         let scale = match &stock.scale {

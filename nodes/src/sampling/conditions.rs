@@ -1,6 +1,8 @@
 //! What a denoiser is told at every step: both sides of the prompt, sizes, and what an inpaint denoiser reads beside the
 //! latent.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_models::Error;
@@ -13,8 +15,16 @@ use crate::sampling::ticks::Listen;
 use crate::wires::latent::Latent;
 use crate::wires::{Prompted, Side};
 
-/// What the denoiser is told of one side or both, for all pictures.
-type Told = (Tokens, Option<Added>);
+/// What the denoiser is told of one side or both, for all pictures: in the pieces in which it is asked.
+type Told = Vec<Piece>;
+
+/// What the denoiser is told of some of the latents that it is asked about.
+struct Piece {
+    /// Which ones.
+    rows: Range<usize>,
+    context: Tokens,
+    added: Option<Added>,
+}
 
 /// How it is told what to keep away from.
 enum Negative {
@@ -36,7 +46,8 @@ pub struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    /// Puts the sides of the prompts together; those of `negative` count only its positive side.
+    /// Puts the sides of the prompts together; those of `negative` count only its positive side. The denoiser is asked
+    /// about so many latents at a time, 0 for all; what it answers does not depend on it.
     ///
     /// # Errors
     /// An error of shapes that do not fit.
@@ -44,7 +55,7 @@ impl<'a> Conditions<'a> {
         positive: &Prompted,
         negative: Option<&Prompted>,
         latent: &Latent,
-        beside: Option<Tensor>,
+        (beside, at_once): (Option<Tensor>, usize),
     ) -> Result<Self, Error> {
         let words = |conditioning: &Conditioning, prompted: &Prompted, side| Words {
             conditioning: conditioning.clone(),
@@ -58,10 +69,10 @@ impl<'a> Conditions<'a> {
         let count = latent.count as usize;
         let length = |words: &Words| words.conditioning.context.dims().1;
         let negative = match length(&away) == length(&towards) {
-            true => Negative::Together(join(&[&away, &towards], count)?),
-            false => Negative::Apart(join(&[&away], count)?),
+            true => Negative::Together(join(&[&away, &towards], count, at_once)?),
+            false => Negative::Apart(join(&[&away], count, at_once)?),
         };
-        Ok(Self { alone: join(&[&towards], count)?, negative, count, beside, controls: None })
+        Ok(Self { alone: join(&[&towards], count, at_once)?, negative, count, beside, controls: None })
     }
 
     /// Lets controls hear every question, and the network heed what they say.
@@ -103,9 +114,24 @@ impl<'a> Conditions<'a> {
             Some(beside) => Tensor::cat(&[x, beside], 1)?,
             None => x.clone(),
         };
-        let sample = FeatureMap::from_tensor(&sample)?;
-        let (context, added) = told;
-        let question = Question { sample: &sample, timestep, context, added: added.as_ref() };
+        let mut answers = Vec::new();
+        for piece in told {
+            let rows = |all: &Tensor| all.narrow(0, piece.rows.start, piece.rows.len());
+            answers.push(self.about_piece(piece, network, (&rows(&sample)?, &rows(x)?), timestep, cx)?);
+        }
+        Ok(Tensor::cat(&answers, 0)?)
+    }
+
+    fn about_piece(
+        &self,
+        piece: &Piece,
+        network: &UNet,
+        (sample, x): (&Tensor, &Tensor),
+        timestep: f64,
+        cx: &Context<'_>,
+    ) -> Result<Tensor, Error> {
+        let sample = FeatureMap::from_tensor(sample)?;
+        let question = Question { sample: &sample, timestep, context: &piece.context, added: piece.added.as_ref() };
         // Controls read no mask beside the latent.
         let residuals = match self.controls {
             Some(controls) => controls.say(Question { sample: &FeatureMap::from_tensor(x)?, ..question }, cx)?,
@@ -125,16 +151,25 @@ struct Words {
     ids: Vec<f64>,
 }
 
-/// Sets the sides of a prompt one after another, each once for every picture.
-fn join(sides: &[&Words], count: usize) -> Result<Told, Error> {
+/// Sets the sides of a prompt one after another, each once for every picture, and cuts them into pieces.
+fn join(sides: &[&Words], count: usize, at_once: usize) -> Result<Told, Error> {
     let context: Vec<_> =
         sides.iter().map(|side| side.conditioning.context.repeat_for(count)).collect::<Result<_, _>>()?;
-    // The text is the same at every step: what layers make of it alone is made once.
-    let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?.remembering();
+    let context = Tokens::concat_batch(&context.iter().collect::<Vec<_>>())?;
     let pooled: Option<Vec<_>> = sides.iter().map(|side| side.conditioning.pooled.as_ref()).collect();
-    let Some(pooled) = pooled else { return Ok((context, None)) };
-    let pooled: Vec<_> = pooled.iter().map(|pooled| pooled.repeat_for(count)).collect::<Result<_, _>>()?;
-    let pooled = Tokens::concat_batch(&pooled.iter().collect::<Vec<_>>())?;
-    let time_ids = sides.iter().flat_map(|side| std::iter::repeat_n(side.ids.clone(), count)).collect();
-    Ok((context, Some(Added { pooled, time_ids })))
+    let pooled: Option<Vec<Tokens>> =
+        pooled.map(|all| all.iter().map(|pooled| pooled.repeat_for(count)).collect::<Result<_, _>>()).transpose()?;
+    let pooled = pooled.map(|all| Tokens::concat_batch(&all.iter().collect::<Vec<_>>())).transpose()?;
+    let ids: Vec<Vec<f64>> = sides.iter().flat_map(|side| std::iter::repeat_n(side.ids.clone(), count)).collect();
+    let piece = |start: usize| {
+        let rows = start..ids.len().min(start + if at_once == 0 { ids.len() } else { at_once });
+        let of = |all: &Tokens| Tokens::from_tensor(&all.to_tensor().narrow(0, rows.start, rows.len())?);
+        let added = pooled
+            .as_ref()
+            .map(|pooled| Ok::<_, Error>(Added { pooled: of(pooled)?, time_ids: ids[rows.clone()].into() }));
+        // The text is the same at every step: what layers make of it alone is made once.
+        Ok(Piece { context: of(&context)?.remembering(), added: added.transpose()?, rows })
+    };
+    let step = if at_once == 0 { ids.len().max(1) } else { at_once };
+    (0..ids.len()).step_by(step).map(piece).collect()
 }

@@ -45,6 +45,10 @@ pub struct Settings {
     /// Which generator draws it.
     #[param(default = GeneratorName::Cpu, advanced)]
     pub generator: GeneratorName,
+    /// Latents that the denoiser is asked about at a time, both sides of the prompt counted; 0 is all. Fewer need less
+    /// memory and give the same picture.
+    #[param(default = 0, range = 0..=1024, advanced, same_pixels)]
+    pub at_once: u32,
 }
 
 impl Settings {

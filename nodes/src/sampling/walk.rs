@@ -107,8 +107,11 @@ impl Walk<'_> {
         let sides = self.settings.sides()?;
         let control = self.control.filter(|control| !control.steers().is_empty());
         let size = (*width, *height);
+        // A control shows each latent its own picture, so that all are asked about together.
+        let at_once = if control.is_some() { 0 } else { self.settings.at_once as usize };
         let steering = control.map(Datum::describe);
-        let scratch = scratch_bytes(&self.denoiser.describe(), steering.as_ref(), size, *count, sides);
+        let scratch =
+            scratch_bytes(&self.denoiser.describe(), steering.as_ref(), size, *count, (sides, at_once as u32));
         let _room = cx
             .reserve(scratch)
             .map_err(|fault| fault.hint("draw a smaller picture and enlarge it, fewer at once, or raise --ram"))?;
@@ -123,7 +126,8 @@ impl Walk<'_> {
         let place = Place::before(self.schedule.len() - first);
         controls.reach(state.index - first);
         place.reach(state.index - first);
-        let conditions = Conditions::new(self.positive, self.negative, self.latent, beside).map_err(fault)?;
+        let conditions =
+            Conditions::new(self.positive, self.negative, self.latent, (beside, at_once)).map_err(fault)?;
         let conditions = conditions.steered(&controls);
         let Self { schedule, settings, savers, .. } = &self;
         let steps = schedule.stop;
@@ -323,11 +327,12 @@ pub fn cost(known: &Known<'_>) -> Cost {
     let sampler = known.param("sampler").ok().flatten();
     // What is not known yet may be guided.
     let sides = guidance.zip(sampler).and_then(|(guidance, sampler)| sides(guidance, sampler).ok()).unwrap_or(2);
+    let at_once = known.param("at_once").ok().flatten().filter(|_| known.wire("control").is_none()).unwrap_or(0);
     let (denoiser, steering) = (known.wire_or_unknown("denoiser"), known.wire_or_unknown("control"));
     Cost {
         weights: denoiser.weights.unwrap_or(0) + steering.weights.unwrap_or(0),
         least_weights: denoiser.least() + steering.least(),
-        workspace: scratch_bytes(&denoiser, known.wire("control"), size, count, sides),
+        workspace: scratch_bytes(&denoiser, known.wire("control"), size, count, (sides, at_once)),
         output: cells(size, count) * 16,
         steps: known.param("steps").ok().flatten().unwrap_or(0),
     }
@@ -338,9 +343,17 @@ fn cells((width, height): (u32, u32), count: u32) -> u64 {
     u64::from(width / REDUCTION) * u64::from(height / REDUCTION) * u64::from(count)
 }
 
-/// Returns the scratch bytes of a step that asks about so many sides of the prompt for every picture.
-fn scratch_bytes(denoiser: &Type, control: Option<&Type>, size: (u32, u32), count: u32, sides: u64) -> u64 {
-    let task = Task { what: ASK, size, count: count.saturating_mul(sides as u32) };
+/// Returns the scratch bytes of a step that asks about so many sides of the prompt for every picture, so many latents at
+/// a time.
+fn scratch_bytes(
+    denoiser: &Type,
+    control: Option<&Type>,
+    size: (u32, u32),
+    count: u32,
+    (sides, at_once): (u64, u32),
+) -> u64 {
+    let all = count.saturating_mul(sides as u32);
+    let task = Task { what: ASK, size, count: if at_once == 0 { all } else { all.min(at_once) } };
     let asking = denoiser.scratch(task) + control.map_or(0, |control| control.scratch(task));
     asking + cells(size, count) * STATE_BYTES_PER_CELL
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::sums::{Way, way};
 use super::{EPS, EPS_BF16, cases, size};
 
-/// The scale of bytes is that of a strip here, and not that of a row.
+/// The scale of bytes is that of a picture here, and not that of a row.
 fn places_way() -> impl Strategy<Value = Way> {
     way(2, (14, 40)).prop_map(|way| match way.arith {
         Arith::Bytes => Way { arith: Arith::Bf16, kept: Kept::Bf16, ..way },
