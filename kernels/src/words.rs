@@ -2,7 +2,7 @@
 
 use half::bf16;
 
-const _: () = assert!(size_of::<bf16>() == 2 );
+const _: () = assert!(size_of::<bf16>() == 2);
 
 /// Reads words as f32.
 pub fn floats(words: &mut [u32]) -> &mut [f32] {

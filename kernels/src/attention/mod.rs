@@ -295,13 +295,8 @@ impl Work {
                 *seen = plan.seen(first + i).saturating_sub(start).min(keys);
             }
             let words = keys.div_ceil(plan.arith.per_word());
-            let block = Block {
-                seen: &self.seen[..count],
-                columns: plan.columns,
-                words,
-                scale: plan.scale,
-                arith: plan.arith,
-            };
+            let block =
+                Block { seen: &self.seen[..count], columns: plan.columns, words, scale: plan.scale, arith: plan.arith };
             softmax(cpu.tier, &block, words::floats(&mut self.scores), &mut self.shares, &mut self.state);
             self.gather(cpu, plan, packed, (side, start, words, count));
         }
