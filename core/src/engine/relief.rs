@@ -57,10 +57,11 @@ impl Relief {
         }
         let computes = |step: &&Step| step.action == Action::Run && step.node.spec().lane == Lane::Compute;
         for step in plan.steps.iter().filter(computes) {
-            let mut descent = Descent::of(plan, step, host);
-            let Some(title) = fits.rung(descent.size, budget) else { continue };
-            let Some(index) = descent.ladder.iter().position(|rung| rung.title == title) else { continue };
-            (descent.taken, descent.remembered) = (index + 1, index + 1);
+            let ladder = ladder_of(plan, step, host);
+            let fitted = fits.rung(size_of(plan, step, &ladder), budget);
+            let Some(title) = fitted.filter(|_| !ladder.is_empty()) else { continue };
+            let Some(index) = ladder.iter().position(|rung| rung.title == title) else { continue };
+            let descent = Descent { taken: index + 1, remembered: index + 1, ..Descent::of(plan, step, ladder) };
             self.pending.insert(step.id.clone(), format!("ran out of memory before: {title} (remembered)"));
             self.nodes.insert(step.id.clone(), descent);
         }
@@ -80,7 +81,8 @@ impl Relief {
         shortage: Option<Shortage>,
     ) -> Result<(), Located> {
         let step = &plan.steps[step];
-        let descent = self.nodes.entry(step.id.clone()).or_insert_with(|| Descent::of(plan, step, host));
+        let descent =
+            self.nodes.entry(step.id.clone()).or_insert_with(|| Descent::of(plan, step, ladder_of(plan, step, host)));
         let hopeless = shortage.is_some_and(|shortage| shortage.needs > shortage.of);
         let first = descent.first.is_none();
         let before = *descent.first.get_or_insert(shortage);
@@ -142,8 +144,7 @@ impl Relief {
 }
 
 impl Descent {
-    fn of(plan: &Plan, step: &Step, host: &Host) -> Self {
-        let ladder = ladder_of(plan, step, host);
+    fn of(plan: &Plan, step: &Step, ladder: Vec<Rung>) -> Self {
         let same = plan.steps.iter().filter(|other| other.recipe == step.recipe);
         Self {
             kind: step.node.spec().id,

@@ -375,7 +375,7 @@ proptest! {
     #[test]
     fn row_45_whatever_runs_out_where_a_run_ends_well_or_with_a_name(
         toys in prop::collection::vec(toy(), 1..7),
-        capacity in 1_u64..400,
+        (capacity, budget) in (1_u64..400, 1_u64..400),
         troubles in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..8, 1_usize..9), 0..4),
         on_disk in any::<bool>(),
         fresh in prop::sample::select(vec![Fresh::Yes, Fresh::No]),
@@ -386,6 +386,7 @@ proptest! {
             let cache = Cache::in_memory(1 << 20).with_disk(home.path(), 1 << 24).expect("a cache");
             bench.engine = Engine { cache, ..bench.engine };
         }
+        bench.engine = Engine { ledger: Ledger::new(budget), ..bench.engine };
         bench.graph = graph_of(&toys);
         for (node, step, times) in troubles {
             bench.order(&node.index(toys.len()).to_string(), step, times);
@@ -394,7 +395,7 @@ proptest! {
         let ended = bench.run_to(&goal, fresh, &last);
         prop_assert_eq!((bench.device.used(), bench.engine.ledger().used()), (0, 0));
         prop_assert_eq!(bench.device.done_in_vain(), 0);
-        prop_assert!(bench.device.peak() <= capacity);
+        prop_assert!(bench.device.peak() <= capacity && bench.engine.ledger().peak() <= budget);
         match &ended {
             Ok(report) => {
                 let mut planned = Bench::new("(darkroom: 1, nodes: {})", 0);
@@ -414,6 +415,6 @@ proptest! {
         }
         bench.graph = graph_of(&toys[..1]);
         bench.set("0", "size", 1);
-        prop_assert_eq!(bench.run_to("0", Fresh::Yes, &()).is_ok(), capacity >= 8);
+        prop_assert_eq!(bench.run_to("0", Fresh::Yes, &()).is_ok(), capacity.min(budget) >= 8);
     }
 }

@@ -241,7 +241,9 @@ impl Node for Develop {
         numbers.resize(self.size as usize, 0.0);
         for step in first..self.steps as usize {
             device.reach(id, step);
-            let _room = device.alloc(Self::bytes(self.size, self.tile, self.strips))?;
+            let bytes = Self::bytes(self.size, self.tile, self.strips);
+            let _scratch = cx.reserve(bytes)?;
+            let _room = device.alloc(bytes)?;
             self.step(&mut numbers, base, step);
             device.did(recipe, step);
             if (step + 1).is_multiple_of(self.every as usize) {
