@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use darkroom_core::fault::FaultKind;
 
 /// Each kind of fault, its code, and what the help says about it.
-const CODES: [(FaultKind, u8, &str); 6] = [
+const CODES: [(FaultKind, u8, &str); 7] = [
     (FaultKind::Bug, 1, "darkroom itself is wrong; please report it"),
     (FaultKind::Graph, 2, "the workflow, or the command line, asks for something impossible"),
     (FaultKind::File, 3, "a file is missing, malformed, or may not be touched"),
     (FaultKind::Memory, 4, "memory or disk is not enough"),
     (FaultKind::Numbers, 5, "numbers left the finite range"),
+    (FaultKind::Device, 6, "a device is gone, as after a reset of its driver"),
     (FaultKind::Cancelled, 130, "stopped on request (Ctrl-C)"),
 ];
 

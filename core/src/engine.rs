@@ -3,28 +3,40 @@
 //! Compute nodes run one after another on the calling thread, which is their lane. Light nodes, files and models run
 //! beside it on rayon. A value is dropped after its last reader; results go into the cache as they come, so that
 //! whatever was done before a fault, a cancel or a kill is there next time.
+//!
+//! A run that meets a fault with a remedy goes on by another plan: what is idle is let go, the node that ran out of memory
+//! climbs down its ladder (`relief`), or the work goes on without a device that is gone. What is done stays done.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
+mod kept;
+mod relief;
 mod run;
+#[cfg(test)]
+mod tests;
 
-use crate::cache::Cache;
+use crate::cache::{AtHand, Cache};
 use crate::context::{Surroundings, Workflow};
-use crate::fault::Faults;
+use crate::fault::{Faults, Located, Remedy};
 use crate::files::{Names, Reading, Watch};
 use crate::fingerprint::Fingerprint;
 use crate::graph::{Flat, Graph, expand};
 use crate::history::{History, Past};
 use crate::host::Host;
+use crate::ladder::Fits;
 use crate::observe::{Cancel, Event, How, Observer};
-use crate::plan::{Action, Given, Plan, Step, Wish, plan, plan_given};
+use crate::plan::{Action, Given, Plan, Step, Wish, plan_given};
 use crate::registry::Registry;
 use crate::residency::Ledger;
 use crate::spec::Lane;
 use crate::value::Value;
-use run::{Done, End, Results, Run};
+use kept::Kept;
+pub use relief::Eased;
+use relief::Relief;
+use run::{Done, End, Failed, Results, Run, Through};
 
 /// Everything that outlives a run: the nodes there are, the machine, the cache, the account of memory, the history.
 pub struct Engine {
@@ -33,6 +45,9 @@ pub struct Engine {
     cache: Cache,
     ledger: Arc<Ledger>,
     history: Mutex<History>,
+    fits: Mutex<Fits>,
+    /// Whether a device of the host is gone, so that its fallback is the machine.
+    fallen: AtomicBool,
 }
 
 /// What a run came to.
@@ -46,6 +61,8 @@ pub struct Report {
     pub seconds: f64,
     /// The most bytes of weights and scratch that were in memory at once.
     pub peak_bytes: u64,
+    /// Nodes that made do with less than was planned for them.
+    pub eased: Vec<Eased>,
 }
 
 /// What became of one node.
@@ -66,7 +83,14 @@ pub struct NodeReport {
 impl Engine {
     /// Puts an engine together.
     pub fn new(registry: Registry, host: Host, cache: Cache, ledger: Arc<Ledger>, history: History) -> Self {
-        Self { registry, host, cache, ledger, history: Mutex::new(history) }
+        let (history, fits) = (Mutex::new(history), Mutex::new(Fits::in_memory()));
+        Self { registry, host, cache, ledger, history, fits, fallen: AtomicBool::new(false) }
+    }
+
+    /// Remembers here what fitted into memory, in place of forgetting it with the process.
+    #[must_use]
+    pub fn with_fits(self, fits: Fits) -> Self {
+        Self { fits: Mutex::new(fits), ..self }
     }
 
     /// Returns the nodes there are.
@@ -74,9 +98,10 @@ impl Engine {
         &self.registry
     }
 
-    /// Returns the machine.
+    /// Returns the machine: what it falls back to, once a device is gone.
     pub fn host(&self) -> &Host {
-        &self.host
+        let fallback = self.host.fallback().filter(|_| self.fallen.load(Ordering::Relaxed));
+        fallback.unwrap_or(&self.host)
     }
 
     /// Returns the cache.
@@ -94,7 +119,8 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the graph, at once.
     pub fn plan(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
-        plan(graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
+        let host = self.host().apart();
+        self.plan_with(graph, &host, &Given::of(&host), wish)
     }
 
     /// Says what would happen without reading large files: those that were never read have provisional names, under
@@ -103,24 +129,51 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the graph, at once.
     pub fn foresee(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
-        let host = self.host.apart();
+        let host = self.host().apart();
         let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host) };
-        plan_given(&given, &expand(graph, &self.registry), &host, &self.cache, &self.history(), wish)
+        self.plan_with(graph, &host, &given, wish)
+    }
+
+    fn plan_with(&self, graph: &Graph, host: &Host, given: &Given, wish: &Wish) -> Result<Plan, Faults> {
+        let mut flat = expand(graph, &self.registry);
+        let make = |flat: &Flat<'_>| plan_given(given, flat, host, &self.cache, &self.history(), wish);
+        self.plan_remembering(&mut flat, &mut Relief::default(), host, wish, make)
+    }
+
+    /// Makes a plan, and another one if a node of it did not fit before.
+    fn plan_remembering(
+        &self,
+        flat: &mut Flat<'_>,
+        relief: &mut Relief,
+        host: &Host,
+        wish: &Wish,
+        make: impl Fn(&Flat<'_>) -> Result<Plan, Faults>,
+    ) -> Result<Plan, Faults> {
+        let plan = make(flat)?;
+        if wish.fresh || !relief.recall(&self.fits(), &plan, host, self.ledger.budget()) {
+            return Ok(plan);
+        }
+        let graph = flat.graph.clone();
+        relief.apply(flat);
+        Ok(make(flat).unwrap_or_else(|_| {
+            // What was remembered no longer suits the graph: it is as if it were forgotten.
+            (flat.graph, *relief) = (graph, Relief::default());
+            plan
+        }))
     }
 
     /// Plans a run on a thread of its own, so that whoever watches hears how far the reading of large files is.
     fn plan_watched(
         &self,
-        lost: &HashSet<Fingerprint>,
+        given: &Given,
         host: &Host,
         flat: &Flat<'_>,
         wish: &Wish,
-        observer: &dyn Observer,
-        cancel: &Cancel,
+        (observer, cancel): (&dyn Observer, &Cancel),
     ) -> Result<Plan, Faults> {
         let (tell, hear) = mpsc::channel();
         let files = host.files().watched(Watch { tell, cancel: cancel.clone() });
-        let given = Given { lost: lost.clone(), files };
+        let given = Given { lost: given.lost.clone(), made: given.made.clone(), files };
         std::thread::scope(|scope| {
             let planning = scope.spawn(move || plan_given(&given, flat, host, &self.cache, &self.history(), wish));
             for Reading { path, done, of } in hear {
@@ -136,11 +189,18 @@ impl Engine {
     /// Everything that is wrong with the graph, or the fault that ended the run with its node.
     pub fn run(&self, graph: &Graph, wish: &Wish, observer: &dyn Observer, cancel: &Cancel) -> Result<Report, Faults> {
         let began = Instant::now();
-        let (mut done, mut lost) = (HashMap::new(), HashSet::new());
-        let host = self.host.apart();
-        let flat = expand(graph, &self.registry);
+        if let Some(text) = self.fits().take_warning() {
+            observer.see(&Event::Warning { node: None, text: &text });
+        }
+        let (mut done, mut relief, mut at_hand) = (Done::new(), Relief::default(), None);
+        let mut host = self.host().apart();
+        let mut given = Given::of(&host);
+        let kept = Kept::default();
+        let mut flat = expand(graph, &self.registry);
+        let watched = (observer, cancel);
+        let make = |flat: &Flat<'_>| self.plan_watched(&given, &host, flat, wish, watched);
+        let mut plan = self.plan_remembering(&mut flat, &mut relief, &host, wish, make)?;
         loop {
-            let plan = self.plan_watched(&lost, &host, &flat, wish, observer, cancel)?;
             observer.see(&Event::Planned(&plan));
             let workflow = Workflow::new(graph, &plan);
             let around = Surroundings {
@@ -148,31 +208,74 @@ impl Engine {
                 cancel,
                 ledger: &self.ledger,
                 host: &host,
-                checkpoints: self.cache.checkpoints(),
+                checkpoints: self.cache.checkpoints().or(Some(&kept)),
                 workflow: &workflow,
             };
-            let ended = Run::new(&plan, &self.cache, around, &mut done).run();
-            self.remember(&plan, &done);
+            let ended = Run::new(&plan, &self.cache, around, (&mut done, &mut relief)).run(at_hand.take());
+            self.remember(&plan, &done, &relief);
             match ended {
-                Ok(results) => return Ok(self.report(&plan, &done, results, began)),
-                // Another plan goes around the result that could not be read back.
-                Err(End::Lost(recipe)) => drop(lost.insert(recipe)),
-                Err(End::Fault(located)) => {
-                    let located = flat.place(*located);
-                    observer.see(&Event::Failed(&located));
-                    return Err(located.into());
+                Ok(results) => {
+                    relief.say_all(observer);
+                    return Ok(self.report(&plan, &done, relief.said, results, began));
                 }
+                // Another plan goes around the result that could not be read back.
+                Err(End::Lost(recipe)) => drop(given.lost.insert(recipe)),
+                Err(End::Fault(failed)) => {
+                    let id = failed.step.map(|step| plan.steps[step].id.clone());
+                    at_hand = self.ease(&plan, *failed, &mut relief, &mut host).map_err(|located| {
+                        let located = flat.place(*located);
+                        observer.see(&Event::Failed(&located));
+                        located
+                    })?;
+                    given.made.extend(settle(&mut done, id.as_deref()));
+                    relief.apply(&mut flat);
+                }
+            }
+            plan = self.plan_watched(&given, &host, &flat, wish, watched)?;
+        }
+    }
+
+    /// Does what may help against a fault, so that the run goes on by another plan; returns what is in its hands.
+    fn ease(
+        &self,
+        plan: &Plan,
+        failed: Failed,
+        relief: &mut Relief,
+        host: &mut Host,
+    ) -> Result<Option<AtHand>, Box<Located>> {
+        let Failed { located, step: Some(step), left } = failed else { return Err(Box::new(failed.located)) };
+        match located.fault.remedy {
+            Remedy::None => Err(Box::new(located)),
+            Remedy::Less(shortage) => {
+                relief.descend((plan, step), host, located, shortage)?;
+                self.ledger.release_all();
+                self.cache.let_go(&left.iter().map(|(recipe, _)| *recipe).collect());
+                Ok(Some(self.cache.at_hand(left)))
+            }
+            Remedy::Elsewhere => {
+                let Some(other) = host.fallback().map(Host::apart) else { return Err(Box::new(located)) };
+                relief.will_say(
+                    &plan.steps[step].id,
+                    format!("{}: went on with {} instead", located.fault.message, other.numerics()),
+                );
+                // Models that were opened would compute on the device that is gone.
+                drop(left);
+                self.ledger.release_all();
+                self.cache.let_go(&HashSet::new());
+                self.fallen.store(true, Ordering::Relaxed);
+                *host = other;
+                Ok(None)
             }
         }
     }
 
-    /// Notes what every node with a result was made of.
-    fn remember(&self, plan: &Plan, done: &Done) {
+    /// Notes what every node with a result was made of, and what fitted into memory.
+    fn remember(&self, plan: &Plan, done: &Done, relief: &Relief) {
         let mut history = self.history();
         for step in plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value) {
-            let ran = done.get(&step.id);
+            let ran = done.get(&step.id).filter(|through| through.recipe == step.recipe);
             let at_hand = matches!(step.action, Action::Take(_) | Action::Idle(Some(_)));
-            let seconds = ran.filter(|(how, _)| *how == How::Ran).map(|(_, seconds)| *seconds);
+            let seconds = ran.filter(|through| through.how == How::Ran).map(|through| through.seconds);
             let known = || history.past(&step.id).is_some_and(|past| past.recipe == step.recipe);
             if (ran.is_some() || at_hand) && (seconds.is_some() || !known()) {
                 history.note(&step.id, past(step, &plan.numerics, seconds));
@@ -181,30 +284,38 @@ impl Engine {
         // A history that cannot be written costs answers, not pictures.
         let _ = history.save();
         let _ = self.host.files().save_memo();
+        let mut fits = self.fits();
+        relief.note(done, &mut fits, self.ledger.budget());
+        let _ = fits.save();
     }
 
-    fn report(&self, plan: &Plan, done: &Done, results: Results, began: Instant) -> Report {
+    fn report(&self, plan: &Plan, done: &Done, eased: Vec<Eased>, results: Results, began: Instant) -> Report {
         let node = |step: &Step| {
-            let (how, seconds) = match (done.get(&step.id), &step.action) {
-                (Some((how, seconds)), _) => (Some(*how), *seconds),
-                (None, Action::Take(_) | Action::Idle(Some(_))) => (Some(How::Cached), 0.0),
-                (None, _) => (None, 0.0),
+            let (how, seconds, why) = match (done.get(&step.id), &step.action) {
+                (Some(Through { how, seconds, why, .. }), _) => (Some(*how), *seconds, why),
+                (None, Action::Take(_) | Action::Idle(Some(_))) => (Some(How::Cached), 0.0, &step.why),
+                (None, _) => (None, 0.0, &step.why),
             };
-            NodeReport {
-                id: step.id.clone(),
-                kind: step.node.spec().id.to_owned(),
-                how,
-                why: step.why.to_string(),
-                seconds,
-            }
+            NodeReport { id: step.id.clone(), kind: step.node.spec().id.to_owned(), how, why: why.to_string(), seconds }
         };
         let nodes = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(node).collect();
-        Report { nodes, results, seconds: began.elapsed().as_secs_f64(), peak_bytes: self.ledger.peak() }
+        Report { nodes, results, seconds: began.elapsed().as_secs_f64(), peak_bytes: self.ledger.peak(), eased }
+    }
+
+    fn fits(&self) -> MutexGuard<'_, Fits> {
+        self.fits.lock().expect("no thread panics while it holds what fitted")
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
         self.history.lock().expect("no thread panics while it holds the history")
     }
+}
+
+/// Takes what was done as done, but for the node that failed; returns the recipes that were carried out.
+fn settle(done: &mut Done, failed: Option<&str>) -> Vec<Fingerprint> {
+    failed.map(|failed| done.remove(failed));
+    done.values_mut().for_each(|through| through.settled = true);
+    done.values().filter(|through| through.how != How::Cached).map(|through| through.recipe).collect()
 }
 
 /// What a step is made of, to be remembered.

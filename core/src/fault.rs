@@ -6,6 +6,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::residency::gibibytes;
+
 /// Whose fault it is; decides the exit code of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultKind {
@@ -15,6 +17,8 @@ pub enum FaultKind {
     File,
     /// Memory or disk is not enough.
     Memory,
+    /// A device is gone.
+    Device,
     /// Numbers left the finite range.
     Numbers,
     /// Somebody asked to stop.
@@ -30,10 +34,40 @@ impl FaultKind {
             Self::Graph => "graph",
             Self::File => "file",
             Self::Memory => "memory",
+            Self::Device => "device",
             Self::Numbers => "numbers",
             Self::Cancelled => "cancelled",
             Self::Bug => "bug",
         }
+    }
+}
+
+/// What the engine itself may try before it tells a fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing: trying again would fail again.
+    #[default]
+    None,
+    /// To make do with less memory; with what was wanted, if that is known.
+    Less(Option<Shortage>),
+    /// Another device: the one that the work was on is gone.
+    Elsewhere,
+}
+
+/// Memory that was asked for and not there, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortage {
+    /// What was asked for.
+    pub needs: u64,
+    /// What was free.
+    pub free: u64,
+    /// What there is in all, free or not.
+    pub of: u64,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "needs {}, {} free", gibibytes(self.needs), gibibytes(self.free))
     }
 }
 
@@ -46,12 +80,14 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// What to try before it is told.
+    pub remedy: Remedy,
 }
 
 impl Fault {
     /// Makes a fault of the given kind.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, remedy: Remedy::None }
     }
 
     /// Makes a fault of the graph.
@@ -64,9 +100,15 @@ impl Fault {
         Self::new(FaultKind::File, message)
     }
 
-    /// Makes a fault of memory or disk space.
+    /// Makes a fault of memory: the engine tries to make do with less before it is told.
     pub fn memory(message: impl Into<String>) -> Self {
-        Self::new(FaultKind::Memory, message)
+        Self { remedy: Remedy::Less(None), ..Self::new(FaultKind::Memory, message) }
+    }
+
+    /// Makes the fault of a device that is gone, as after a reset of its driver: the engine goes on without it, if the
+    /// machine allows that.
+    pub fn device_lost(message: impl Into<String>) -> Self {
+        Self { remedy: Remedy::Elsewhere, ..Self::new(FaultKind::Device, message) }
     }
 
     /// Makes a fault of numbers that are not finite.
@@ -96,6 +138,13 @@ impl Fault {
             }
             _ => fault,
         }
+    }
+
+    /// Says how much memory was asked for, and how much there was.
+    #[must_use]
+    pub fn short_of(mut self, shortage: Shortage) -> Self {
+        self.remedy = Remedy::Less(Some(shortage));
+        self
     }
 
     /// Adds the way out.

@@ -13,12 +13,13 @@ pub struct Host {
     files: Files,
     numerics: String,
     parts: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    fallback: Option<Arc<Host>>,
 }
 
 impl Host {
     /// Makes a host over the files that may be touched.
     pub fn new(files: Files) -> Self {
-        Self { files, numerics: String::new(), parts: HashMap::new() }
+        Self { files, numerics: String::new(), parts: HashMap::new(), fallback: None }
     }
 
     /// Says what arithmetic this machine does (device kind, precision, kernel tier): part of the name of every result
@@ -36,10 +37,28 @@ impl Host {
         self
     }
 
+    /// Says what to go on with once a device of this machine is gone, as the same machine on its processor. Without it, a
+    /// run ends when a device goes.
+    #[must_use]
+    pub fn with_fallback(mut self, other: Self) -> Self {
+        self.fallback = Some(Arc::new(other));
+        self
+    }
+
+    /// Returns what to go on with once a device is gone, if that is allowed.
+    pub fn fallback(&self) -> Option<&Self> {
+        self.fallback.as_deref()
+    }
+
     /// Returns the same machine for another graph: no name is held to a content yet.
     #[must_use]
     pub fn apart(&self) -> Self {
-        Self { files: self.files.apart(), numerics: self.numerics.clone(), parts: self.parts.clone() }
+        Self {
+            files: self.files.apart(),
+            numerics: self.numerics.clone(),
+            parts: self.parts.clone(),
+            fallback: self.fallback.clone(),
+        }
     }
 
     /// Returns the files that may be touched.

@@ -30,6 +30,7 @@ pub mod graph;
 pub mod history;
 pub mod host;
 pub mod image;
+pub mod ladder;
 pub mod literal;
 pub mod locks;
 pub mod node;
@@ -40,7 +41,7 @@ pub mod registry;
 pub mod residency;
 pub mod spec;
 pub mod survey;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod types;
 pub mod value;

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::host::Host;
+use crate::ladder::Rung;
 use crate::literal::Literal;
 use crate::param::Param;
 use crate::spec::{Input, Output, Spec};
@@ -60,6 +61,30 @@ pub trait Node: Sockets + Send + 'static {
     /// Says what the work will need. Called only when [`Node::infer`] found no fault.
     fn cost(_known: &Known<'_>) -> Cost {
         Cost::default()
+    }
+
+    /// Says how to make do with less memory, the least costly way first: what the engine tries, rung by rung, after a fault
+    /// of memory that letting go of idle weights and cached results did not help against.
+    ///
+    /// A rung sets literal parameters of the node itself, on top of the rungs before it, in the plan and never in the
+    /// file. The results of the node and of all below it then have other names, so that a smaller tile is never taken
+    /// for the whole; parameters marked `#[param(…, same_pixels)]` have no part in names, so that a rung of these alone
+    /// goes on from the node's checkpoint and gives the very same result. A rung must pass the same checks as what a
+    /// person writes, and need less than what stands in the node: leave out those that its parameters are below already.
+    ///
+    /// ```ignore
+    /// fn ladder(known: &Known<'_>) -> Vec<Rung> {
+    ///     let tile: u32 = known.param("tile").ok().flatten().unwrap_or(0);
+    ///     let smaller = [96, 64, 32].into_iter().filter(|edge| tile == 0 || *edge < tile);
+    ///     smaller.map(|edge| Rung::new(format!("decoded in tiles of {edge}")).set("tile", edge)).collect()
+    /// }
+    /// ```
+    ///
+    /// A node with a ladder checkpoints what took long, allocates through [`Context::reserve`] before it computes, and
+    /// passes the fault on as it came, hints apart. What fitted is remembered for this machine, budget, node and size
+    /// ([`crate::ladder::Fits`]).
+    fn ladder(_known: &Known<'_>) -> Vec<Rung> {
+        Vec::new()
     }
 
     /// For a route: the name of the input to pass on.
@@ -307,6 +332,8 @@ pub trait AnyNode: Send + Sync {
     fn infer(&self, known: &Known<'_>) -> Result<Vec<Type>, Fault>;
     /// See [`Node::cost`].
     fn cost(&self, known: &Known<'_>) -> Cost;
+    /// See [`Node::ladder`].
+    fn ladder(&self, known: &Known<'_>) -> Vec<Rung>;
     /// See [`Node::route`].
     ///
     /// # Errors
@@ -340,6 +367,10 @@ impl<N: Node> AnyNode for Erased<N> {
 
     fn cost(&self, known: &Known<'_>) -> Cost {
         N::cost(known)
+    }
+
+    fn ladder(&self, known: &Known<'_>) -> Vec<Rung> {
+        N::ladder(known)
     }
 
     fn route(&self, known: &Known<'_>) -> Result<&'static str, Fault> {

@@ -11,7 +11,8 @@ use crate::plan::Plan;
 /// Something that happened in a run.
 #[derive(Debug, Clone)]
 pub enum Event<'a> {
-    /// The plan is made and the run begins, or goes on by another plan because a cached result could not be read.
+    /// The plan is made and the run begins, or goes on by another plan: a cached result could not be read, memory ran out,
+    /// or a device is gone.
     Planned(&'a Plan),
     /// A large file is read for its name, before the run: once per machine, as long as it does not change.
     Reading {
@@ -80,6 +81,13 @@ pub enum Event<'a> {
         node: Option<&'a str>,
         /// One sentence.
         text: &'a str,
+    },
+    /// A node is about to be through that made do with less than was planned for it. Said once a node and run.
+    Eased {
+        /// The node.
+        node: &'a str,
+        /// Why and how, without the node: "ran out of memory (needs 5.2 GiB, 3.9 GiB free): decoded in tiles of 64 instead".
+        what: &'a str,
     },
     /// A node failed and the run ends.
     Failed(&'a Located),

@@ -218,6 +218,8 @@ pub fn plan(
 pub(crate) struct Given {
     /// Recipes whose results are listed and could not be read: they are not counted on.
     pub lost: HashSet<Fingerprint>,
+    /// Recipes that this run has carried out: their results are taken even if all is wanted anew.
+    pub made: HashSet<Fingerprint>,
     /// The host's files, and how they are named.
     pub files: Files,
 }
@@ -225,7 +227,7 @@ pub(crate) struct Given {
 impl Given {
     /// Nothing is lost, and files are named by their content.
     pub fn of(host: &Host) -> Self {
-        Self { lost: HashSet::new(), files: host.files().clone() }
+        Self { lost: HashSet::new(), made: HashSet::new(), files: host.files().clone() }
     }
 }
 
@@ -249,7 +251,7 @@ pub(crate) fn plan_given(
         faults.push(Fault::graph("all that is wanted waits for a muted node").hint("make that node active"));
     }
     flat.in_file_order(faults).or(())?;
-    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, lost: &given.lost }.plan(&goals))
+    Ok(Planner { wired: &wired, found: &found, host, cache, history, wish, given }.plan(&goals))
 }
 
 fn goals(wired: &Wired<'_>, flat: &Flat<'_>, wish: &Wish, faults: &mut Faults) -> Vec<usize> {
@@ -285,7 +287,7 @@ struct Planner<'a, 'g> {
     cache: &'a Cache,
     history: &'a History,
     wish: &'a Wish,
-    lost: &'a HashSet<Fingerprint>,
+    given: &'a Given,
 }
 
 impl<'g> Planner<'_, 'g> {
@@ -351,7 +353,7 @@ impl<'g> Planner<'_, 'g> {
         for index in (0..steps.len()).rev() {
             let step = &mut steps[index];
             let lane = step.node.spec().lane;
-            let hopeless = lane == Lane::Value || self.lost.contains(&step.recipe);
+            let hopeless = lane == Lane::Value || self.given.lost.contains(&step.recipe);
             let tier = if hopeless { None } else { self.cache.find(step.recipe) };
             if !wanted[index] {
                 step.action = Action::Idle(tier);
@@ -375,8 +377,9 @@ impl<'g> Planner<'_, 'g> {
 
     fn act(&self, step: &Step, tier: Option<Tier>) -> (Action, Why) {
         let spec = step.node.spec();
+        let fresh = self.wish.fresh && !self.given.made.contains(&step.recipe);
         let tier = match tier {
-            Some(tier) if !self.wish.fresh => tier,
+            Some(tier) if !fresh => tier,
             _ if spec.lane == Lane::Open => return (Action::Open, Why::Needed),
             _ if self.wish.fresh => return (Action::Run, Why::Asked),
             _ => return (Action::Run, Why::Needed),
@@ -400,7 +403,7 @@ impl<'g> Planner<'_, 'g> {
             Gone::EvictedForRoom => "its result was let go: the cache was full",
             Gone::Damaged => "its result was damaged",
             Gone::Cleared => "the cache was cleared",
-            Gone::Never if self.lost.contains(&recipe) => "its result could not be read",
+            Gone::Never if self.given.lost.contains(&recipe) => "its result could not be read",
             Gone::Never => "its result is no longer in the cache",
         })
     }

@@ -97,6 +97,8 @@ pub struct ParamSpec {
     pub seed: bool,
     /// Whether it names something outside the graph, and must be known before the run.
     pub outside: bool,
+    /// Whether the result is the same whatever it is, as how many rows are worked on at a time: it has no part in names.
+    pub same_pixels: bool,
     /// What the file is that it names, if it names one.
     pub file: Option<FileSort>,
     /// Words for what is built in, beside whatever else may be given.
@@ -196,6 +198,7 @@ impl Input {
             advanced: false,
             seed: T::SEED,
             outside: T::OUTSIDE,
+            same_pixels: false,
             file: None,
             built_in: T::built_in(),
             pair: None,
@@ -249,6 +252,12 @@ impl Input {
     #[must_use]
     pub fn with_advanced(self) -> Self {
         self.edit(|param| param.advanced = true)
+    }
+
+    /// Leaves the parameter out of names: it changes how the work is done and no pixel.
+    #[must_use]
+    pub fn with_same_pixels(self) -> Self {
+        self.edit(|param| param.same_pixels = true)
     }
 
     /// Says what the file is that the parameter names.

@@ -304,8 +304,11 @@ impl<'a, 'g> Surveyor<'a, 'g> {
         let mut names = Vec::with_capacity(node.inputs.len());
         for (index, (input, source)) in node.spec().inputs.iter().zip(&node.inputs).enumerate() {
             match self.name_input(node, input, source) {
-                Ok(Some(name)) => names.push((index, name)),
-                Ok(None) => {}
+                // What changes no pixel has no part in names.
+                Ok(Some(name)) if !input.param.as_ref().is_some_and(|param| param.same_pixels) => {
+                    names.push((index, name));
+                }
+                Ok(_) => {}
                 Err(fault) => {
                     self.faults.push(node.fault(fault).input(input.name));
                     return None;

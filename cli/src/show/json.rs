@@ -38,6 +38,7 @@ pub fn event(event: &Event<'_>, at: Duration) -> Option<Value> {
             json!({"event": "wrote", "node": node, "path": path.to_string_lossy(), "anew": anew})
         }
         Event::Warning { node, text } => json!({"event": "warning", "node": node, "text": text}),
+        Event::Eased { node, what } => json!({"event": "eased", "node": node, "what": what}),
         Event::Failed(located) => json!({"event": "failed", "fault": fault_json(located)}),
         Event::Preview { .. } => return None,
     };

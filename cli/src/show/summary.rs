@@ -84,7 +84,7 @@ mod tests {
             node("save", Some(How::Cached), "nothing changed", 0.0),
             node("spare", None, "not needed", 0.0),
         ];
-        let report = Report { nodes, results: Vec::new(), seconds: 83.7, peak_bytes: 3 << 29 };
+        let report = Report { nodes, seconds: 83.7, peak_bytes: 3 << 29, ..Report::default() };
         let expected = [
             "model        opened  needed",
             "denoise  1 min 23 s  `text` changed",

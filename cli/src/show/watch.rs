@@ -64,6 +64,7 @@ impl<'d> Watch<'d> {
             Event::Failed(located) => format!("failed: {located}"),
             // What is said gets into the log that way.
             Event::Warning { .. }
+            | Event::Eased { .. }
             | Event::Streams { .. }
             | Event::Reading { .. }
             | Event::Progress { .. }
@@ -85,6 +86,7 @@ impl Observer for Watch<'_> {
         match event {
             Event::Warning { node, text } => self.warn(*node, text),
             Event::Streams { title, bytes, of, .. } => self.desk.say(&streaming(title, *bytes, *of)),
+            Event::Eased { node, what } => self.warn(Some(node), what),
             Event::Planned(plan) => plan.stand_ins.iter().for_each(|stand_in| self.desk.say(&stand_in.to_string())),
             _ => {}
         }

@@ -198,6 +198,7 @@ fn param_settings(attr: &Attribute, ty: &Type) -> Result<TokenStream> {
             }
             "multiline" => quote! { .with_multiline() },
             "advanced" => quote! { .with_advanced() },
+            "same_pixels" => quote! { .with_same_pixels() },
             "file" => {
                 let sort: Expr = meta.value()?.parse()?;
                 quote! { .with_file(#sort) }
@@ -212,7 +213,9 @@ fn param_settings(attr: &Attribute, ty: &Type) -> Result<TokenStream> {
             }
             _ => {
                 return Err(
-                    meta.error("known here: default, range, multiple_of, unit, multiline, advanced, file, pair, sizes")
+                    meta.error(
+                        "known here: default, range, multiple_of, unit, multiline, advanced, same_pixels, file, pair, sizes",
+                    )
                 );
             }
         });

@@ -1,6 +1,6 @@
 //! The memory tier: values as they are, within a budget of bytes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::worth::{Item, Shelf, rank};
@@ -89,6 +89,13 @@ impl Memory {
     /// Takes an entry away.
     pub fn forget(&mut self, recipe: Fingerprint) -> Option<Kept> {
         self.shelf.remove(recipe).map(|item| item.content)
+    }
+
+    /// Takes everything away but these. Returns what went, so that the caller drops it without the lock.
+    #[must_use]
+    pub fn let_go(&mut self, keep: &HashSet<Fingerprint>) -> Vec<(Fingerprint, Kept)> {
+        let names: Vec<_> = self.shelf.iter().map(|(recipe, _)| recipe).filter(|name| !keep.contains(name)).collect();
+        names.into_iter().filter_map(|recipe| Some((recipe, self.forget(recipe)?))).collect()
     }
 
     /// Takes everything away.

@@ -5,6 +5,7 @@
 //! first, and worth ages (`worth`). Several processes may share a folder (`folder` has the protocol), and nothing
 //! read from it is believed before its digest is checked (`entry`). A cache must never change a picture, only the wait.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,6 +18,7 @@ use crate::fingerprint::Fingerprint;
 use crate::spec::Output;
 use crate::value::Value;
 
+mod at_hand;
 mod books;
 mod care;
 mod checkpoints;
@@ -28,6 +30,8 @@ mod lease;
 mod memory;
 mod worth;
 
+pub use at_hand::AtHand;
+use at_hand::Hands;
 use disk::Disk;
 pub use gone::Gone;
 use gone::Memories;
@@ -127,6 +131,7 @@ pub struct Cleared {
 /// Results of earlier runs. Every method may be called from any thread.
 pub struct Cache {
     memory: Mutex<Memory>,
+    hands: Hands,
     disk: Option<Disk>,
     memories: Arc<Memories>,
     unwritten: AtomicU64,
@@ -138,6 +143,7 @@ impl Cache {
     pub fn in_memory(budget: u64) -> Self {
         Self {
             memory: Mutex::new(Memory::new(budget)),
+            hands: Hands::default(),
             disk: None,
             memories: Arc::default(),
             unwritten: AtomicU64::new(0),
@@ -163,7 +169,7 @@ impl Cache {
 
     /// Tells where an entry lies, without reading it. Entries of other processes are seen.
     pub fn find(&self, recipe: Fingerprint) -> Option<Tier> {
-        if self.memory().has(recipe) {
+        if self.memory().has(recipe) || self.hands.has(recipe) {
             return Some(Tier::Memory);
         }
         self.disk.as_ref().filter(|disk| disk.has(recipe)).map(|_| Tier::Disk)
@@ -177,12 +183,36 @@ impl Cache {
 
     /// Returns the outputs of a run: from memory, else from disk, checked. What is damaged is set aside and missed.
     pub fn load(&self, recipe: Fingerprint, outputs: &[Output]) -> Option<Vec<Value>> {
-        if let Some(values) = self.memory().get(recipe) {
+        if let Some(values) = self.recall(recipe) {
             return Some(values);
         }
         let (about, values) = self.disk.as_ref()?.load(recipe, outputs)?;
         self.remember(recipe, &about.label, &values, about.seconds);
         Some(values)
+    }
+
+    /// Returns the outputs of a run if they are in memory.
+    pub fn recall(&self, recipe: Fingerprint) -> Option<Vec<Value>> {
+        let kept = self.memory().get(recipe);
+        kept.or_else(|| self.hands.get(recipe))
+    }
+
+    /// Tells whether an entry is on disk.
+    pub fn is_on_disk(&self, recipe: Fingerprint) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.has(recipe))
+    }
+
+    /// Counts values as kept in memory, beside any budget, for as long as what is returned lives: a run has them in its
+    /// hands anyway.
+    pub fn at_hand(&self, all: impl IntoIterator<Item = (Fingerprint, Vec<Value>)>) -> AtHand {
+        self.hands.take(all)
+    }
+
+    /// Lets go of the memory tier but for these entries.
+    pub fn let_go(&self, keep: &HashSet<Fingerprint>) {
+        // Large values are dropped with the lock already given back.
+        let out = self.memory().let_go(keep);
+        self.note_evicted(out.iter().map(|(recipe, _)| *recipe));
     }
 
     /// Keeps the outputs of a run of a node of the type `label`, which took so many seconds. Returns what a person
@@ -223,7 +253,7 @@ impl Cache {
             };
             memory.iter().map(entry).collect()
         };
-        let here: std::collections::HashSet<_> = all.iter().map(|entry| entry.recipe).collect();
+        let here: HashSet<_> = all.iter().map(|entry| entry.recipe).collect();
         let on_disk = self.disk.iter().flat_map(Disk::list);
         all.extend(on_disk.filter(|entry| !here.contains(&entry.recipe)));
         all.sort_by_key(|entry| (entry.tier == Tier::Disk, std::cmp::Reverse(entry.last_used), entry.recipe));
@@ -299,9 +329,12 @@ impl Cache {
     fn remember(&self, recipe: Fingerprint, label: &str, values: &[Value], seconds: f64) {
         // Large values are dropped with the lock already given back.
         let out = self.memory().put(recipe, label, values, seconds);
-        let evicted: Vec<_> = out.iter().map(|(recipe, _)| *recipe).filter(|gone| *gone != recipe).collect();
-        let lost = |recipe: &Fingerprint| !self.disk.as_ref().is_some_and(|disk| disk.has(*recipe));
-        self.memories.note(&evicted.into_iter().filter(lost).collect::<Vec<_>>(), Gone::EvictedForRoom);
+        self.note_evicted(out.iter().map(|(recipe, _)| *recipe).filter(|gone| *gone != recipe));
+    }
+
+    fn note_evicted(&self, recipes: impl Iterator<Item = Fingerprint>) {
+        let lost: Vec<_> = recipes.filter(|recipe| !self.is_on_disk(*recipe)).collect();
+        self.memories.note(&lost, Gone::EvictedForRoom);
     }
 
     fn settle(&self) {

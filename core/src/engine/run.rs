@@ -5,18 +5,29 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
-use crate::cache::{Cache, Lease, Tier};
+use super::relief::Relief;
+use crate::cache::{AtHand, Cache, Lease, Tier};
 use crate::context::{Context, Surroundings};
-use crate::fault::{Fault, Located};
+use crate::fault::{Fault, Located, Remedy};
 use crate::fingerprint::Fingerprint;
 use crate::node::{Feed, Inputs};
 use crate::observe::{Event, How};
-use crate::plan::{Action, Plan, Step, StepInput};
+use crate::plan::{Action, Plan, Step, StepInput, Why};
 use crate::spec::{Input, Lane};
 use crate::value::{Made, Value};
 
-/// How each node that did something came by its result, and in how many seconds.
-pub(super) type Done = HashMap<String, (How, f64)>;
+/// What became of each node that did something.
+pub(super) type Done = HashMap<String, Through>;
+
+/// How a node came by its result.
+pub(super) struct Through {
+    pub how: How,
+    pub seconds: f64,
+    pub recipe: Fingerprint,
+    pub why: Why,
+    /// Whether that was by an earlier plan of this run: taking the result again is no news.
+    pub settled: bool,
+}
 
 /// What the wanted nodes made, by their ids.
 pub(super) type Results = Vec<(String, Vec<Value>)>;
@@ -26,7 +37,16 @@ pub(super) enum End {
     /// A cached result, of this recipe, could not be read back.
     Lost(Fingerprint),
     /// A node failed, or somebody asked to stop.
-    Fault(Box<Located>),
+    Fault(Box<Failed>),
+}
+
+/// A fault in the middle of a run, and what was left in its hands.
+pub(super) struct Failed {
+    pub located: Located,
+    /// The step that failed, if one did.
+    pub step: Option<usize>,
+    /// Results that somebody still waits for, if there is a remedy: of those on disk, none.
+    pub left: Vec<(Fingerprint, Vec<Value>)>,
 }
 
 /// One run of one plan.
@@ -35,6 +55,7 @@ pub(super) struct Run<'a> {
     cache: &'a Cache,
     around: Surroundings<'a>,
     done: &'a mut Done,
+    relief: &'a mut Relief,
     /// What each step has made, as long as somebody will read it.
     values: Vec<Vec<Value>>,
     /// Readers that have not run yet, by step.
@@ -45,6 +66,8 @@ pub(super) struct Run<'a> {
     behind: Vec<Vec<usize>>,
     /// The steps that share each step's result.
     sharing: Vec<Vec<usize>>,
+    /// The steps that have a result by now.
+    through: Vec<bool>,
     ready: Ready,
     under_way: usize,
     /// Keeps what the plan counts on from being evicted.
@@ -66,18 +89,25 @@ struct Outcome {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(plan: &'a Plan, cache: &'a Cache, around: Surroundings<'a>, done: &'a mut Done) -> Self {
+    pub fn new(
+        plan: &'a Plan,
+        cache: &'a Cache,
+        around: Surroundings<'a>,
+        (done, relief): (&'a mut Done, &'a mut Relief),
+    ) -> Self {
         let count = plan.steps.len();
         let mut run = Self {
             plan,
             cache,
             around,
             done,
+            relief,
             values: vec![Vec::new(); count],
             readers: vec![0; count],
             waiting: vec![0; count],
             behind: vec![Vec::new(); count],
             sharing: vec![Vec::new(); count],
+            through: vec![false; count],
             ready: Ready::default(),
             under_way: 0,
             leases: Vec::new(),
@@ -101,13 +131,15 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Runs to the end, and returns what the wanted nodes made.
-    pub fn run(mut self) -> Result<Results, End> {
+    /// Runs to the end, and returns what the wanted nodes made. What an earlier plan of this run had in its hands is taken
+    /// over first.
+    pub fn run(mut self, at_hand: Option<AtHand>) -> Result<Results, End> {
         let (plan, cache, around) = (self.plan, self.cache, self.around);
         around.ledger.expect(HashMap::new());
         self.hold()?;
+        drop(at_hand);
         let (tell, hear) = channel();
-        rayon::in_place_scope(|scope| {
+        let ended = rayon::in_place_scope(|scope| {
             let beside = |work: Work<'a>| scope.spawn(move |_| work(cache, around));
             let ended = self.drive(&tell, &hear, &beside);
             // Whatever is under way is waited for, and what it made is kept.
@@ -117,7 +149,14 @@ impl<'a> Run<'a> {
                 let _ = self.take_in(outcome, &beside);
             }
             ended
-        })?;
+        });
+        if let Err(End::Fault(mut failed)) = ended {
+            if failed.located.fault.remedy != Remedy::None {
+                failed.left = self.left();
+            }
+            return Err(End::Fault(failed));
+        }
+        ended?;
         let mut results = Vec::with_capacity(plan.goals.len());
         for goal in &plan.goals {
             let from = plan.origin(*goal);
@@ -143,13 +182,31 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Results in memory that steps which are not through will read: those held for them, and those that a step under way
+    /// has taken already.
+    fn left(&self) -> Vec<(Fingerprint, Vec<Value>)> {
+        let waiting = self.plan.steps.iter().enumerate().filter(|(index, step)| acts(step) && !self.through[*index]);
+        let mut wanted: BTreeSet<_> = waiting.flat_map(|(_, step)| sources(step)).collect();
+        wanted.extend((0..self.values.len()).filter(|index| !self.values[*index].is_empty()));
+        let taken = |from: usize| {
+            let recipe = self.plan.steps[from].recipe;
+            let values = Some(self.values[from].clone()).filter(|values| !values.is_empty());
+            Some((recipe, values.or_else(|| self.cache.recall(recipe))?))
+        };
+        wanted
+            .into_iter()
+            .filter(|from| !self.cache.is_on_disk(self.plan.steps[*from].recipe))
+            .filter_map(taken)
+            .collect()
+    }
+
     /// Runs until nothing is left.
     fn drive(&mut self, tell: &Sender<Outcome>, hear: &Receiver<Outcome>, beside: &Beside<'a, '_>) -> Result<(), End> {
         loop {
             while let Ok(outcome) = hear.try_recv() {
                 self.take_in(outcome, beside)?;
             }
-            self.around.cancel.check().map_err(|fault| End::Fault(Box::new(fault.into())))?;
+            self.around.cancel.check().map_err(|fault| failed(fault.into(), None))?;
             let here = self.ready.compute.pop_first().or_else(|| self.lone_step());
             while let Some(step) = self.ready.beside.pop_first() {
                 self.send_beside(step, tell, beside)?;
@@ -225,8 +282,11 @@ impl<'a> Run<'a> {
         let step = &self.plan.steps[index];
         let began = Instant::now();
         let values = self.load(step).ok_or(End::Lost(step.recipe))?;
-        self.note(index, How::Cached, began.elapsed().as_secs_f64());
-        self.still_there(index, &values);
+        let settled = self.done.get(&step.id).is_some_and(|through| through.settled);
+        if !settled {
+            self.note(index, How::Cached, began.elapsed().as_secs_f64());
+            self.still_there(index, &values);
+        }
         self.expect_parts(index, &values);
         Ok(values)
     }
@@ -241,8 +301,10 @@ impl<'a> Run<'a> {
     }
 
     fn note(&mut self, index: usize, how: How, seconds: f64) {
-        let node = &self.plan.steps[index].id;
-        self.done.insert(node.clone(), (how, seconds));
+        let Step { id: node, recipe, why, .. } = &self.plan.steps[index];
+        self.relief.say(node, self.around.observer);
+        let through = Through { how, seconds, recipe: *recipe, why: why.clone(), settled: false };
+        self.done.insert(node.clone(), through);
         self.around.observer.see(&Event::Finished { node, how, seconds });
     }
 
@@ -260,8 +322,9 @@ impl<'a> Run<'a> {
         let step = &self.plan.steps[index];
         let values = match made {
             Ok(values) => values,
-            Err(fault) => return Err(End::Fault(Box::new(Located::at_node(fault, &step.id, step.node.spec().id)))),
+            Err(fault) => return Err(failed(Located::at_node(fault, &step.id, step.node.spec().id), Some(index))),
         };
+        self.through[index] = true;
         self.note(index, if step.action == Action::Open { How::Opened } else { How::Ran }, seconds);
         for twin in std::mem::take(&mut self.sharing[index]) {
             self.note(twin, How::Cached, 0.0);
@@ -319,6 +382,10 @@ type Work<'a> = Box<dyn FnOnce(&Cache, Surroundings<'_>) + Send + 'a>;
 
 /// Hands work to another thread.
 type Beside<'a, 'b> = dyn Fn(Work<'a>) + 'b;
+
+fn failed(located: Located, step: Option<usize>) -> End {
+    End::Fault(Box::new(Failed { located, step, left: Vec::new() }))
+}
 
 fn acts(step: &Step) -> bool {
     matches!(step.action, Action::Run | Action::Open)

@@ -12,6 +12,7 @@ use super::check::find_output;
 use super::{End, Field, Graph, Link, NodeEntry, Subgraph};
 use crate::context::Context;
 use crate::fault::{Fault, Faults, Located};
+use crate::ladder::Rung;
 use crate::literal::Literal;
 use crate::node::{AnyNode, Inputs, Known};
 use crate::registry::{Registry, nearest};
@@ -277,6 +278,10 @@ impl AnyNode for Face {
 
     fn cost(&self, _: &Known<'_>) -> Cost {
         Cost::default()
+    }
+
+    fn ladder(&self, _: &Known<'_>) -> Vec<Rung> {
+        Vec::new()
     }
 
     fn route(&self, _: &Known<'_>) -> Result<&'static str, Fault> {

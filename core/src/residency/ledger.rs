@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::room::{Ask, Idle, make_room};
 use super::{Device, Handle, PartId, Place, Resident, gibibytes};
-use crate::fault::Fault;
+use crate::fault::{Fault, Shortage};
 use crate::observe::Cancel;
 
 /// Weights in use; they stay while this lives.
@@ -286,12 +286,14 @@ impl Ledger {
         let holders: Vec<_> = holders.iter().map(|(bytes, title)| format!("{title} {}", gibibytes(*bytes))).collect();
         let held = if holders.is_empty() { String::new() } else { format!("; in use: {}", holders.join(", ")) };
         let least = if ask.least < ask.whole { "at least " } else { "" };
+        let short = Shortage { needs: ask.least, free: self.budget.saturating_sub(used), of: self.budget };
         Fault::memory(format!(
             "{title} needs {least}{} and {} of {} are free{held}",
-            gibibytes(ask.least),
-            gibibytes(self.budget.saturating_sub(used)),
-            gibibytes(self.budget)
+            gibibytes(short.needs),
+            gibibytes(short.free),
+            gibibytes(short.of)
         ))
+        .short_of(short)
         .hint("raise the budget with --ram, or make the picture smaller")
     }
 

@@ -18,11 +18,13 @@ use crate::types::{Cost, Kind, Type};
 use crate::value::{Array, Codec, Datum, Made, Record};
 use crate::{Choice, Outputs};
 
+mod device;
 mod gauge;
 
+pub use device::{Develop, SimBuffer, SimDevice, Trouble};
 pub use gauge::{Bear, Creature, Letter, Meet, MeetBeside, Meeting, Paper, Tally, Tear, Torn, Weigh};
 
-/// Returns a registry of all toys.
+/// Returns a registry of all toys but [`Develop`], which wants a device.
 pub fn toys() -> Registry {
     Registry::new()
         .with::<Word>()
@@ -550,6 +552,7 @@ pub fn line(event: &Event<'_>) -> String {
             format!("{node} {word} {}", path.file_name().unwrap_or_default().to_string_lossy())
         }
         Event::Warning { node, text } => format!("warning {}: {text}", node.unwrap_or("-")),
+        Event::Eased { node, what } => format!("eased {node}: {what}"),
         Event::Failed(located) => format!("failed {located}"),
     }
 }

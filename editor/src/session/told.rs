@@ -182,6 +182,7 @@ impl Told {
                 Self::Warning { node: Some((*node).to_owned()), text: streaming(title, *bytes, *of) }
             }
             Event::Warning { node, text } => Self::Warning { node: node.map(str::to_owned), text: (*text).to_owned() },
+            Event::Eased { node, what } => Self::Warning { node: Some((*node).to_owned()), text: (*what).to_owned() },
             Event::Failed(located) => Self::Failed((*located).clone()),
         }
     }
