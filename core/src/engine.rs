@@ -19,7 +19,7 @@ use crate::graph::{Flat, Graph, expand};
 use crate::history::{History, Past};
 use crate::host::Host;
 use crate::observe::{Cancel, Event, How, Observer};
-use crate::plan::{Action, Given, Plan, Step, Wish, plan, plan_given};
+use crate::plan::{Action, Given, Machine, Plan, Step, Wish, plan_given};
 use crate::registry::Registry;
 use crate::residency::Ledger;
 use crate::spec::Lane;
@@ -94,7 +94,14 @@ impl Engine {
     /// # Errors
     /// Everything that is wrong with the graph, at once.
     pub fn plan(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
-        plan(graph, &self.registry, &self.host, &self.cache, &self.history(), wish)
+        let host = self.host.apart();
+        let given = Given::of(&host, self.machine());
+        plan_given(&given, &expand(graph, &self.registry), &host, &self.cache, &self.history(), wish)
+    }
+
+    /// The memory that plans are made for: what the account may give out.
+    fn machine(&self) -> Machine {
+        Machine { ram: self.ledger.budget() }
     }
 
     /// Says what would happen without reading large files: those that were never read have provisional names, under
@@ -104,7 +111,7 @@ impl Engine {
     /// Everything that is wrong with the graph, at once.
     pub fn foresee(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
         let host = self.host.apart();
-        let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host) };
+        let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host, self.machine()) };
         plan_given(&given, &expand(graph, &self.registry), &host, &self.cache, &self.history(), wish)
     }
 
@@ -120,7 +127,7 @@ impl Engine {
     ) -> Result<Plan, Faults> {
         let (tell, hear) = mpsc::channel();
         let files = host.files().watched(Watch { tell, cancel: cancel.clone() });
-        let given = Given { lost: lost.clone(), files };
+        let given = Given { lost: lost.clone(), files, machine: self.machine() };
         std::thread::scope(|scope| {
             let planning = scope.spawn(move || plan_given(&given, flat, host, &self.cache, &self.history(), wish));
             for Reading { path, done, of } in hear {

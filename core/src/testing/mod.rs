@@ -18,8 +18,10 @@ use crate::types::{Cost, Kind, Type};
 use crate::value::{Array, Codec, Datum, Made, Record};
 use crate::{Choice, Outputs};
 
+mod etch;
 mod gauge;
 
+pub use etch::Etch;
 pub use gauge::{Bear, Creature, Letter, Meet, MeetBeside, Meeting, Paper, Tally, Tear, Torn, Weigh};
 
 /// Returns a registry of all toys.
@@ -31,6 +33,7 @@ pub fn toys() -> Registry {
         .with::<Grow>()
         .with::<Ink>()
         .with::<Stamp>()
+        .with::<Etch>()
         .with::<Press>()
         .with::<Pick>()
         .with::<Spoil>()
