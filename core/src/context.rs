@@ -134,7 +134,7 @@ impl<'a> Context<'a> {
     fn spare(&mut self, least: u64) -> u64 {
         let planned = || {
             let (plan, node) = self.plan()?;
-            plan.steps.iter().find(|step| step.id == node).map(|step| step.cost.least())
+            plan.steps.iter().find(|step| step.id == node)?.need.as_ref().map(|need| need.least)
         };
         let to_come = self.to_come.unwrap_or_else(|| planned().unwrap_or(0)).saturating_sub(least);
         self.to_come = Some(to_come);

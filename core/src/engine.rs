@@ -28,7 +28,7 @@ use crate::history::{History, Past};
 use crate::host::Host;
 use crate::ladder::Fits;
 use crate::observe::{Cancel, Event, How, Observer};
-use crate::plan::{Action, Given, Plan, Step, Wish, plan_given};
+use crate::plan::{Action, Given, Machine, Plan, Step, Wish, plan_given};
 use crate::registry::Registry;
 use crate::residency::Ledger;
 use crate::spec::Lane;
@@ -120,7 +120,12 @@ impl Engine {
     /// Everything that is wrong with the graph, at once.
     pub fn plan(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
         let host = self.host().apart();
-        self.plan_with(graph, &host, &Given::of(&host), wish)
+        self.plan_with(graph, &host, &Given::of(&host, self.machine()), wish)
+    }
+
+    /// The memory that plans are made for: what the account may give out.
+    fn machine(&self) -> Machine {
+        Machine { ram: self.ledger.budget() }
     }
 
     /// Says what would happen without reading large files: those that were never read have provisional names, under
@@ -130,7 +135,7 @@ impl Engine {
     /// Everything that is wrong with the graph, at once.
     pub fn foresee(&self, graph: &Graph, wish: &Wish) -> Result<Plan, Faults> {
         let host = self.host().apart();
-        let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host) };
+        let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host, self.machine()) };
         self.plan_with(graph, &host, &given, wish)
     }
 
@@ -173,7 +178,7 @@ impl Engine {
     ) -> Result<Plan, Faults> {
         let (tell, hear) = mpsc::channel();
         let files = host.files().watched(Watch { tell, cancel: cancel.clone() });
-        let given = Given { lost: given.lost.clone(), made: given.made.clone(), files };
+        let given = Given { lost: given.lost.clone(), made: given.made.clone(), files, machine: given.machine };
         std::thread::scope(|scope| {
             let planning = scope.spawn(move || plan_given(&given, flat, host, &self.cache, &self.history(), wish));
             for Reading { path, done, of } in hear {
@@ -194,7 +199,7 @@ impl Engine {
         }
         let (mut done, mut relief, mut at_hand) = (Done::new(), Relief::default(), None);
         let mut host = self.host().apart();
-        let mut given = Given::of(&host);
+        let mut given = Given::of(&host, self.machine());
         let kept = Kept::default();
         let mut flat = expand(graph, &self.registry);
         let watched = (observer, cancel);

@@ -1,9 +1,11 @@
 //! A plan as a table for a person: what runs, what does not, and why.
 
 use crate::cache::Tier;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Plan, Step, Verdict};
 use crate::residency::gibibytes;
 use crate::spec::Lane;
+
+mod timeline;
 
 impl Plan {
     /// Counts the steps that run.
@@ -43,6 +45,7 @@ pub fn explain(plan: &Plan) -> String {
     for stand_in in &plan.stand_ins {
         text.push_str(&format!("{stand_in}\n"));
     }
+    text.push_str(&timeline::timeline(plan));
     text.push_str(&summary(plan));
     text
 }
@@ -76,6 +79,9 @@ fn need(step: &Step) -> String {
     if cost.weights > 0 {
         parts.push(format!("{} weights", gibibytes(cost.weights)));
     }
+    if let Some(need) = step.need.as_ref().filter(|need| need.granted < need.weights) {
+        parts.push(format!("streams {}", gibibytes(need.weights - need.granted)));
+    }
     if cost.workspace > 0 {
         parts.push(format!("{} scratch", gibibytes(cost.workspace)));
     }
@@ -98,7 +104,11 @@ fn summary(plan: &Plan) -> String {
         0 => format!("0 of {of} nodes run: everything wanted is there\n"),
         runs => {
             let seconds = plan.seconds().map(|seconds| format!(", about {seconds:.1} s")).unwrap_or_default();
-            format!("{runs} of {of} nodes run, peak memory {}{seconds}\n", gibibytes(plan.peak_bytes))
+            let verdict = match plan.memory.verdict {
+                Verdict::Whole => String::new(),
+                _ => format!("{}\n", plan.memory),
+            };
+            format!("{runs} of {of} nodes run, peak memory {}{seconds}\n{verdict}", gibibytes(plan.peak_bytes))
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+mod memory;
 mod twins;
 
 use crate::cache::{Cache, Gone, Tier};
@@ -23,6 +24,8 @@ use crate::spec::Lane;
 use crate::survey::{Finding, Survey, survey};
 use crate::types::{Cost, Type};
 use crate::value::Value;
+
+pub use memory::{Leave, Load, Machine, Memory, Need, Part, Verdict};
 
 /// What is wanted of a graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,8 +53,11 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The steps that are wanted.
     pub goals: Vec<usize>,
-    /// The most bytes that would be in memory at once: weights, values and scratch.
+    /// The most bytes that would be in memory at once: weights, those that are kept for later included, values and
+    /// scratch.
     pub peak_bytes: u64,
+    /// Whether all of it fits.
+    pub memory: Memory,
     /// What the machine's arithmetic is called.
     pub numerics: String,
     /// What stands in for names of files, because it has the content that they are locked to.
@@ -86,6 +92,8 @@ pub struct Step {
     pub types: Vec<Type>,
     /// What it needs.
     pub cost: Cost,
+    /// What it would find and leave in memory, if it would run.
+    pub need: Option<Need>,
     /// Seconds it took last time, if it would run.
     pub seconds: Option<f64>,
     /// The text that a light value drew by a seed: what no reader of the file could know.
@@ -198,7 +206,7 @@ pub fn check(graph: &Graph, registry: &Registry, host: &Host) -> Result<Vec<Stan
     flat.in_file_order(faults).or(found.stand_ins)
 }
 
-/// Makes a plan.
+/// Makes a plan for a machine with as much memory as it takes.
 ///
 /// # Errors
 /// Everything that is wrong with the graph, at once.
@@ -211,7 +219,8 @@ pub fn plan(
     wish: &Wish,
 ) -> Result<Plan, Faults> {
     let host = &host.apart();
-    plan_given(&Given::of(host), &expand(graph, registry), host, cache, history, wish)
+    let given = Given::of(host, Machine::default());
+    plan_given(&given, &expand(graph, registry), host, cache, history, wish)
 }
 
 /// What a plan takes for granted.
@@ -222,12 +231,14 @@ pub(crate) struct Given {
     pub made: HashSet<Fingerprint>,
     /// The host's files, and how they are named.
     pub files: Files,
+    /// The memory there is.
+    pub machine: Machine,
 }
 
 impl Given {
     /// Nothing is lost, and files are named by their content.
-    pub fn of(host: &Host) -> Self {
-        Self { lost: HashSet::new(), made: HashSet::new(), files: host.files().clone() }
+    pub fn of(host: &Host, machine: Machine) -> Self {
+        Self { lost: HashSet::new(), made: HashSet::new(), files: host.files().clone(), machine }
     }
 }
 
@@ -306,9 +317,10 @@ impl<'g> Planner<'_, 'g> {
         self.decide(&mut steps, &goals);
         self.explain(&mut steps);
         twins::join(&mut steps);
-        let peak_bytes = peak(&steps);
+        let memory = memory::foresee(&mut steps, &goals, self.given.machine);
+        let peak_bytes = steps.iter().filter_map(|step| step.need.as_ref()).map(|need| need.peak).max().unwrap_or(0);
         let (numerics, stand_ins) = (self.host.numerics().to_owned(), self.found.stand_ins.clone());
-        Plan { steps, goals, peak_bytes, numerics, stand_ins }
+        Plan { steps, goals, peak_bytes, memory, numerics, stand_ins }
     }
 
     fn finding(&self, index: usize) -> &Finding {
@@ -340,6 +352,7 @@ impl<'g> Planner<'_, 'g> {
             input_names: finding.inputs.clone(),
             types: finding.types.clone(),
             cost: finding.cost,
+            need: None,
             seconds: None,
             drawn: drawn(node, finding),
         }
@@ -458,30 +471,4 @@ fn drawn(node: &WiredNode<'_>, finding: &Finding) -> Option<String> {
         Literal::Text(text) => Some(text),
         _ => None,
     }
-}
-
-/// Walks through a run and adds up what is in memory: each value from its making to its last use, and at each step its
-/// weights and scratch.
-fn peak(steps: &[Step]) -> u64 {
-    let mut last_use = vec![0; steps.len()];
-    for (index, step) in steps.iter().enumerate().filter(|(_, step)| matches!(step.action, Action::Run)) {
-        step.inputs.iter().for_each(|input| {
-            if let StepInput::Step { step, .. } = input {
-                last_use[*step] = index;
-            }
-        });
-    }
-    let mut ends: Vec<Vec<u64>> = vec![Vec::new(); steps.len() + 1];
-    let (mut live, mut most) = (0_u64, 0);
-    for (index, step) in steps.iter().enumerate() {
-        if matches!(step.action, Action::Run | Action::Take(_)) {
-            live += step.cost.output;
-            ends[last_use[index].max(index) + 1].push(step.cost.output);
-        }
-        if step.action == Action::Run {
-            most = most.max(live + step.cost.weights + step.cost.workspace);
-        }
-        live -= ends[index + 1].iter().sum::<u64>();
-    }
-    most
 }

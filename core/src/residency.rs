@@ -108,6 +108,16 @@ pub fn gibibytes_of(bytes: u64, of: u64) -> String {
     format!("{:.1} of {}", bytes as f64 / step as f64, gibibytes(of))
 }
 
+/// Writes bytes as a size that a person can type for a budget, rounded up: "5.9G".
+pub fn typed(bytes: u64) -> String {
+    let (unit, step) = unit_of(bytes);
+    if step == 1 {
+        return bytes.to_string();
+    }
+    let tenths = (u128::from(bytes) * 10).div_ceil(u128::from(step));
+    format!("{}.{}{}", tenths / 10, tenths % 10, &unit[..1])
+}
+
 fn unit_of(bytes: u64) -> (&'static str, u64) {
     const STEPS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     STEPS.into_iter().find(|(_, step)| bytes >= *step).unwrap_or(("B", 1))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use super::room::{Ask, Idle, make_room};
+use super::room::{Ask, Idle, make_room, may_stay};
 use super::{Device, Handle, PartId, Place, Resident, gibibytes};
 use crate::fault::{Fault, Shortage};
 use crate::observe::Cancel;
@@ -249,17 +249,24 @@ impl Ledger {
             books = self.changed.wait(books).expect("no thread panics while it holds the books");
         }
         books.clock += 1;
-        let clock = books.clock;
+        let (clock, ask) = (books.clock, ask());
+        if books.parts.get(&id).is_some_and(|part| part.pins == 0 && !self.may_stay(&books, ask, id, part.bytes)) {
+            books.parts.remove(&id);
+        }
         if let Some(part) = books.parts.get_mut(&id) {
             part.pins += 1;
             part.pinned_at = clock;
             return Ok(Claimed { bytes: part.bytes, wants: part.wants, loaded: part.loaded.clone() });
         }
-        let ask = ask();
         let (bytes, wants) = (self.make_room(&mut books, ask, &title)?, ask.whole);
         books.parts.insert(id, Part { title, bytes, wants, pins: 1, pinned_at: clock, loaded: None });
         books.note_peak();
         Ok(Claimed { bytes, wants, loaded: None })
+    }
+
+    fn may_stay(&self, books: &Books, ask: Ask, id: PartId, bytes: u64) -> bool {
+        let others = books.idle().iter().filter(|part| part.key != id).map(|part| part.bytes).sum();
+        may_stay(ask, bytes, self.budget.saturating_sub(books.used()), others)
     }
 
     fn give_up(&self, id: PartId) {

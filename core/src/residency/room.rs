@@ -63,3 +63,9 @@ pub fn make_room<K: Copy + Ord>(ask: Ask, mut free: u64, now: usize, mut idle: V
     let bytes = left.min(ask.whole).max(ask.least);
     (bytes <= free).then_some(Grant { bytes, goes })
 }
+
+/// Tells whether an idle part that is asked for may stay as it is, where `free` bytes are free and `others` could be made
+/// so. If not, it would take the place of those that the same step uses next: it goes, and comes back smaller.
+pub fn may_stay(ask: Ask, bytes: u64, free: u64, others: u64) -> bool {
+    bytes <= ask.least || free.saturating_add(others) >= ask.spare
+}

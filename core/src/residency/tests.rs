@@ -252,6 +252,16 @@ fn a_part_leaves_room_for_those_that_the_same_step_pins_next() {
 }
 
 #[test]
+fn a_part_that_would_keep_out_its_neighbour_comes_back_smaller() {
+    let ledger = Ledger::new(10);
+    let ((a, loads), (b, _)) = (thin(1, 9, 2), toy(2, 4));
+    assert_eq!(*pin(&ledger, &a).expect("fits"), 9);
+    let a = Ledger::pin(&ledger, &a, 4, &Cancel::new()).expect("fits in part");
+    let b = pin(&ledger, &b).expect("its place was kept");
+    assert_eq!((*a, *b, loads.load(Ordering::Relaxed)), (6, 4, 2));
+}
+
+#[test]
 fn a_part_that_the_running_step_uses_goes_after_those_of_later_steps() {
     let ledger = Ledger::new(10);
     let ((a, a_loads), (b, _)) = (toy(1, 4), toy(2, 4));

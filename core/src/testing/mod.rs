@@ -19,9 +19,11 @@ use crate::value::{Array, Codec, Datum, Made, Record};
 use crate::{Choice, Outputs};
 
 mod device;
+mod etch;
 mod gauge;
 
 pub use device::{Develop, SimBuffer, SimDevice, Trouble};
+pub use etch::Etch;
 pub use gauge::{Bear, Creature, Letter, Meet, MeetBeside, Meeting, Paper, Tally, Tear, Torn, Weigh};
 
 /// Returns a registry of all toys but [`Develop`], which wants a device.
@@ -33,6 +35,7 @@ pub fn toys() -> Registry {
         .with::<Grow>()
         .with::<Ink>()
         .with::<Stamp>()
+        .with::<Etch>()
         .with::<Press>()
         .with::<Pick>()
         .with::<Spoil>()
