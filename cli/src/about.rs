@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use darkroom_core::spec::FileSort;
 use darkroom_models::checkpoint::{Role, describe};
 use darkroom_models::folder::{Component, ModelFolder};
 use darkroom_models::weights::Options;
@@ -31,6 +32,20 @@ impl About {
         let weights = folder.weights(Component::UNet, Options::default()).map_err(|error| error.to_string())?;
         let precision = weights.formats().into_iter().next().map(|(format, _)| format);
         Ok(Self { role: None, family: Some(folder.family().to_string()), precision })
+    }
+
+    /// Returns which inputs of nodes take it, if any do.
+    pub fn sort(&self) -> Option<FileSort> {
+        Some(match self.role {
+            None | Some(Role::Checkpoint | Role::UNet) => FileSort::Model,
+            Some(Role::Vae) => FileSort::Vae,
+            Some(Role::TextEncoder) => FileSort::TextEncoder,
+            Some(Role::Lora) => FileSort::Lora,
+            Some(Role::ControlNet) => FileSort::ControlNet,
+            Some(Role::Upscaler) => FileSort::Upscaler,
+            Some(Role::Embedding) => FileSort::Embedding,
+            Some(Role::Unknown) => return None,
+        })
     }
 
     /// Returns the word for what it is good for.

@@ -6,11 +6,12 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use darkroom_models::nn::Mode;
 
+use crate::size::Amount;
 use crate::{exit, quality, size};
 
 /// Develops pictures from node graphs.
 #[derive(Debug, Parser)]
-#[command(name = "darkroom", version, after_help = format!("{}\n{FOLDERS}\n\n{ARITHMETIC}", exit::help()))]
+#[command(name = "darkroom", version, after_help = format!("{}\n{FOLDERS}\n\n{SETTINGS}", exit::help()))]
 pub struct Typed {
     /// What to do.
     #[command(subcommand)]
@@ -20,18 +21,24 @@ pub struct Typed {
     pub quality: Option<Mode>,
 }
 
-const ARITHMETIC: &str = "\
-Arithmetic:
+const SETTINGS: &str = "\
+Settings:
   DARKROOM_QUALITY
                   how exactly networks compute, where no --quality is given: exact, fast or int8
   DARKROOM_CPU    the best instructions that may be used: portable, avx2, avx512, avx512vnni or
-                  avx512bf16 (default: all that the processor has)";
+                  avx512bf16 (default: all that the processor has)
+  DARKROOM_RAM, DARKROOM_RESERVE
+                  memory that may be taken, and that is left to others, where no --ram or --reserve
+                  is given
+  config.ron      (ram: \"12 GB\", reserve: \"2 GB\", quality: \"fast\"), each as its flag takes it and where
+                  neither flag nor environment says so; `darkroom doctor` tells what holds";
 
 const FOLDERS: &str = "\
 Folders:
   DARKROOM_CACHE  where results are kept (default: darkroom in the user's cache folder)
   DARKROOM_STATE  where logs and histories are kept (default: darkroom in the user's state folder);
                   the log of the last run is reports/last_session.log below it
+  DARKROOM_CONFIG where config.ron lies (default: darkroom in the user's configuration folder)
   DARKROOM_MODELS folders of models, as ComfyUI lays them out, its installations, or its extra_model_paths.yaml;
                   separated like PATH. `models` below the user's data folder is looked in as well";
 
@@ -88,6 +95,8 @@ pub enum Command {
         #[command(subcommand)]
         deed: ModelsDeed,
     },
+    /// Says what this machine has, what is used of it and why, and what stands in the way of a run.
+    Doctor(DoctorArgs),
     /// Writes a commented example workflow, or the one that a picture was made with.
     Init {
         /// Take the workflow of this picture, or make one of what A1111 and its kin wrote into it.
@@ -125,6 +134,23 @@ pub struct LockArgs {
     pub json: bool,
 }
 
+/// What is looked at.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Ask nothing of the network.
+    #[arg(long)]
+    pub offline: bool,
+    /// Look at this folder for pictures.
+    #[arg(long, value_name = "DIR", default_value = "output")]
+    pub out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// What may be used of the memory.
+    #[command(flatten)]
+    pub budgets: Budgets,
+}
+
 /// What is wanted of a workflow.
 #[derive(Debug, Args)]
 pub struct Wanted {
@@ -157,7 +183,7 @@ pub struct Wanted {
     pub budgets: Budgets,
 }
 
-/// Budgets in bytes.
+/// What the window opens on.
 #[cfg(feature = "editor")]
 #[derive(Debug, Args)]
 pub struct EditArgs {
@@ -182,11 +208,15 @@ pub struct EditArgs {
     pub budgets: Budgets,
 }
 
+/// Budgets of memory and disk.
 #[derive(Debug, Clone, Args)]
 pub struct Budgets {
-    /// Memory for weights and scratch (default: 80 % of the machine's).
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
-    pub ram: Option<u64>,
+    /// Memory for weights and scratch: a size, or a part of all there is (default: 80%).
+    #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
+    pub ram: Option<Amount>,
+    /// Memory that is left to others, however much --ram allows.
+    #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
+    pub reserve: Option<Amount>,
     /// Memory for results.
     #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "1G")]
     pub cache_memory: u64,
@@ -309,7 +339,8 @@ impl Command {
             Self::Check { json, .. } | Self::Nodes { json, .. } => *json,
             Self::Cache { deed } => deed.args().json,
             Self::Models { deed } => deed.wants_json(),
-            Self::Init { .. } | Self::Completions { .. } | Self::Man { .. } => false,
+            // The doctor answers once, with what is wrong among the rest.
+            Self::Doctor(_) | Self::Init { .. } | Self::Completions { .. } | Self::Man { .. } => false,
             #[cfg(feature = "editor")]
             Self::Edit(_) => false,
         }

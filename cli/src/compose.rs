@@ -11,9 +11,7 @@ use darkroom_core::history::History;
 use darkroom_core::host::Host;
 use darkroom_core::registry::Registry;
 use darkroom_core::residency::Ledger;
-#[cfg(feature = "editor")]
 use darkroom_core::spec::FileSort;
-#[cfg(feature = "editor")]
 use darkroom_models::Weights;
 use darkroom_models::nn::Compute;
 use darkroom_nodes::pictures::parameters::Parameters;
@@ -41,7 +39,6 @@ pub fn pieces(model: &Path) -> Result<Vec<Piece>, Fault> {
 ///
 /// # Errors
 /// A fault of the files.
-#[cfg(feature = "editor")]
 pub fn needs(model: &Path, sort: FileSort, compute: &Compute) -> Result<u64, Fault> {
     match sort {
         FileSort::Model => darkroom_nodes::models::largest_part(model, compute),
@@ -67,36 +64,4 @@ pub fn workflow_of_parameters(text: &str) -> (String, Vec<String>) {
 /// Returns an engine over all of this.
 pub fn engine(files: Files, compute: &Compute, cache: Cache, ledger: Arc<Ledger>, history: History) -> Engine {
     Engine::new(registry(), host(files, compute), cache, ledger, history)
-}
-
-/// Returns an account of the memory that weights and scratch may take: so many bytes, or what the machine can spare.
-pub fn ledger(ram: Option<u64>) -> Arc<Ledger> {
-    Ledger::new(ram.unwrap_or_else(default_ram))
-}
-
-/// Memory that weights and scratch may take by default: four fifths of what the machine has, or the container.
-fn default_ram() -> u64 {
-    const UNKNOWN: u64 = 8 << 30;
-    let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
-    let container = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
-    let all = machine.unwrap_or(UNKNOWN).min(container.unwrap_or(u64::MAX));
-    all / 5 * 4
-}
-
-/// Reads `MemTotal:  16384256 kB` in bytes.
-fn total_of(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    kibibytes.checked_mul(1024)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_read_in_bytes() {
-        assert_eq!(total_of("MemTotal:       16384256 kB\nMemFree: 1 kB\n"), Some(16_384_256 * 1024));
-        assert_eq!(total_of("what"), None);
-    }
 }

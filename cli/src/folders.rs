@@ -1,5 +1,5 @@
-//! Where things lie: results in the user's cache folder, logs and histories in the state folder. The environment may
-//! name others. Whether they can be written is found out before any work begins.
+//! Where things lie: results in the user's cache folder, logs and histories in the state folder, settings in the
+//! configuration folder. The environment may name others. Whether they can be written is found out before any work begins.
 
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
@@ -17,6 +17,8 @@ pub struct Folders {
     pub state: PathBuf,
     /// The user's own models, in folders by kind.
     pub models: PathBuf,
+    /// The user's settings.
+    pub config: PathBuf,
 }
 
 impl Folders {
@@ -34,7 +36,8 @@ impl Folders {
         let state = strategy.as_ref().and_then(|of| of.state_dir()).or_else(|| data.clone());
         let state = folder("DARKROOM_STATE", state)?;
         let models = data.unwrap_or_else(|| state.clone()).join("models");
-        Ok(Self { results: cache.join("results"), state, models })
+        let config = folder("DARKROOM_CONFIG", strategy.as_ref().map(|of| of.config_dir()))?.join("config.ron");
+        Ok(Self { results: cache.join("results"), state, models, config })
     }
 
     /// Returns the folder of histories.

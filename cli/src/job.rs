@@ -12,12 +12,16 @@ use darkroom_core::history::History;
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::registry::Registry;
+use darkroom_core::residency::Ledger;
 use darkroom_models::nn::Compute;
 use indexmap::IndexMap;
 
+use crate::allowance::Allowance;
 use crate::args::{Budgets, Seed, Wanted};
+use crate::checks::folders::Used;
 use crate::desk::Desk;
-use crate::folders::{Folders, check_writable, full};
+use crate::folders::{Folders, full};
+use crate::machine::System;
 use crate::shelves::with_shelves;
 use crate::{compose, set, workflow};
 
@@ -62,15 +66,16 @@ impl Job {
             desk.say(&format!("drawn for `{at}`: {seed}"));
         }
         let output = full(&wanted.out)?;
-        check_writable(&output)?;
-        let cache = open_cache(&wanted.budgets, folders)?;
+        Used::output(&output).check(&System::here()).pass(desk)?;
+        let cache = open_cache(&wanted.budgets, folders, desk)?;
+        let allowance = Allowance::here(&wanted.budgets, folders)?;
         let file = full(&wanted.file)?;
         let history = History::open(&folders.histories(), &file.canonicalize().unwrap_or(file));
         let files = Files::new(roots(&wanted.file, &wanted.allow)?, output).with_memo(folders.digests());
         let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
-            engine: compose::engine(files, compute, cache, compose::ledger(wanted.budgets.ram), history),
+            engine: compose::engine(files, compute, cache, Ledger::new(allowance.bytes), history),
             graph,
             wish: Wish { goal, fresh: wanted.fresh },
             drawn,
@@ -159,13 +164,15 @@ fn changed(within: &str, before: &Nodes, after: &Nodes) -> Vec<(String, u64)> {
 ///
 /// # Errors
 /// A fault of its folder.
-pub fn open_cache(budgets: &Budgets, folders: &Folders) -> Result<Cache, Fault> {
+pub fn open_cache(budgets: &Budgets, folders: &Folders, desk: &Desk) -> Result<Cache, Fault> {
     let cache = Cache::in_memory(budgets.cache_memory);
     if budgets.no_cache_disk {
         return Ok(cache);
     }
-    let opened = check_writable(&folders.results).and_then(|()| cache.with_disk(&folders.results, budgets.cache_disk));
-    opened.map_err(|fault| fault.hint("set DARKROOM_CACHE to another folder, or run with --no-cache-disk"))
+    let results = Used::results(&folders.results);
+    results.check(&System::here()).pass(desk)?;
+    let opened = cache.with_disk(&folders.results, budgets.cache_disk);
+    opened.map_err(|fault| fault.hint(results.way_out))
 }
 
 /// Returns the folders that a workflow may read: its own, `input`, and those that are allowed.

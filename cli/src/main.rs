@@ -14,18 +14,25 @@ use darkroom_core::fault::{Fault, Faults};
 use serde_json::json;
 
 use crate::args::{Command, Typed};
+use crate::config::Config;
 use crate::desk::{Desk, fault_json};
+use crate::folders::Folders;
 
 mod about;
+mod allowance;
 mod args;
+mod checks;
+mod chosen;
 mod commands;
 mod compose;
+mod config;
 mod desk;
 mod exit;
 mod folders;
 mod interrupt;
 mod job;
 mod log;
+mod machine;
 mod quality;
 mod set;
 mod shelves;
@@ -62,21 +69,27 @@ fn main() -> ExitCode {
 }
 
 fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
-    let compute = &quality::compute(typed.quality)?;
+    let compute = || quality::compute(typed.quality, &settings()?).map_err(Faults::from);
     match &typed.command {
-        Command::Run { wanted, events, pull } => commands::run::run(wanted, compute, *events, *pull, desk),
+        Command::Run { wanted, events, pull } => commands::run::run(wanted, &compute()?, *events, *pull, desk),
         #[cfg(feature = "editor")]
-        Command::Edit(args) => commands::edit::edit(args, compute, desk),
-        Command::Explain(wanted) => commands::explain::explain(wanted, compute, desk),
-        Command::Check { file, allow, json } => commands::check::check(file, allow, *json, compute, desk),
+        Command::Edit(args) => commands::edit::edit(args, &compute()?, desk),
+        Command::Explain(wanted) => commands::explain::explain(wanted, &compute()?, desk),
+        Command::Check { file, allow, json } => commands::check::check(file, allow, *json, &compute()?, desk),
         Command::Lock(args) => commands::lock::lock(args, desk),
         Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
         Command::Cache { deed } => commands::cache::cache(deed, desk),
         Command::Models { deed } => commands::models::models(deed, desk),
+        Command::Doctor(args) => commands::doctor::doctor(args, typed.quality, desk),
         Command::Init { from, file } => commands::init::init(file, from.as_deref(), desk),
         Command::Completions { shell } => commands::shell::completions(*shell, desk),
         Command::Man { dir } => commands::shell::man(dir.as_deref(), desk),
     }
+}
+
+/// Reads the user's settings. Who has no folders has none.
+fn settings() -> Result<Config, Faults> {
+    Folders::find().map_or_else(|_| Ok(Config::default()), |folders| Config::load(&folders.config))
 }
 
 fn broken_off(panic: &(dyn Any + Send)) -> Fault {

@@ -1,12 +1,16 @@
-//! How exactly networks compute: what was typed, else what the environment says, else what suits the processor.
+//! How exactly networks compute: what was typed, else what the environment says, else the settings, else what suits the
+//! processor.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use darkroom_core::fault::Fault;
 use darkroom_kernels::Tier;
 use darkroom_models::nn::{Compute, Mode};
 
-/// The environment variable that takes the place of `--quality`.
-const VARIABLE: &str = "DARKROOM_QUALITY";
+use crate::chosen::{Chosen, Names};
+use crate::config::Config;
+
+/// Where a person says how exactly.
+const NAMES: Names = Names { flag: "--quality", variable: "DARKROOM_QUALITY" };
 
 /// Reads the name of a mode, as clap wants it.
 pub fn parser() -> impl TypedValueParser<Value = Mode> {
@@ -18,20 +22,48 @@ pub fn parser() -> impl TypedValueParser<Value = Mode> {
 ///
 /// # Errors
 /// A fault of an environment variable that says what is unknown.
-pub fn compute(typed: Option<Mode>) -> Result<Compute, Fault> {
-    Tier::from_mask().map_err(|unknown| Fault::graph(unknown.to_string()).hint(unknown.hint()))?;
-    let wanted = match (typed, std::env::var_os(VARIABLE).filter(|name| !name.is_empty())) {
-        (Some(mode), _) => mode,
-        (None, Some(name)) => named(&name.to_string_lossy())?,
-        (None, None) => Mode::usual(),
-    };
-    Ok(Compute::new(wanted))
+pub fn compute(typed: Option<Mode>, config: &Config) -> Result<Compute, Fault> {
+    tier()?;
+    Ok(Compute::new(chosen(typed, config)?.value))
+}
+
+/// Returns the instructions that are used.
+///
+/// # Errors
+/// A fault of an environment variable that names none.
+pub fn tier() -> Result<Tier, Fault> {
+    Tier::from_mask().map_err(|unknown| Fault::graph(unknown.to_string()).hint(unknown.hint()))
+}
+
+/// Returns how exactly networks compute, and who says so.
+///
+/// # Errors
+/// A fault of an environment variable that says what is unknown.
+pub fn chosen(typed: Option<Mode>, config: &Config) -> Result<Chosen<Mode>, Fault> {
+    let chosen = NAMES.choose(typed, named, config.quality.map(|mode| (mode, config.path.as_path())))?;
+    Ok(chosen.unwrap_or_else(|| Chosen::usual(Mode::usual())))
+}
+
+/// Says what a mode means on instructions.
+pub fn meaning_on(mode: Mode, tier: Tier) -> &'static str {
+    match (mode, tier.has_bf16(), tier.has_bytes()) {
+        (Mode::Exact, ..) => meaning(Mode::Exact),
+        (Mode::Fast, true, _) => "products in bf16, sums in f32",
+        (Mode::Fast, false, _) => "f32 with weights of 16 bits: these instructions do not multiply bf16",
+        (Mode::Int8, true, _) => meaning(Mode::Int8),
+        (Mode::Int8, false, true) => {
+            "the matrices of the denoiser's transformers in eight bits, the rest in f32 with weights of 16 bits"
+        }
+        (Mode::Int8, false, false) => {
+            "as `fast`, with matrices in eight bits by plain loops: these instructions do not multiply bytes"
+        }
+    }
 }
 
 fn named(name: &str) -> Result<Mode, Fault> {
     let unknown = || {
         let [first, second, third] = Mode::ALL.map(Mode::name);
-        Fault::graph(format!("`{VARIABLE}` is `{name}`, which names no quality"))
+        Fault::graph(format!("`{}` is `{name}`, which names no quality", NAMES.variable))
             .hint(format!("set it to `{first}`, `{second}` or `{third}`, or not at all"))
     };
     Mode::from_name(name).ok_or_else(unknown)
@@ -59,5 +91,15 @@ mod tests {
         let fault = named("best").expect_err("it is no mode");
         assert_eq!(fault.message, "`DARKROOM_QUALITY` is `best`, which names no quality");
         assert_eq!(fault.hint.as_deref(), Some("set it to `exact`, `fast` or `int8`, or not at all"));
+    }
+
+    #[test]
+    fn a_mode_means_what_the_instructions_can_do() {
+        let tiers: Vec<_> = Tier::available().collect();
+        assert!(meaning_on(Mode::Fast, tiers[0]).contains("do not multiply bf16"));
+        assert!(meaning_on(Mode::Int8, tiers[0]).contains("plain loops"));
+        for tier in tiers.into_iter().filter(|tier| tier.has_bf16()) {
+            assert_eq!(meaning_on(Mode::Fast, tier), "products in bf16, sums in f32");
+        }
     }
 }

@@ -7,7 +7,8 @@ use darkroom_core::fault::{Fault, FaultKind};
 use darkroom_core::files::{Content, Files, Finder};
 use darkroom_hub::fault::Offline;
 use darkroom_hub::library::{self, Item, Library};
-use darkroom_hub::{Hub, HubFault, Kind, Settings, Shelf};
+use darkroom_hub::shelf::Revision;
+use darkroom_hub::{Address, Hub, HubFault, Kind, Settings, Shelf};
 
 use crate::folders::Folders;
 
@@ -42,12 +43,66 @@ pub fn library_fault(fault: &library::Fault) -> Fault {
 /// A fault of a list of folders.
 pub fn library(folders: &Folders) -> Result<Library, Fault> {
     let mut library = Library::default();
-    let named = std::env::var_os("DARKROOM_MODELS").unwrap_or_default();
-    let named = std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty());
-    for root in named.chain([folders.models.clone()]) {
-        library.add(&root).map_err(|fault| library_fault(&fault))?;
+    for root in named_roots().iter().chain([&folders.models]) {
+        library.add(root).map_err(|fault| library_fault(&fault))?;
     }
     Ok(library)
+}
+
+/// Lists what `DARKROOM_MODELS` names.
+pub fn named_roots() -> Vec<PathBuf> {
+    let named = std::env::var_os("DARKROOM_MODELS").unwrap_or_default();
+    std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// A model of the hub's cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What a workflow calls it.
+    pub name: String,
+    /// The file, or the folder of a pipeline.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// Lists the models of the hub's cache that are all there: pipelines whole, and files of weights alone.
+pub fn on_hub(settings: &Settings) -> Vec<Found> {
+    let hub = Hub::new(settings.clone());
+    let mut all = Vec::new();
+    for cached in Shelf::new(settings).list() {
+        for revision in &cached.revisions {
+            let address = format!("{HUB}{}{}", cached.repo, reference(revision));
+            for (name, bytes) in named(&address, &revision.files) {
+                let path = name.parse::<Address>().and_then(|address| hub.find(&address));
+                all.extend(path.ok().map(|path| Found { name, path, bytes }));
+            }
+        }
+    }
+    all
+}
+
+/// What a revision is called behind its repository: the branch that is meant without a name is not named.
+fn reference(revision: &Revision) -> String {
+    if revision.refs.iter().any(|name| name == "main") {
+        return String::new();
+    }
+    let name = revision.refs.first().cloned().unwrap_or_else(|| revision.commit.clone());
+    format!("@{}", name.replace('/', "%2F"))
+}
+
+/// The models of a revision: the whole pipeline, if it is one, or else each file of weights.
+fn named(address: &str, files: &[(String, u64)]) -> Vec<(String, u64)> {
+    if files.iter().any(|(file, _)| file == "model_index.json") {
+        return vec![(address.to_owned(), files.iter().map(|(_, bytes)| bytes).sum())];
+    }
+    let weights = files.iter().filter(|(file, _)| is_weights(Path::new(file)));
+    weights.map(|(file, bytes)| (format!("{address}/{file}"), *bytes)).collect()
+}
+
+/// Tells whether a file is one of weights, by its name.
+pub fn is_weights(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "safetensors" || ending == "gguf")
 }
 
 /// Lets a workflow name models by their address, or by their name in the library, and finds what it is locked to.

@@ -1,4 +1,55 @@
-//! Sizes of memory and disk as a person types them: `512M`, `8G`, `1.5G`, `2GiB`. A letter counts in powers of 1024.
+//! Sizes of memory and disk as a person types them: `512M`, `8G`, `1.5G`, `2GiB`, and parts of all there is: `80%`. A letter
+//! counts in powers of 1024.
+
+use std::fmt;
+
+use darkroom_core::residency::gibibytes;
+
+/// An amount of memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Amount {
+    /// Bytes.
+    Bytes(u64),
+    /// Hundredths of all there is.
+    Percent(f64),
+}
+
+impl Amount {
+    /// Returns the bytes of it, where there are so many in all.
+    pub fn of(self, all: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percent(percent) => (all as f64 * percent / 100.0) as u64,
+        }
+    }
+}
+
+/// Writes `8.0 GiB` or `80 %`.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => f.write_str(&gibibytes(*bytes)),
+            Self::Percent(percent) => write!(f, "{percent} %"),
+        }
+    }
+}
+
+/// Reads an amount of memory: a size, or a part of all there is.
+///
+/// # Errors
+/// One sentence for the command line.
+pub fn parse_amount(text: &str) -> Result<Amount, String> {
+    let wrong = || {
+        format!(
+            "`{text}` is no amount of memory; write bytes, a number with K, M, G or T, or a part of all there is, as 8G or 80%"
+        )
+    };
+    let Some(number) = text.trim().strip_suffix('%') else {
+        return parse(text).map(Amount::Bytes).map_err(|_| wrong());
+    };
+    let percent: Option<f64> = number.trim_end().parse().ok();
+    percent.filter(|percent| (0.0..=100.0).contains(percent)).map(Amount::Percent).ok_or_else(wrong)
+}
 
 /// Reads a size in bytes.
 ///
@@ -56,5 +107,20 @@ mod tests {
         for text in ["", "G", "-1", "8Q", "1e9", "8GG", "nan", "inf", "99999999T", "iB", "1.2.3"] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_amount_is_a_size_or_a_part() {
+        assert_eq!(parse_amount("4GB"), Ok(Amount::Bytes(4 << 30)));
+        assert_eq!(parse_amount("3.5 GiB"), Ok(Amount::Bytes(7 << 29)));
+        assert_eq!(parse_amount(" 12.5 % ").map(|amount| amount.of(800)), Ok(100));
+        for text in ["80 percent", "101%", "-1%", "nan%", "%", "8GG", ""] {
+            let why = parse_amount(text).expect_err(text);
+            assert!(why.contains("as 8G or 80%"), "{why}");
+        }
+        assert_eq!(
+            [Amount::Bytes(7 << 29), Amount::Percent(80.0)].map(|amount| amount.to_string()),
+            ["3.5 GiB", "80 %"]
+        );
     }
 }

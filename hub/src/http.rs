@@ -160,7 +160,14 @@ impl Client {
         }
     }
 
-    fn send(&self, question: &Question<'_>, from: &Uri, with_token: bool) -> Result<Response<Body>, Failure> {
+    /// Returns the host and port of the proxy that leads to the hub, if the environment names one.
+    pub fn proxy(&self) -> Option<String> {
+        let proxy = self.agent.config().proxy()?;
+        Some(format!("{}:{}", proxy.host(), proxy.port()))
+    }
+
+    /// Asks once, and follows nothing.
+    pub fn send(&self, question: &Question<'_>, from: &Uri, with_token: bool) -> Result<Response<Body>, Failure> {
         let mut request = Request::builder().method(question.method.clone()).uri(from);
         // Bytes must come as they are stored: ranges of a packed body would be another file's.
         request = request.header("accept-encoding", "identity");

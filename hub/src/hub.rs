@@ -9,6 +9,7 @@ use crate::http::Client;
 use crate::plan::Plan;
 use crate::progress::{Event, Watch};
 use crate::pull;
+use crate::reach::{self, Reach};
 use crate::settings::Settings;
 use crate::stop::Stop;
 use crate::tuning::Tuning;
@@ -64,6 +65,22 @@ impl Hub {
             let remotes = plan.remotes();
             Ok(Plan::new(address, &plan.commit, &folder, &remotes))
         })
+    }
+
+    /// Makes sure that the disk has room for what several pulls would fetch together, and for what is left alone.
+    ///
+    /// # Errors
+    /// [`HubFault::Space`].
+    pub fn check_space(&self, plans: &[Plan]) -> Result<(), HubFault> {
+        pull::check_space(&self.tuning, &self.settings.cache, plans.iter().map(Plan::bytes_to_fetch).sum())
+    }
+
+    /// Asks whether the hub can be reached, whatever is said of the network; that takes ten seconds at most.
+    ///
+    /// # Errors
+    /// A fault of the settings.
+    pub fn reach(&self) -> Result<Reach, HubFault> {
+        reach::reach(&self.settings, &self.tuning)
     }
 
     /// Finds what an address names in the cache, without the network: the file, or the folder of the snapshot.

@@ -1,5 +1,6 @@
 //! A pull: what is needed is looked up, room is made sure of, and files are fetched side by side.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +16,7 @@ use crate::parts::sweep;
 use crate::plan::{Plan, Wanted};
 use crate::progress::{Event, Nobody, Watch};
 use crate::select::{INDEX, absent, components, select};
+use crate::tuning::Tuning;
 
 /// Looks up what is needed, with the hub's help.
 pub(crate) fn look(client: &Client, folder: &Folder, address: &Address, watch: &dyn Watch) -> Result<Plan, HubFault> {
@@ -152,7 +154,7 @@ pub(crate) fn fetch(client: &Client, folder: &Folder, plan: &Plan, watch: &dyn W
     // The largest first: so the end is not one long file alone.
     missing.sort_by_key(|file| std::cmp::Reverse(file.size));
     watch.see(&Event::Planned { files: missing.len(), bytes: plan.bytes_to_fetch() });
-    check_space(client, folder, plan)?;
+    check_space(&client.tuning, &folder.root(), plan.bytes_to_fetch())?;
     make(&folder.blobs())?;
     let tally = Tally::new(watch, missing.iter().filter_map(|file| file.size).sum());
     let next = AtomicUsize::new(0);
@@ -198,16 +200,12 @@ fn one(client: &Client, folder: &Folder, plan: &Plan, wanted: &Wanted, tally: &T
     Ok(())
 }
 
-fn check_space(client: &Client, folder: &Folder, plan: &Plan) -> Result<(), HubFault> {
-    let (needed, spare) = (plan.bytes_to_fetch(), client.tuning.spare);
+/// Makes sure that there is room for so many bytes below a folder.
+pub(crate) fn check_space(tuning: &Tuning, root: &Path, needed: u64) -> Result<(), HubFault> {
     if needed == 0 {
         return Ok(());
     }
-    let root = folder.root();
-    let free = (client.tuning.free_space)(&root).map_err(HubFault::io("ask for the free space of", &root))?;
-    if free >= needed.saturating_add(spare) {
-        Ok(())
-    } else {
-        Err(HubFault::Space { folder: root, free, needed, spare })
-    }
+    let (folder, spare) = (root.to_owned(), tuning.spare);
+    let free = (tuning.free_space)(root).map_err(HubFault::io("ask for the free space of", root))?;
+    if free >= needed.saturating_add(spare) { Ok(()) } else { Err(HubFault::Space { folder, free, needed, spare }) }
 }

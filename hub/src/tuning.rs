@@ -68,8 +68,11 @@ impl fmt::Debug for Tuning {
     }
 }
 
-/// Asks the system about the nearest folder that is there.
-fn free_space(folder: &Path) -> io::Result<u64> {
+/// Returns the bytes that are free for this user where a folder lies, or would if it were made.
+///
+/// # Errors
+/// What the system says.
+pub fn free_space(folder: &Path) -> io::Result<u64> {
     let there = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(folder);
     let of = rustix::fs::statvfs(there)?;
     Ok(of.f_bavail.saturating_mul(of.f_frsize))

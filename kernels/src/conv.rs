@@ -224,7 +224,8 @@ impl Strip<'_> {
             })
         });
         let offsets: Vec<usize> = offsets.collect();
-        let scales = (panels.arith() == Arith::Bytes).then(|| self.each(|picture, ..| self.scales[picture]).collect());
+        let scales =
+            (panels.arith() == Arith::Bytes).then(|| self.each(|picture, _, _| self.scales[picture]).collect());
         let scales: Option<Vec<f32>> = scales;
         let rows = Rows { words: self.words, offsets: &offsets, segments, scales: scales.as_deref(), places, picture };
         product::multiply(self.cpu, &rows, panels, finish, target);

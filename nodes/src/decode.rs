@@ -4,6 +4,7 @@ use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
+use darkroom_core::ladder::Rung;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Kind, Task, Type};
 use darkroom_core::value::Datum;
@@ -69,6 +70,10 @@ impl Node for VaeDecode {
         Ok(vec![Type::of(Kind::IMAGE).size(latent.width, latent.height).count(latent.count)])
     }
 
+    fn ladder(known: &Known<'_>) -> Vec<Rung> {
+        tile_ladder(known, "latent", "decoded")
+    }
+
     fn cost(known: &Known<'_>) -> Cost {
         let (latent, vae) = (known.wire_or_unknown("latent"), known.wire_or_unknown("vae"));
         let (width, height) = (latent.width.unwrap_or(0), latent.height.unwrap_or(0));
@@ -80,6 +85,18 @@ impl Node for VaeDecode {
             steps: 0,
         }
     }
+}
+
+/// Returns the ladder of work that can be done in tiles: ever smaller ones, but for those that are no smaller than the
+/// picture or than what is asked for already.
+pub fn tile_ladder(known: &Known<'_>, picture: &str, done: &str) -> Vec<Rung> {
+    let now: u32 = known.param("tile").ok().flatten().unwrap_or(0);
+    let picture = known.wire_or_unknown(picture);
+    let largest = picture.width.max(picture.height).unwrap_or(u32::MAX).div_ceil(REDUCTION);
+    let smaller = [96, 64, 32].into_iter().filter(|edge| *edge < largest && (now == 0 || *edge < now));
+    smaller
+        .map(|edge| Rung::new(format!("{done} in tiles of {edge} latent pixels")).set("tile", i64::from(edge)))
+        .collect()
 }
 
 /// Returns the scratch bytes of decoding one picture of so many pixels, whole or in tiles of so many latent pixels.

@@ -5,10 +5,12 @@ use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Pictures;
+use darkroom_core::ladder::Rung;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Type};
 use darkroom_models::nn::FeatureMap;
 
+use crate::decode::tile_ladder;
 use crate::fault::{fault, tensor_fault};
 use crate::pictures::mask::{Mask, paired};
 use crate::vae_encode::{self, Encoding, Pick, blank};
@@ -60,6 +62,10 @@ impl Node for Inpaint {
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         vae_encode::infer(known)
+    }
+
+    fn ladder(known: &Known<'_>) -> Vec<Rung> {
+        tile_ladder(known, "image", "encoded")
     }
 
     fn cost(known: &Known<'_>) -> Cost {

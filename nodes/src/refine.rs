@@ -3,6 +3,7 @@
 use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
+use darkroom_core::ladder::Rung;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Type};
 use darkroom_models::sampling::Schedule;
@@ -62,6 +63,10 @@ impl Node for Refine {
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         walk::infer(known)
+    }
+
+    fn ladder(known: &Known<'_>) -> Vec<Rung> {
+        walk::ladder(known)
     }
 
     fn cost(known: &Known<'_>) -> Cost {

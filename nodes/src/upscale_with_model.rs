@@ -4,6 +4,7 @@ use darkroom_core::Node;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
+use darkroom_core::ladder::Rung;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Kind, Task, Type};
 use darkroom_core::value::Datum;
@@ -79,6 +80,16 @@ impl Node for UpscaleWithModel {
             tiling(tile, overlap)?;
         }
         Ok(vec![Type::of(Kind::IMAGE).count(image.count).size(size.map(|size| size.0), size.map(|size| size.1))])
+    }
+
+    fn ladder(known: &Known<'_>) -> Vec<Rung> {
+        let now: u32 = known.param("tile").ok().flatten().unwrap_or(0);
+        let overlap: u32 = known.param("overlap").ok().flatten().unwrap_or(0);
+        let image = known.wire_or_unknown("image");
+        let largest = image.width.max(image.height).unwrap_or(u32::MAX);
+        let smaller = [256, 128, 64].into_iter();
+        let smaller = smaller.filter(|edge| *edge < largest && *edge > overlap && (now == 0 || *edge < now));
+        smaller.map(|edge| Rung::new(format!("enlarged in tiles of {edge} px")).set("tile", i64::from(edge))).collect()
     }
 
     fn cost(known: &Known<'_>) -> Cost {

@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::Pictures;
+use darkroom_core::ladder::Rung;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::param::Seed;
 use darkroom_core::residency::Reservation;
@@ -15,7 +16,7 @@ use darkroom_models::sampling::{NoiseMode, NoiseSource};
 use darkroom_models::sdxl::Vae;
 use darkroom_models::sdxl::vae::{Moments, Tiling};
 
-use crate::decode::{check_tile, tiled};
+use crate::decode::{check_tile, tile_ladder, tiled};
 use crate::fault::{fault, tensor_fault};
 use crate::models::{ENCODE, Part};
 use crate::sampling::names::GeneratorName;
@@ -78,6 +79,10 @@ impl Node for VaeEncode {
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         infer(known)
+    }
+
+    fn ladder(known: &Known<'_>) -> Vec<Rung> {
+        tile_ladder(known, "image", "encoded")
     }
 
     fn cost(known: &Known<'_>) -> Cost {

@@ -16,10 +16,13 @@ use darkroom_editor::{MakeBackend, Options};
 use darkroom_models::nn::Compute;
 
 use self::store::Shelves;
+use crate::allowance::Allowance;
 use crate::args::EditArgs;
+use crate::checks::folders::Used;
 use crate::commands::init;
 use crate::desk::Desk;
-use crate::folders::{Folders, check_writable, full};
+use crate::folders::{Folders, full};
+use crate::machine::System;
 use crate::shelves::with_shelves;
 use crate::templates::TEMPLATES;
 use crate::{compose, job};
@@ -28,21 +31,21 @@ use crate::{compose, job};
 ///
 /// # Errors
 /// Folders that cannot be written; a display that is missing.
-pub fn edit(args: &EditArgs, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
+pub fn edit(args: &EditArgs, compute: &Compute, desk: &Arc<Desk>) -> Result<(), Faults> {
     let folders = Folders::find()?;
     let (output, allow, budgets) = (full(&args.out)?, args.allow.clone(), args.budgets.clone());
-    check_writable(&output)?;
-    let ledger = compose::ledger(budgets.ram);
+    Used::output(&output).check(&System::here()).pass(desk)?;
+    let ledger = Ledger::new(Allowance::here(&budgets, &folders)?.bytes);
     let disk = disk(&folders, &args.allow, &output)?;
     let store = Shelves::new(folders.clone(), args.allow.clone(), compute.clone())?;
-    let compute = compute.clone();
+    let (compute, told) = (compute.clone(), Arc::clone(desk));
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;
         let files = Files::new(roots(&file, &allow, &folders)?, output.clone()).with_memo(folders.digests());
         let files = with_shelves(files, &folders, &file)?;
         let history = path.map_or_else(History::in_memory, |path| History::open(&folders.histories(), path));
-        let cache = job::open_cache(&budgets, &folders)?;
+        let cache = job::open_cache(&budgets, &folders, &told)?;
         Ok(compose::engine(files, &compute, cache, Arc::clone(ledger), history))
     };
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod check;
+pub mod doctor;
 #[cfg(feature = "editor")]
 pub mod edit;
 pub mod explain;

@@ -78,6 +78,7 @@ fn pull_all(file: &Path, how: How, as_json: bool, settings: Settings, desk: &Arc
     let host = compose::host(with_shelves(files, &folders, file)?, &Compute::default());
     let lacking = lacking(&graph, &compose::registry(), &host, desk)?;
     let puller = Puller { hub: Hub::new(settings), how, cancel: interrupt::listen(desk), desk };
+    puller.make_sure_of_room(&lacking)?;
     let plans = lacking.iter().map(|address| puller.one(address)).collect::<Result<Vec<_>, _>>()?;
     if as_json {
         let models: Vec<_> = plans.iter().map(plan_json).collect();
@@ -104,6 +105,7 @@ pub fn pull_lacking(graph: &Graph, engine: &Engine, cancel: &Cancel, desk: &Desk
     settings.notices.iter().for_each(|notice| desk.warn(notice));
     let lacking = lacking(graph, engine.registry(), engine.host(), desk)?;
     let puller = Puller { hub: Hub::new(settings), how: How::Fetch, cancel: cancel.clone(), desk };
+    puller.make_sure_of_room(&lacking)?;
     Ok(lacking.iter().try_for_each(|address| puller.one(address).map(drop))?)
 }
 
@@ -149,6 +151,17 @@ impl Puller<'_> {
         };
         watch.clear();
         plan.map_err(hub_fault)
+    }
+
+    /// Makes sure of room for all that will be fetched, before the first of it is. For one alone, its pull does.
+    fn make_sure_of_room(&self, addresses: &[Address]) -> Result<(), Fault> {
+        if self.how == How::Look || addresses.len() < 2 {
+            return Ok(());
+        }
+        let watch = Pulls::new(self.desk, self.cancel.clone());
+        let plans = addresses.iter().map(|address| self.hub.plan(address, &watch)).collect::<Result<Vec<_>, _>>();
+        watch.clear();
+        self.hub.check_space(&plans.map_err(hub_fault)?).map_err(hub_fault)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::desk::Desk;
 use crate::folders::Folders;
 use crate::interrupt;
 use crate::job::Job;
+use crate::machine::System;
+use crate::machine::memory::Memory;
 use crate::show::watch::Watch;
 use crate::show::{json, summary};
 
@@ -28,7 +30,7 @@ pub fn run(wanted: &Wanted, compute: &Compute, events: bool, pull: bool, desk: &
     if pull {
         pull_lacking(&job.graph, &job.engine, &cancel, desk)?;
     }
-    let watch = Watch::new(desk, events);
+    let watch = Watch::new(desk, events).within(Memory::of(&System::here()));
     let ended = job.engine.run(&job.graph, &job.wish, &watch, &cancel);
     let warnings = watch.finish();
     let report = ended.map_err(|faults| job.locate(faults))?;

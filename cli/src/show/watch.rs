@@ -8,7 +8,9 @@ use darkroom_core::observe::{Event, Observer};
 use darkroom_core::plan::Action;
 use darkroom_core::residency::streaming;
 
+use crate::checks;
 use crate::desk::Desk;
+use crate::machine::memory::Memory;
 use crate::show::bars::Bars;
 use crate::show::json;
 
@@ -21,6 +23,7 @@ pub struct Watch<'d> {
     face: Face<'d>,
     began: Instant,
     warnings: Mutex<Vec<String>>,
+    memory: Memory,
 }
 
 /// What a run looks like while it goes.
@@ -38,7 +41,14 @@ impl<'d> Watch<'d> {
             (false, true) => Face::Bars(Bars::new(desk)),
             (false, false) => Face::Lines(Mutex::new(Instant::now())),
         };
-        Self { desk, face, began: Instant::now(), warnings: Mutex::default() }
+        Self { desk, face, began: Instant::now(), warnings: Mutex::default(), memory: Memory::default() }
+    }
+
+    /// Warns of plans that need more memory than the container allows.
+    #[must_use]
+    pub fn within(mut self, memory: Memory) -> Self {
+        self.memory = memory;
+        self
     }
 
     /// Takes what was drawn off the screen; returns the warnings there were.
@@ -87,7 +97,12 @@ impl Observer for Watch<'_> {
             Event::Warning { node, text } => self.warn(*node, text),
             Event::Streams { title, bytes, of, .. } => self.desk.say(&streaming(title, *bytes, *of)),
             Event::Eased { node, what } => self.warn(Some(node), what),
-            Event::Planned(plan) => plan.stand_ins.iter().for_each(|stand_in| self.desk.say(&stand_in.to_string())),
+            Event::Planned(plan) => {
+                plan.stand_ins.iter().for_each(|stand_in| self.desk.say(&stand_in.to_string()));
+                // Nothing is loaded yet.
+                let beyond = checks::memory::peak(plan.peak_bytes, &self.memory);
+                beyond.iter().for_each(|finding| self.warn(None, &finding.sentence()));
+            }
             _ => {}
         }
         match &self.face {

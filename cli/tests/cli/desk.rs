@@ -36,7 +36,10 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
         command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("DARKROOM_CACHE", self.path("cache")).env("DARKROOM_STATE", self.path("state"));
-        command.env_remove("DARKROOM_QUALITY");
+        command.env("DARKROOM_CONFIG", self.path("config"));
+        for name in ["DARKROOM_QUALITY", "DARKROOM_CPU", "DARKROOM_RAM", "DARKROOM_RESERVE"] {
+            command.env_remove(name);
+        }
         command
     }
 

@@ -1,7 +1,9 @@
 //! The real program, from outside: what it prints where, what it leaves, and with which code it ends.
 
 mod cache;
+mod config;
 mod desk;
+mod doctor;
 mod faults;
 mod hub;
 mod lock;

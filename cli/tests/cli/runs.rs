@@ -80,7 +80,7 @@ fn row_37_folders_that_cannot_be_written_are_told_before_any_work() {
     desk.write("file", "");
     let said = desk.say(&["run", "sheet.ron", "--out", "file/below"]).ends(3);
     assert!(
-        said.err.contains("cannot write below") && said.err.contains("hint: choose another folder"),
+        said.err.contains("cannot write below") && said.err.contains("hint: name another folder with --out"),
         "{}",
         said.err
     );

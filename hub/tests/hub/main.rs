@@ -5,6 +5,7 @@ mod killed;
 mod patience;
 mod pulls;
 mod python;
+mod reach;
 mod refusals;
 mod room;
 mod server;

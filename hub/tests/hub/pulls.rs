@@ -171,6 +171,20 @@ fn a_disk_without_room_is_told_before_anything_is_fetched() {
 }
 
 #[test]
+fn several_pulls_need_room_together() {
+    let server = Server::new(&[("x.safetensors", noise(40_000, 1)), ("y.safetensors", noise(30_000, 2))]);
+    let mut room = Room::new(&server);
+    room.tuning.free_space = std::sync::Arc::new(|_| Ok(2_000_069_999));
+    let plan = |file: &str| room.hub().plan(&address(file), &room.seen).expect("planned");
+    let plans = ["hub://o/n/x.safetensors", "hub://o/n/y.safetensors"].map(plan);
+    let fault = room.hub().check_space(&plans).expect_err("there is room for each alone");
+    assert!(matches!(fault, HubFault::Space { needed: 70_000, spare: 2_000_000_000, .. }), "{fault}");
+    room.hub().check_space(&plans[..1]).expect("there is room for it");
+    room.tuning.free_space = std::sync::Arc::new(|_| Ok(0));
+    room.hub().check_space(&[]).expect("nothing needs no room");
+}
+
+#[test]
 fn a_pull_stops_when_it_is_asked_to_and_goes_on_later() {
     let server = Server::new(&[("x.safetensors", noise(40_000, 1))]);
     server.pace(500, std::time::Duration::from_millis(20));

@@ -73,7 +73,7 @@ pub struct Model {
 }
 
 /// The bytes of a part.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PartBytes {
     /// All of it, once loaded.
     pub whole: u64,

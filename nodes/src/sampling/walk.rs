@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
+use darkroom_core::ladder::Rung;
 use darkroom_core::node::Known;
 use darkroom_core::types::{Cost, Kind, Task, Type};
 use darkroom_core::value::{Datum, Record};
@@ -319,14 +320,29 @@ pub fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
     Ok(vec![Type { kind: Kind("latent"), ..latent }])
 }
 
+/// Says how a walk makes do with less memory: the denoiser is asked about fewer latents at a time.
+pub fn ladder(known: &Known<'_>) -> Vec<Rung> {
+    if known.wire("control").is_some() {
+        return Vec::new();
+    }
+    let all = known.wire_or_unknown("latent").count.unwrap_or(1).saturating_mul(asked_sides(known) as u32);
+    let now = known.param("at_once").ok().flatten().filter(|now| *now > 0).unwrap_or(all);
+    let fewer = [4, 2, 1].into_iter().filter(|fewer| *fewer < now.min(all));
+    fewer.map(|fewer| Rung::new(format!("asked about {fewer} at a time")).set("at_once", i64::from(fewer))).collect()
+}
+
+/// Tells about how many sides of the prompt the denoiser is asked; what is not known yet may be guided.
+fn asked_sides(known: &Known<'_>) -> u64 {
+    let guidance = known.param("guidance").ok().flatten();
+    let sampler = known.param("sampler").ok().flatten();
+    guidance.zip(sampler).and_then(|(guidance, sampler)| sides(guidance, sampler).ok()).unwrap_or(2)
+}
+
 /// Says what a walk needs.
 pub fn cost(known: &Known<'_>) -> Cost {
     let latent = known.wire_or_unknown("latent");
     let (size, count) = ((latent.width.unwrap_or(0), latent.height.unwrap_or(0)), latent.count.unwrap_or(1));
-    let guidance = known.param("guidance").ok().flatten();
-    let sampler = known.param("sampler").ok().flatten();
-    // What is not known yet may be guided.
-    let sides = guidance.zip(sampler).and_then(|(guidance, sampler)| sides(guidance, sampler).ok()).unwrap_or(2);
+    let sides = asked_sides(known);
     let at_once = known.param("at_once").ok().flatten().filter(|_| known.wire("control").is_none()).unwrap_or(0);
     let (denoiser, steering) = (known.wire_or_unknown("denoiser"), known.wire_or_unknown("control"));
     Cost {

@@ -7,14 +7,12 @@ use darkroom_core::observe::Cancel;
 use darkroom_core::spec::FileSort;
 use darkroom_editor::session::{Model, Store};
 use darkroom_hub::library::{Item, Kind};
-use darkroom_hub::shelf::Revision;
-use darkroom_hub::{Address, Event, Hub, Settings, Shelf, Tuning, Watch};
-use darkroom_models::checkpoint::Role;
+use darkroom_hub::{Address, Event, Hub, Settings, Tuning, Watch};
 use darkroom_models::nn::Compute;
 
 use crate::about::About;
 use crate::folders::Folders;
-use crate::shelves::{HUB, hub_fault, library, library_fault};
+use crate::shelves::{Found, HUB, hub_fault, is_weights, library, library_fault, on_hub};
 use crate::{compose, job};
 
 /// So deep below a folder that a workflow may read are models looked for.
@@ -56,19 +54,8 @@ impl Shelves {
 
     /// The models of the hub's cache: pipelines whole, and files of weights alone.
     fn of_hub(&self) -> Vec<Model> {
-        let hub = self.hub();
-        let mut all = Vec::new();
-        for cached in Shelf::new(&self.settings).list() {
-            for (revision, at) in cached.revisions.iter().filter_map(|revision| Some((revision, reference(revision)?)))
-            {
-                let address = format!("{HUB}{}{at}", cached.repo);
-                for (name, bytes) in named(&address, &revision.files) {
-                    let found = name.parse::<Address>().and_then(|address| hub.find(&address));
-                    all.extend(found.ok().map(|path| self.model(name, &path, bytes, None)));
-                }
-            }
-        }
-        all
+        let found = on_hub(&self.settings).into_iter();
+        found.map(|Found { name, path, bytes }| self.model(name, &path, bytes, None)).collect()
     }
 
     /// The models in the folders that a workflow may read, by their names below them.
@@ -91,7 +78,7 @@ impl Shelves {
     fn model(&self, name: String, path: &Path, bytes: u64, lies_in: Option<FileSort>) -> Model {
         match About::of(path) {
             Ok(about) => {
-                let sort = sort_of_role(about.role).or(lies_in);
+                let sort = about.sort().or(lies_in);
                 let needs = sort.and_then(|sort| compose::needs(path, sort, &self.compute).ok());
                 Model { name, sort, family: about.family, precision: about.precision, bytes, needs, fault: None }
             }
@@ -100,28 +87,6 @@ impl Shelves {
             }
         }
     }
-}
-
-/// What a revision is called behind its repository: the branch that is meant without a name is not named.
-fn reference(revision: &Revision) -> Option<String> {
-    if revision.refs.iter().any(|name| name == "main") {
-        return Some(String::new());
-    }
-    let name = revision.refs.first().cloned().unwrap_or_else(|| revision.commit.clone());
-    Some(format!("@{}", name.replace('/', "%2F")))
-}
-
-/// The models of a revision: the whole pipeline, if it is one, or else each file of weights.
-fn named(address: &str, files: &[(String, u64)]) -> Vec<(String, u64)> {
-    if files.iter().any(|(file, _)| file == "model_index.json") {
-        return vec![(address.to_owned(), files.iter().map(|(_, bytes)| bytes).sum())];
-    }
-    let weights = files.iter().filter(|(file, _)| is_weights(Path::new(file)));
-    weights.map(|(file, bytes)| (format!("{address}/{file}"), *bytes)).collect()
-}
-
-fn is_weights(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "safetensors" || ending == "gguf")
 }
 
 /// Lists files of weights and folders of whole models.
@@ -161,19 +126,6 @@ fn sort(kind: Kind) -> FileSort {
         Kind::ControlNet => FileSort::ControlNet,
         Kind::Upscaler => FileSort::Upscaler,
     }
-}
-
-fn sort_of_role(role: Option<Role>) -> Option<FileSort> {
-    Some(match role {
-        None | Some(Role::Checkpoint | Role::UNet) => FileSort::Model,
-        Some(Role::Vae) => FileSort::Vae,
-        Some(Role::TextEncoder) => FileSort::TextEncoder,
-        Some(Role::Lora) => FileSort::Lora,
-        Some(Role::ControlNet) => FileSort::ControlNet,
-        Some(Role::Upscaler) => FileSort::Upscaler,
-        Some(Role::Embedding) => FileSort::Embedding,
-        Some(Role::Unknown) => return None,
-    })
 }
 
 /// Passes on how far a pull is.

@@ -10,6 +10,7 @@ use darkroom_core::files::Files;
 use darkroom_core::graph;
 use darkroom_core::history::History;
 use darkroom_core::plan::Wish;
+use darkroom_core::residency::Ledger;
 use darkroom_editor::session::{Ask, Backend, DocumentId, Local, News};
 use serde_json::json;
 
@@ -40,7 +41,12 @@ impl Room {
     }
 
     fn folders(&self) -> Folders {
-        Folders { results: self.path("results"), state: self.path("state"), models: self.path("models") }
+        Folders {
+            results: self.path("results"),
+            state: self.path("state"),
+            models: self.path("models"),
+            config: self.path("config.ron"),
+        }
     }
 
     fn shelves(&self) -> Shelves {
@@ -61,7 +67,7 @@ impl Room {
     /// A backend over engines as the editor has them.
     fn backend(&self) -> Local {
         let (folders, settings, home) = (self.folders(), self.settings.clone(), self.path("work"));
-        let ledger = compose::ledger(Some(1 << 30));
+        let ledger = Ledger::new(1 << 30);
         let open = move |path: Option<&Path>, ledger: &Arc<_>| {
             let files = Files::new(vec![home.clone()], home.join("out")).with_memo(home.join("digests.json"));
             let workflow = path.expect("it has a file");
