@@ -50,6 +50,11 @@ impl Folders {
         self.state.join("digests.json")
     }
 
+    /// Returns the file that remembers what fitted into the memory of this machine.
+    pub fn fits(&self) -> PathBuf {
+        self.state.join("fits.json")
+    }
+
     /// Returns the log of the last session.
     pub fn last_session(&self) -> PathBuf {
         self.state.join("reports").join("last_session.log")

@@ -9,6 +9,7 @@ use darkroom_core::files::Files;
 use darkroom_core::graph::check::{draw_seeds, set_seeds};
 use darkroom_core::graph::{Field, Graph, NodeEntry, Places};
 use darkroom_core::history::History;
+use darkroom_core::ladder::Fits;
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::registry::Registry;
@@ -75,7 +76,8 @@ impl Job {
         let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
-            engine: compose::engine(files, compute, cache, Ledger::new(allowance.bytes), history),
+            engine: compose::engine(files, compute, cache, Ledger::new(allowance.bytes), history)
+                .with_fits(Fits::open(&folders.fits())),
             graph,
             wish: Wish { goal, fresh: wanted.fresh },
             drawn,

@@ -88,7 +88,7 @@ impl Node for UpscaleWithModel {
         let image = known.wire_or_unknown("image");
         let largest = image.width.max(image.height).unwrap_or(u32::MAX);
         let smaller = [256, 128, 64].into_iter();
-        let smaller = smaller.filter(|edge| *edge < largest && *edge > overlap && (now == 0 || *edge < now));
+        let smaller = smaller.filter(|edge| *edge < largest && *edge >= overlap + 16 && (now == 0 || *edge < now));
         smaller.map(|edge| Rung::new(format!("enlarged in tiles of {edge} px")).set("tile", i64::from(edge))).collect()
     }
 

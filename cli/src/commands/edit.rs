@@ -10,6 +10,7 @@ use darkroom_core::engine::Engine;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
 use darkroom_core::history::History;
+use darkroom_core::ladder::Fits;
 use darkroom_core::residency::Ledger;
 use darkroom_editor::session::{Backend, Disk, Local};
 use darkroom_editor::{MakeBackend, Options};
@@ -46,7 +47,7 @@ pub fn edit(args: &EditArgs, compute: &Compute, desk: &Arc<Desk>) -> Result<(), 
         let files = with_shelves(files, &folders, &file)?;
         let history = path.map_or_else(History::in_memory, |path| History::open(&folders.histories(), path));
         let cache = job::open_cache(&budgets, &folders, &told)?;
-        Ok(compose::engine(files, &compute, cache, Arc::clone(ledger), history))
+        Ok(compose::engine(files, &compute, cache, Arc::clone(ledger), history).with_fits(Fits::open(&folders.fits())))
     };
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {
         // Where the system gives no random numbers, the engine says so when it is asked to draw.
