@@ -252,7 +252,7 @@ impl Engine {
         match located.fault.remedy {
             Remedy::None => Err(Box::new(located)),
             Remedy::Less(shortage) => {
-                relief.descend((plan, step), host, located, shortage)?;
+                relief.descend((plan, step), host, Box::new(located), shortage)?;
                 self.ledger.release_all();
                 self.cache.let_go(&left.iter().map(|(recipe, _)| *recipe).collect());
                 Ok(Some(self.cache.at_hand(left)))

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::fingerprint::Fingerprint;
 use crate::value::Value;
 
-/// What runs have in their hands, by recipe, and how many of them do.
+/// Values by recipe, and how many runs have them.
+type Held = HashMap<Fingerprint, (usize, Vec<Value>)>;
+
+/// What runs have in their hands.
 #[derive(Clone, Default)]
-pub(super) struct Hands(Arc<Mutex<HashMap<Fingerprint, (usize, Vec<Value>)>>>);
+pub(super) struct Hands(Arc<Mutex<Held>>);
 
 /// What one run has in its hands; no longer counted as kept when dropped.
 #[must_use]
@@ -36,7 +39,7 @@ impl Hands {
         AtHand { hands: self.clone(), recipes }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, (usize, Vec<Value>)>> {
+    fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.lock().expect("no thread panics while it has values in its hands")
     }
 }

@@ -77,9 +77,9 @@ impl Relief {
         &mut self,
         (plan, step): (&Plan, usize),
         host: &Host,
-        mut located: Located,
+        mut located: Box<Located>,
         shortage: Option<Shortage>,
-    ) -> Result<(), Located> {
+    ) -> Result<(), Box<Located>> {
         let step = &plan.steps[step];
         let descent =
             self.nodes.entry(step.id.clone()).or_insert_with(|| Descent::of(plan, step, ladder_of(plan, step, host)));

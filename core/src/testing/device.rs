@@ -249,7 +249,7 @@ impl Node for Develop {
             if (step + 1).is_multiple_of(self.every as usize) {
                 let array = Array::f32(vec![numbers.len()], &numbers);
                 let words = [("step".to_owned(), (step + 1).to_string())].into();
-                cx.checkpoint(&Record { arrays: [("leaf".to_owned(), array)].into(), words, ..Record::default() });
+                cx.checkpoint(&Record { arrays: [("leaf".to_owned(), array)].into(), words });
                 device.kept(recipe, step + 1);
             }
             cx.tick(step + 1, self.steps as usize)?;
