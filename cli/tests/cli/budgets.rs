@@ -41,6 +41,8 @@ fn what_nodes_do_to_fit_is_told() {
         "{said}"
     );
     assert!(said["memory"]["least"].as_u64() <= tight.parse().ok(), "{said}");
+    let plan = desk.say(&["explain", "drawn.ron", "--budget", &tight]).ends(0).out;
+    assert!(plan.contains("it does not fit in ") && plan.contains(" instead, as it would not fit otherwise"), "{plan}");
 }
 
 #[test]

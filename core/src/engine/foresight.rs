@@ -54,3 +54,37 @@ fn take(flat: &mut Flat<'_>, node: &str, rung: &Rung) -> bool {
     }
     entry.fields != before
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::Cache;
+    use crate::files::Files;
+    use crate::graph::read;
+    use crate::history::History;
+    use crate::host::Host;
+    use crate::plan::Goal;
+    use crate::residency::Ledger;
+    use crate::testing::{Develop, toys};
+
+    /// Foresees the development of a leaf that wants 128 bytes.
+    fn foreseen(ram: u64) -> (Verdict, Vec<String>) {
+        let graph = read(r#"(darkroom: 1, nodes: {"leaf": (type: "develop", size: 16)})"#).expect("a workflow").graph;
+        let (registry, host) = (toys().with::<Develop>(), Host::new(Files::default()));
+        let engine = Engine::new(registry, host, Cache::in_memory(0), Ledger::new(ram), History::in_memory());
+        let wish = Wish { goal: Goal::Node("leaf".to_owned()), fresh: false };
+        let Foreseen { plan, eased } = engine.foresee_eased(&graph, &wish).expect("the graph is sound");
+        (plan.memory.verdict, eased.into_iter().map(|eased| eased.what).collect())
+    }
+
+    #[test]
+    fn a_plan_is_eased_as_far_as_it_takes() {
+        let eased = |what: &str| vec![format!("{what} instead, as it would not fit otherwise")];
+        assert_eq!(foreseen(128), (Verdict::Whole, Vec::new()));
+        assert_eq!(foreseen(127), (Verdict::Whole, eased("developed in 2 strips")));
+        assert_eq!(foreseen(16), (Verdict::Whole, eased("developed in tiles of 8")));
+        let (verdict, what) = foreseen(7);
+        assert!(matches!(verdict, Verdict::Short { missing: 1, .. }), "{verdict:?}");
+        assert_eq!(what, eased("developed in tiles of 4"));
+    }
+}
