@@ -31,6 +31,11 @@ pub struct Allowance {
     pub reserve: Option<Chosen<Amount>>,
 }
 
+/// Returns the bytes that an amount means on this machine.
+pub fn bytes_here(amount: Amount) -> u64 {
+    amount.of(Memory::of(&System::here()).all().unwrap_or(UNKNOWN))
+}
+
 impl Allowance {
     /// Decides for this machine, by the user's settings.
     ///

@@ -69,6 +69,9 @@ pub enum Command {
         /// Let the workflow read files below this folder too.
         #[arg(long, value_name = "DIR")]
         allow: Vec<PathBuf>,
+        /// Say whether a run from scratch fits into so much memory, and if not, what to change.
+        #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
+        budget: Option<Amount>,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -212,7 +215,7 @@ pub struct EditArgs {
 #[derive(Debug, Clone, Args)]
 pub struct Budgets {
     /// Memory for weights and scratch: a size, or a part of all there is (default: 80%).
-    #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
+    #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount, visible_alias = "budget")]
     pub ram: Option<Amount>,
     /// Memory that is left to others, however much --ram allows.
     #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]

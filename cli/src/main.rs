@@ -28,6 +28,7 @@ mod compose;
 mod config;
 mod desk;
 mod exit;
+mod fitting;
 mod folders;
 mod interrupt;
 mod job;
@@ -75,7 +76,10 @@ fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
         #[cfg(feature = "editor")]
         Command::Edit(args) => commands::edit::edit(args, &compute()?, desk),
         Command::Explain(wanted) => commands::explain::explain(wanted, &compute()?, desk),
-        Command::Check { file, allow, json } => commands::check::check(file, allow, *json, &compute()?, desk),
+        Command::Check { file, allow, budget, json } => {
+            let asked = commands::check::Asked { file, allow, budget: *budget, as_json: *json };
+            commands::check::check(&asked, &compute()?, desk)
+        }
         Command::Lock(args) => commands::lock::lock(args, desk),
         Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
         Command::Cache { deed } => commands::cache::cache(deed, desk),

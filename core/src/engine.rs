@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
+mod foresight;
 mod kept;
 mod relief;
 mod run;
@@ -33,6 +34,7 @@ use crate::registry::Registry;
 use crate::residency::Ledger;
 use crate::spec::Lane;
 use crate::value::Value;
+pub use foresight::Foreseen;
 use kept::Kept;
 pub use relief::Eased;
 use relief::Relief;

@@ -1,23 +1,44 @@
-//! `darkroom check`: everything that is wrong with a workflow, at once.
+//! `darkroom check`: everything that is wrong with a workflow, at once; with a budget, whether it fits.
 
 use std::path::{Path, PathBuf};
 
-use darkroom_core::fault::Faults;
+use darkroom_core::cache::Cache;
+use darkroom_core::engine::Foreseen;
+use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
-use darkroom_core::plan;
+use darkroom_core::graph::Graph;
+use darkroom_core::history::History;
+use darkroom_core::plan::{self, Verdict, Wish};
+use darkroom_core::residency::Ledger;
 use darkroom_models::nn::Compute;
 use serde_json::json;
 
+use crate::allowance::bytes_here;
 use crate::desk::Desk;
 use crate::folders::{Folders, full};
 use crate::shelves::with_shelves;
-use crate::{compose, job, workflow};
+use crate::show::json;
+use crate::size::Amount;
+use crate::{compose, fitting, job, workflow};
+
+/// What is asked of a workflow.
+pub struct Asked<'a> {
+    /// The workflow, or a picture that carries one.
+    pub file: &'a Path,
+    /// Folders that it may read beside its own.
+    pub allow: &'a [PathBuf],
+    /// The memory that a run should fit into.
+    pub budget: Option<Amount>,
+    /// Whether the answer is JSON.
+    pub as_json: bool,
+}
 
 /// Checks a workflow; touches no folder, but for the memory of what was read for a lock.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub fn check(file: &Path, allow: &[PathBuf], as_json: bool, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
+/// Everything that is wrong with it; or that it does not fit, with the cheapest change.
+pub fn check(asked: &Asked<'_>, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
+    let Asked { file, allow, .. } = *asked;
     let loaded = workflow::load(file, desk)?;
     let folders = Folders::find()?;
     let files = Files::new(job::roots(file, allow)?, full(Path::new("output"))?).with_memo(folders.digests());
@@ -25,15 +46,44 @@ pub fn check(file: &Path, allow: &[PathBuf], as_json: bool, compute: &Compute, d
     let checked = plan::check(&loaded.graph, &compose::registry(), &compose::host(files.clone(), compute));
     // What is not remembered is read again next time.
     let _ = files.save_memo();
-    let stand_ins = checked.map_err(|faults| {
+    let locate = |faults: Faults| {
         let mut faults = loaded.places.locate(faults).in_file(file);
         faults.0.sort_by_key(|located| located.place.position);
         faults
-    })?;
+    };
+    let stand_ins = checked.map_err(locate)?;
     stand_ins.iter().for_each(|stand_in| desk.say(&stand_in.to_string()));
-    if as_json {
-        return desk.answer_json(json!({"ok": true, "exit": 0, "nodes": loaded.graph.nodes.len(), "faults": []}));
+    let fit = asked.budget.map(|budget| fit(&loaded.graph, bytes_here(budget), files, compute));
+    let foreseen = fit.transpose().map_err(locate)?;
+    if asked.as_json {
+        let nodes = loaded.graph.nodes.len();
+        let mut answer = json!({"ok": true, "exit": 0, "nodes": nodes, "faults": []});
+        if let Some(Foreseen { plan, eased }) = &foreseen {
+            answer["memory"] = json::memory(&plan.memory);
+            answer["eased"] = eased.iter().map(json::eased).collect();
+        }
+        return desk.answer_json(answer);
     }
     desk.say(&format!("`{}` is fine: {} nodes", file.display(), loaded.graph.nodes.len()));
+    if let Some(Foreseen { plan, eased }) = &foreseen {
+        eased.iter().for_each(|eased| desk.say(&format!("{}: {}", eased.node, eased.what)));
+        desk.say(&plan.memory.to_string());
+    }
     Ok(())
+}
+
+/// Says how a run from scratch fits.
+///
+/// # Errors
+/// What planning it says; that it does not fit, what is too big, and the cheapest change.
+fn fit(graph: &Graph, budget: u64, files: Files, compute: &Compute) -> Result<Foreseen, Faults> {
+    let engine = compose::engine(files, compute, Cache::in_memory(0), Ledger::new(budget), History::in_memory());
+    let foreseen = engine.foresee_eased(graph, &Wish::default())?;
+    let memory = &foreseen.plan.memory;
+    if !matches!(memory.verdict, Verdict::Short { .. }) {
+        return Ok(foreseen);
+    }
+    let foresee = |graph: &Graph| Some(engine.foresee_eased(graph, &Wish::default()).ok()?.plan.memory);
+    let advice = fitting::advice(graph, engine.registry(), memory, &foresee);
+    Err(Fault::memory(memory.to_string()).hint(advice).into())
 }

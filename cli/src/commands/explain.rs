@@ -2,6 +2,7 @@
 
 use darkroom_core::explain::explain as table;
 use darkroom_core::fault::Faults;
+use darkroom_core::plan::Verdict;
 use darkroom_models::nn::Compute;
 
 use crate::args::Wanted;
@@ -17,5 +18,17 @@ use crate::show::json;
 pub fn explain(wanted: &Wanted, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
     let job = Job::prepare(wanted, compute, &Folders::find()?, desk)?;
     let plan = job.engine.foresee(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?;
-    if wanted.json { desk.answer_json(json::plan(&plan)) } else { desk.answer_text(&table(&plan)) }
+    let eased = match plan.memory.verdict {
+        Verdict::Short { .. } => {
+            job.engine.foresee_eased(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?.eased
+        }
+        _ => Vec::new(),
+    };
+    if wanted.json {
+        let mut answer = json::plan(&plan);
+        answer["eased"] = eased.iter().map(json::eased).collect();
+        return desk.answer_json(answer);
+    }
+    let eased: String = eased.iter().map(|eased| format!("{}: {}\n", eased.node, eased.what)).collect();
+    desk.answer_text(&(table(&plan) + &eased))
 }

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use darkroom_core::engine::{NodeReport, Report};
+use darkroom_core::engine::{Eased, NodeReport, Report};
 use darkroom_core::literal::Literal;
 use darkroom_core::locks::StandIn;
 use darkroom_core::observe::Event;
-use darkroom_core::plan::{Action, Plan, Step};
+use darkroom_core::plan::{Action, Leave, Load, Memory, Need, Plan, Step, Verdict};
 use darkroom_core::spec::{Input, Lane, Spec};
 use darkroom_core::types::Type;
 use darkroom_core::value::Value as Datum;
@@ -54,20 +54,22 @@ fn merge(into: &mut Value, from: Value) {
 
 /// Writes a plan.
 pub fn plan(plan: &Plan) -> Value {
-    let steps: Vec<_> = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(step).collect();
+    let told = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value);
+    let steps: Vec<_> = told.map(|told| step(told, plan)).collect();
     let stand_in =
         |StandIn { at, name, path }: &StandIn| json!({"at": at, "name": name, "path": path.to_string_lossy()});
     json!({
         "runs": plan.runs(),
         "seconds": plan.seconds(),
         "peak_bytes": plan.peak_bytes,
+        "memory": memory(&plan.memory),
         "numerics": plan.numerics,
         "nodes": steps,
         "stand_ins": plan.stand_ins.iter().map(stand_in).collect::<Vec<_>>(),
     })
 }
 
-fn step(step: &Step) -> Value {
+fn step(step: &Step, plan: &Plan) -> Value {
     let (action, tier) = match step.action {
         Action::Run => ("run", None),
         Action::Open => ("open", None),
@@ -85,7 +87,49 @@ fn step(step: &Step) -> Value {
         "seconds": step.seconds,
         "drawn": step.drawn,
         "cost": step.cost,
+        "need": step.need.as_ref().map(|found| need(found, plan)),
         "makes": step.types.iter().map(ty).collect::<Vec<_>>(),
+    })
+}
+
+/// Writes how a node would make do with less.
+pub fn eased(Eased { node, what }: &Eased) -> Value {
+    json!({"node": node, "what": what})
+}
+
+/// Writes whether a plan fits.
+pub fn memory(memory: &Memory) -> Value {
+    let mut object = json!({"least": memory.least, "whole": memory.whole, "says": memory.to_string()});
+    // A plan for a machine without bounds has no budget.
+    object["budget"] = json!(Some(memory.machine.ram).filter(|ram| *ram < u64::MAX));
+    let (verdict, more) = match &memory.verdict {
+        Verdict::Whole => ("whole", json!({})),
+        Verdict::Streamed { parts } => ("streamed", json!({"parts": parts})),
+        Verdict::Short { node, what, needs, beside, missing } => {
+            let more = json!({"node": node, "what": what, "needs": needs, "beside": beside, "missing": missing});
+            ("short", more)
+        }
+    };
+    object["verdict"] = json!(verdict);
+    merge(&mut object, more);
+    object
+}
+
+fn need(need: &Need, plan: &Plan) -> Value {
+    let load = |load: &Load| json!({"part": plan.part_title(load.part), "bytes": load.bytes, "of": load.of});
+    let leave = |leave: &Leave| {
+        let next_use = leave.next_use.map(|step| &plan.steps[step].id);
+        json!({"part": plan.part_title(leave.part), "bytes": leave.bytes, "next_use": next_use})
+    };
+    json!({
+        "weights": need.weights,
+        "least": need.least,
+        "granted": need.granted,
+        "workspace": need.workspace,
+        "live": need.live,
+        "peak": need.peak,
+        "loads": need.loads.iter().map(load).collect::<Vec<_>>(),
+        "lets_go": need.lets_go.iter().map(leave).collect::<Vec<_>>(),
     })
 }
 

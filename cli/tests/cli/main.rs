@@ -1,5 +1,6 @@
 //! The real program, from outside: what it prints where, what it leaves, and with which code it ends.
 
+mod budgets;
 mod cache;
 mod config;
 mod desk;

@@ -339,5 +339,5 @@ impl Account {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;

@@ -196,6 +196,9 @@ fn a_plan_explains_itself_before_anything_runs() {
     shout    run   new here                      text
     caption  run   new here                      text
     sheet    run   new here                      sheet
+    memory, of 1.0 MiB
+      leaf   |#...................|      116 B
+      print  |#...................|      116 B  + ink of `ink` 100 B
     5 of 6 nodes run, peak memory 116 B
     ");
     room.run();
