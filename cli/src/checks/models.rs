@@ -10,7 +10,7 @@ use darkroom_core::fault::Fault;
 use darkroom_core::files::Files;
 use darkroom_core::graph::read;
 use darkroom_core::history::History;
-use darkroom_core::plan::{Action, Plan, StepInput, Wish};
+use darkroom_core::plan::Wish;
 use darkroom_core::residency::{Ledger, gibibytes};
 use darkroom_core::spec::FileSort;
 use darkroom_hub::Settings;
@@ -156,23 +156,9 @@ impl Planner {
         let mut graph = read(WORKFLOW).expect("the workflow is part of the program").graph;
         let set = [format!("model.source={model}"), format!("blank.width={edge}"), format!("blank.height={edge}")];
         set_all(&mut graph, self.engine.registry(), &set).ok()?;
-        let plan = self.engine.foresee(&graph, &Wish::default()).ok()?;
-        Some(Need { edge, whole: plan.peak_bytes, least: least(&plan) })
+        let memory = self.engine.foresee(&graph, &Wish::default()).ok()?.memory;
+        Some(Need { edge, whole: memory.whole, least: memory.least })
     }
-}
-
-/// The fewest bytes that a plan's steps can do with: of weights the least, beside scratch and what they read and make.
-fn least(plan: &Plan) -> u64 {
-    let made = |input: &StepInput| match input {
-        StepInput::Step { step, .. } => plan.steps[*step].cost.output,
-        _ => 0,
-    };
-    let running = plan.steps.iter().filter(|step| step.action == Action::Run);
-    let needs = running.map(|step| {
-        let read: u64 = step.inputs.iter().map(made).sum();
-        step.cost.least() + step.cost.workspace + step.cost.output + read
-    });
-    needs.max().unwrap_or(0).min(plan.peak_bytes)
 }
 
 fn said(model: &Here, look: &Look, budget: u64) -> Finding {
