@@ -193,9 +193,9 @@ mod tests {
     #[test]
     fn a_disk_that_is_soon_full_or_in_memory_is_worth_knowing() {
         let used = Used::results(Path::new("/c"));
-        let fine = used.room(&disk(3_000_000_000, Medium::Still));
+        let fine = used.room(&disk(3_000_000_000, Medium::Disk));
         assert_eq!(fine, Finding::fine("results in `/c`: ext4, 3.0 GB free"));
-        let full = used.room(&disk(100_000_000, Medium::Still));
+        let full = used.room(&disk(100_000_000, Medium::Disk));
         assert_eq!(full.says, "results in `/c`: ext4, 100.0 MB free, which is soon full");
         assert_eq!(used.room(&disk(3_000_000_000, Medium::Memory)).verdict, Verdict::Note);
         assert_eq!(Used::models(Path::new("/m")).room(&disk(1, Medium::Memory)).verdict, Verdict::Fine, "it is read");

@@ -46,7 +46,38 @@ pub struct Here {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Need {
     edge: u32,
-    bytes: u64,
+    /// Bytes with each part wholly in memory.
+    whole: u64,
+    /// The fewest bytes that will do: of parts, the rest is read from its file at each use.
+    least: u64,
+}
+
+/// How a picture fits into a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Whole,
+    Streamed,
+    Not,
+}
+
+impl Need {
+    fn fit(&self, budget: u64) -> Fit {
+        match budget {
+            _ if self.whole <= budget => Fit::Whole,
+            _ if self.least <= budget => Fit::Streamed,
+            _ => Fit::Not,
+        }
+    }
+}
+
+impl Fit {
+    fn word(self) -> &'static str {
+        match self {
+            Fit::Whole => "whole",
+            Fit::Streamed => "streamed",
+            Fit::Not => "not",
+        }
+    }
 }
 
 /// Lists the model that is built in, those of the user's own folders, and those of the hub's cache.
@@ -118,15 +149,15 @@ impl Planner {
 
     /// Plans pictures of all sizes. A model that makes none of a text alone, as a refiner, has no plan.
     fn needs(&self, model: &str) -> Vec<Need> {
-        let need = |edge: u32| Some(Need { edge, bytes: self.peak(model, edge)? });
-        EDGES.into_iter().map_while(need).collect()
+        EDGES.into_iter().map_while(|edge| self.need(model, edge)).collect()
     }
 
-    fn peak(&self, model: &str, edge: u32) -> Option<u64> {
+    fn need(&self, model: &str, edge: u32) -> Option<Need> {
         let mut graph = read(WORKFLOW).expect("the workflow is part of the program").graph;
         let set = [format!("model.source={model}"), format!("blank.width={edge}"), format!("blank.height={edge}")];
         set_all(&mut graph, self.engine.registry(), &set).ok()?;
-        Some(self.engine.foresee(&graph, &Wish::default()).ok()?.peak_bytes)
+        let memory = self.engine.foresee(&graph, &Wish::default()).ok()?.memory;
+        Some(Need { edge, whole: memory.whole, least: memory.least })
     }
 }
 
@@ -142,26 +173,36 @@ fn said(model: &Here, look: &Look, budget: u64) -> Finding {
         }
     };
     let part = look.part.map(|bytes| format!(", largest part {}", gibibytes(bytes))).unwrap_or_default();
-    let (fitting, large): (Vec<_>, Vec<_>) = look.needs.iter().partition(|need| need.bytes <= budget);
-    let sizes = |needs: &[&Need]| {
-        let size = |need: &&Need| format!("{0}×{0} in {1}", need.edge, gibibytes(need.bytes));
-        needs.iter().map(size).collect::<Vec<_>>().join(", ")
+    let mut says = format!("`{name}` ({what}{part})");
+    let sizes = |fit: Fit, size: &dyn Fn(&Need) -> String| {
+        let needs: Vec<_> = look.needs.iter().filter(|need| need.fit(budget) == fit).map(size).collect();
+        needs.join(", ")
     };
-    let drawn = if fitting.is_empty() { String::new() } else { format!("; draws {}", sizes(&fitting)) };
-    let says = format!("`{name}` ({what}{part}){drawn}");
-    let is_large = look.part.is_some_and(|part| part > budget);
-    if large.is_empty() && !is_large {
-        return Finding::fine(says);
+    let parts = [
+        ("draws", sizes(Fit::Whole, &|need| format!("{0}×{0} in {1}", need.edge, gibibytes(need.whole)))),
+        (
+            "reads a part of its weights at each step for",
+            sizes(Fit::Streamed, &|need| {
+                format!("{0}×{0} ({1}, at least {2})", need.edge, gibibytes(need.whole), gibibytes(need.least))
+            }),
+        ),
+        ("cannot draw", sizes(Fit::Not, &|need| format!("{0}×{0} (at least {1})", need.edge, gibibytes(need.least)))),
+    ];
+    for (does, sizes) in parts.iter().filter(|(_, sizes)| !sizes.is_empty()) {
+        says.push_str(&format!("; {does} {sizes}"));
     }
-    let beyond = if large.is_empty() { String::new() } else { format!("; beyond the budget {}", sizes(&large)) };
-    Finding::note(format!("{says}{beyond}")).way_out("give a larger budget with --ram, or draw smaller")
+    match look.needs.iter().find(|need| need.fit(budget) != Fit::Whole) {
+        None => Finding::fine(says),
+        Some(_) => Finding::note(says).way_out("give a larger budget with --ram, or draw smaller"),
+    }
 }
 
 fn facts(model: &Here, look: &Look, budget: u64) -> Value {
     let about = look.about.as_ref().and_then(|about| about.as_ref().ok());
-    let pictures = look.needs.iter().map(
-        |need| json!({"width": need.edge, "height": need.edge, "bytes": need.bytes, "fits": need.bytes <= budget}),
-    );
+    let pictures = look.needs.iter().map(|need| {
+        let Need { edge, whole, least } = need;
+        json!({"width": edge, "height": edge, "whole": whole, "least": least, "fits": need.fit(budget).word()})
+    });
     json!({
         "name": model.name,
         "path": model.path.as_ref().map(|path| path.to_string_lossy()),
@@ -173,4 +214,57 @@ fn facts(model: &Here, look: &Look, budget: u64) -> Value {
         "pictures": pictures.collect::<Vec<_>>(),
         "fault": look.about.as_ref().and_then(|about| about.as_ref().err()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Verdict;
+
+    const GIB: u64 = 1 << 30;
+
+    fn look(part: Option<u64>, needs: &[(u32, u64, u64)]) -> Look {
+        let about = About { role: None, family: Some("sdxl".to_owned()), precision: Some("f16".to_owned()) };
+        let needs =
+            needs.iter().map(|(edge, whole, least)| Need { edge: *edge, whole: whole * GIB, least: least * GIB });
+        Look { about: Some(Ok(about)), part, needs: needs.collect() }
+    }
+
+    fn model() -> Here {
+        Here {
+            name: "checkpoints/x.safetensors".to_owned(),
+            path: Some("/m/x.safetensors".into()),
+            bytes: 7_000_000_000,
+        }
+    }
+
+    #[test]
+    fn a_model_is_told_with_what_fits_whole_streamed_and_not() {
+        let look = look(Some(5 * GIB), &[(512, 6, 2), (1024, 9, 4), (1536, 20, 11)]);
+        let told = said(&model(), &look, 8 * GIB);
+        let expected = "`checkpoints/x.safetensors` (folder, sdxl, f16, 7.0 GB, largest part 5.0 GiB); draws 512×512 in 6.0 GiB; \
+            reads a part of its weights at each step for 1024×1024 (9.0 GiB, at least 4.0 GiB); \
+            cannot draw 1536×1536 (at least 11.0 GiB)";
+        assert_eq!((told.says.as_str(), told.verdict), (expected, Verdict::Note));
+        let json = facts(&model(), &look, 8 * GIB);
+        let fits: Vec<_> = json["pictures"].as_array().expect("a list").iter().map(|size| &size["fits"]).collect();
+        assert_eq!(fits, ["whole", "streamed", "not"]);
+    }
+
+    #[test]
+    fn what_fits_or_draws_nothing_is_fine() {
+        assert_eq!(said(&model(), &look(Some(5 * GIB), &[(512, 6, 2)]), 8 * GIB).verdict, Verdict::Fine);
+        let part = said(&model(), &look(Some(GIB), &[]), 8 * GIB);
+        assert_eq!(
+            part,
+            Finding::fine("`checkpoints/x.safetensors` (folder, sdxl, f16, 7.0 GB, largest part 1.0 GiB)")
+        );
+    }
+
+    #[test]
+    fn a_file_that_nobody_knows_is_told_with_why() {
+        let look = Look { about: Some(Err("no header".to_owned())), ..look(None, &[]) };
+        assert_eq!(said(&model(), &look, GIB).says, "`checkpoints/x.safetensors` is unknown: no header");
+        assert_eq!(facts(&model(), &look, GIB)["fault"], "no header");
+    }
 }

@@ -121,9 +121,10 @@ fn used(args: &DoctorArgs, folders: &Folders, output: &Path, hub: Option<&Settin
     }
     used.push(Used::state(&folders.state));
     used.extend(hub.map(|hub| Used::hub(&hub.cache)));
-    // A list of folders that cannot be read is told with the models.
+    // A list of folders that cannot be read is told with the models; that the user has none of his own is no news.
     let places = library(folders).map(|library| library.places().to_vec()).unwrap_or_default();
-    let mut models: Vec<_> = places.iter().filter_map(|place| place.folder.parent()).map(Path::to_owned).collect();
+    let lie_in = places.iter().filter_map(|place| place.folder.parent()).filter(|folder| folder.exists());
+    let mut models: Vec<_> = lie_in.map(Path::to_owned).collect();
     models.extend(named_roots().into_iter().filter(|root| !root.exists()));
     models.sort();
     models.dedup();

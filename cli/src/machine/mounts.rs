@@ -7,8 +7,6 @@ use super::System;
 /// One thing that is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// Major and minor number of its device, as `254:0`.
-    pub device: String,
     /// The folder of it that is seen at `point`.
     pub root: PathBuf,
     /// Where it is seen.
@@ -34,12 +32,11 @@ pub fn mount_of(mounts: &[Mount], path: &Path) -> Option<Mount> {
 /// Reads `36 35 98:0 /root /point rw,noatime shared:1 - ext3 /dev/root rw`; before the `-` stands any number of tags.
 fn mount(line: &str) -> Option<Mount> {
     let (place, about) = line.split_once(" - ")?;
-    let mut place = place.split(' ').skip(2);
-    let (device, root, point) = (place.next()?, place.next()?, place.next()?);
+    let mut place = place.split(' ').skip(3);
+    let (root, point) = (place.next()?, place.next()?);
     let mut about = about.split(' ');
     let (kind, _source, options) = (about.next()?, about.next()?, about.next().unwrap_or_default());
     Some(Mount {
-        device: device.to_owned(),
         root: PathBuf::from(plain(root)),
         point: PathBuf::from(plain(point)),
         kind: kind.to_owned(),

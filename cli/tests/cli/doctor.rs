@@ -62,7 +62,7 @@ fn a_sound_machine_has_no_trouble_and_nothing_is_left_on_it() {
     assert!(section(&told, "folders")["facts"]["reading"]["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{told}");
     assert_eq!(section(&told, "hub")["facts"]["reached"], true);
     let built_in = &section(&told, "models")["facts"]["models"][0];
-    assert_eq!((&built_in["name"], &built_in["pictures"][0]["fits"]), (&Value::from("mini"), &Value::from(true)));
+    assert_eq!((&built_in["name"], &built_in["pictures"][0]["fits"]), (&Value::from("mini"), &Value::from("whole")));
     assert_eq!(practice.desk.files(), before);
 }
 
