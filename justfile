@@ -27,3 +27,16 @@ bench-ops *ARGS: bench-build
 [private]
 bench-build:
     cargo build --release -p darkroom-tests --bin unet_bench --bin ops_bench
+
+# A picture from text within limits of memory, beside diffusers; with --plan, plans beside what was measured.
+bench-memory *ARGS:
+    cargo build --release --workspace
+    "${PYTHON:-python3}" tests/peers/bench_memory.py {{ARGS}}
+
+# Thirty mixed runs in one process, and what it holds after each.
+soak *ARGS:
+    cargo run --release -p darkroom-tests --bin soak -- {{ARGS}}
+
+# A checkpoint of noise in the names and shapes of SDXL: `just make-checkpoint --out FILE`.
+make-checkpoint *ARGS:
+    cargo run --release -p darkroom-tests --bin make_checkpoint -- {{ARGS}}

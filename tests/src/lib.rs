@@ -3,8 +3,10 @@
 pub mod archive;
 pub mod bench;
 pub mod cached;
+pub mod made_up;
 pub mod reference;
 pub mod room;
 pub mod savers;
 pub mod single;
+pub mod soak;
 pub mod studio;

@@ -118,6 +118,16 @@ pub fn save_shapes(tensors: Vec<(String, Vec<usize>)>, path: &Path) {
 }
 
 fn write_sparse(tensors: impl Iterator<Item = (String, Vec<usize>, (&'static str, usize))>, path: &Path) {
+    let (start, data) = header(tensors);
+    let length = (start.len() + data) as u64;
+    std::fs::write(path, start).expect("a temporary folder can be written");
+    let file = std::fs::OpenOptions::new().write(true).open(path).expect("it was just written");
+    file.set_len(length).expect("a file system of sparse files");
+}
+
+/// Returns what a safetensors file of tensors begins with that follow one another, and how many bytes follow. A tensor
+/// is a name, a shape, and its format with the bytes of a value.
+pub fn header(tensors: impl Iterator<Item = (String, Vec<usize>, (&'static str, usize))>) -> (Vec<u8>, usize) {
     let mut header = serde_json::Map::new();
     let mut at = 0;
     for (name, shape, (dtype, size)) in tensors {
@@ -128,9 +138,5 @@ fn write_sparse(tensors: impl Iterator<Item = (String, Vec<usize>, (&'static str
     let mut text = Value::from(header).to_string();
     // Published files fill the header up to a multiple of eight.
     text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
-    let start = [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
-    let length = start.len() + at;
-    std::fs::write(path, start).expect("a temporary folder can be written");
-    let file = std::fs::OpenOptions::new().write(true).open(path).expect("it was just written");
-    file.set_len(length as u64).expect("a file system of sparse files");
+    ([&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat(), at)
 }

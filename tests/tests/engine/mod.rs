@@ -10,6 +10,7 @@ mod names;
 mod processes;
 mod shared;
 mod shared_params;
+mod soaked;
 mod subgraphs;
 mod why;
 
