@@ -170,7 +170,7 @@ processor
         let desk = Desk::new();
         assert_eq!(Finding::fine("well").pass(&desk), Ok(()));
         assert_eq!(Finding::note("so so").pass(&desk), Ok(()));
-        let fault = Fault::memory("too little").hint("more");
+        let fault = Fault::new(FaultKind::Memory, "too little").hint("more");
         assert_eq!(Finding::from(fault.clone()).pass(&desk), Err(fault));
     }
 }

@@ -2,6 +2,7 @@
 
 use darkroom_core::cache::{Cache, Damage, Entry, Verified};
 use darkroom_core::fault::{Fault, Faults};
+use darkroom_core::ladder::Fits;
 use darkroom_core::residency::gibibytes;
 use serde_json::json;
 
@@ -15,7 +16,8 @@ use crate::folders::{Folders, check_writable};
 /// A fault of the folder; what is damaged.
 pub fn cache(deed: &CacheDeed, desk: &Desk) -> Result<(), Faults> {
     let args = deed.args();
-    let folder = Folders::find()?.results;
+    let folders = Folders::find()?;
+    let folder = folders.results.clone();
     check_writable(&folder).map_err(|fault| fault.hint("set DARKROOM_CACHE to another folder"))?;
     let cache = Cache::in_memory(0).with_disk(&folder, args.cache_disk)?;
     let say = |done: &str, entries: usize, bytes: u64| {
@@ -44,6 +46,7 @@ pub fn cache(deed: &CacheDeed, desk: &Desk) -> Result<(), Faults> {
         CacheDeed::Verify(_) => verified(&cache.verify(), args.json, desk),
         CacheDeed::Clear(_) => {
             let cleared = cache.clear()?;
+            Fits::open(&folders.fits()).forget()?;
             if args.json {
                 return desk.answer_json(json!({"ok": true, "cleared": cleared}));
             }
