@@ -106,7 +106,7 @@ fn what_stops_every_run_is_told_among_the_rest() {
     assert!(settings["says"].as_str().is_some_and(|says| says.ends_with("config.ron:2:5: there is no setting `rom`")));
     assert_eq!(settings["way_out"], "did you mean `ram`?");
     assert_eq!(said(&told, "processor", "trouble").len(), 2, "{told}");
-    assert_eq!(said(&told, "hub", "trouble"), ["HF_ENDPOINT: it is no address"]);
+    assert_eq!(said(&told, "hub", "trouble"), ["HF_ENDPOINT cannot be used: it is no http or https address"]);
 }
 
 #[test]
