@@ -15,7 +15,7 @@ pub enum Way {
     Tried(Result<Reach, HubFault>),
 }
 
-/// Says whether the hub at an address can be reached; `named` tells whether somebody is named to it.
+/// Says whether the hub at an address can be reached; `token` tells whether there is one for it.
 pub fn section(endpoint: &str, way: Way, token: bool) -> Section {
     let mut facts =
         json!({"endpoint": endpoint, "token": token, "reached": null, "millis": null, "proxy": null, "why": null});
