@@ -22,6 +22,7 @@ pub struct Studio {
     cache: PathBuf,
     history: PathBuf,
     mode: Mode,
+    ram: u64,
 }
 
 impl Studio {
@@ -35,13 +36,19 @@ impl Studio {
         for folder in [&input, &output] {
             std::fs::create_dir_all(folder).expect("a folder below a temporary one");
         }
-        Self { input, output, cache, history, mode: Mode::Exact }
+        Self { input, output, cache, history, mode: Mode::Exact, ram: 8 << 30 }
     }
 
     /// Computes in another mode from here on.
     #[must_use]
     pub fn with_mode(self, mode: Mode) -> Self {
         Self { mode, ..self }
+    }
+
+    /// Gives weights and scratch so many bytes from here on.
+    #[must_use]
+    pub fn with_ram(self, ram: u64) -> Self {
+        Self { ram, ..self }
     }
 
     /// Opens an engine, as a new process would.
@@ -54,7 +61,7 @@ impl Studio {
         let cache = Cache::in_memory(1 << 28).with_disk(&self.cache, 1 << 30).expect("a folder below a temporary one");
         let history = History::open(&self.history, Path::new("workflow"));
         let host = darkroom_nodes::host(files, &Compute::new(self.mode));
-        Engine::new(darkroom_nodes::registry(), host, cache, Ledger::new(8 << 30), history)
+        Engine::new(darkroom_nodes::registry(), host, cache, Ledger::new(self.ram), history)
     }
 
     /// Runs a workflow in a new engine.

@@ -86,11 +86,18 @@ impl Upscaler {
     ///
     /// # Errors
     /// An error if no upscaler can be built of `w`.
-    pub fn room(w: &Weights, (height, width): (usize, usize)) -> Result<u64> {
+    pub fn room(w: &Weights, (mut height, mut width): (usize, usize)) -> Result<u64> {
+        /// The most pixels that a walk goes over; what is larger grows with its pixels.
+        const PIXELS: usize = 256 * 256;
+        let mut factor = 1_u64;
+        while height * width > PIXELS {
+            (height, width) = (height.div_ceil(2), width.div_ceil(2));
+            factor *= 4;
+        }
         let w = w.hollow().with_compute(w.compute().hollow());
         let upscaler = Self::load(&w)?;
         let x = FeatureMap::from_tensor(&Tensor::zeros((1, 3, height, width), DType::F32, &Device::Cpu)?)?;
-        w.compute().count(|| upscaler.upscale(&x, &mut ()).map(drop))
+        Ok(w.compute().count(|| upscaler.upscale(&x, &mut ()).map(drop))?.saturating_mul(factor))
     }
 }
 

@@ -16,10 +16,16 @@ pub struct Embedding {
 impl Embedding {
     /// Loads `weight` (words, channels).
     pub fn load(w: &Weights, words: usize, channels: usize) -> Result<Self> {
-        let table = w.as_stored("weight").get("weight", (words, channels))?;
-        // Where nothing is computed one word stands for all.
-        let table =
-            if w.compute().is_hollow() { Tensor::zeros((1, channels), DType::F32, table.device())? } else { table };
+        let read = |w: &Weights| w.as_stored("weight").get("weight", (words, channels));
+        let table = match w.compute().is_hollow() {
+            // Where nothing is computed one word stands for all.
+            true => read(&w.hollow()).and_then(|table| Ok(table.narrow(0, 0, 1)?.contiguous()?))?,
+            false => {
+                let base = w.unchanged();
+                let base = base.as_ref().unwrap_or(w);
+                base.shared("table", || read(base))?
+            }
+        };
         let table = match w.patches() {
             [] => table,
             patches => patches.iter().try_fold(table.to_dtype(DType::F32)?, |table, patch| patch.weight(&table))?,

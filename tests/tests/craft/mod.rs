@@ -240,12 +240,37 @@ fn a_repeated_latent_is_drawn_from_other_noise_each_time() {
     assert_eq!((large.width, large.height, large.x.unwrap().dims()), (128, 96, &[2, 4, 12, 16][..]));
 }
 
+/// Hears what nodes did to make do with less memory.
+#[derive(Default)]
+struct Eased(Mutex<Vec<String>>);
+
+impl Observer for Eased {
+    fn see(&self, event: &Event<'_>) {
+        if let Event::Eased { node, what } = event {
+            self.0.lock().unwrap().push(format!("{node}: {what}"));
+        }
+    }
+}
+
 #[test]
-fn a_picture_too_large_for_memory_says_how_to_encode_it() {
-    let bench = Bench::with(&photo(64, 48));
-    let nodes = r#""large": (type: "upscale", image: (from: "photo"), width: 3072, height: 3072, filter: "nearest"),
-        "clean": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "large")),"#;
-    let (kind, words) = bench.make::<Latent>(nodes, "clean").expect_err("the studio has 8 GiB");
+fn a_picture_too_large_for_memory_is_encoded_in_tiles() {
+    let nodes = r#""large": (type: "upscale", image: (from: "photo"), width: 768, height: 768, filter: "nearest"),
+        "clean": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "large"),),"#;
+    let Bench { _home, studio } = Bench::with(&photo(64, 48));
+    let bench = Bench { _home, studio: studio.with_ram(40 << 20) };
+    let eased = Eased::default();
+    let latent: Latent = bench.watched(nodes, "clean", &eased).unwrap();
+    assert_eq!(latent.x.unwrap().dims(), [1, 4, 96, 96]);
+    let eased = eased.0.into_inner().unwrap();
+    assert!(eased.len() == 1 && eased[0].contains("encoded in tiles of 32"), "{eased:?}");
+}
+
+#[test]
+fn what_does_not_fit_in_the_smallest_tiles_is_told_with_numbers() {
+    let nodes = r#""clean": (type: "vae_encode", vae: (from: "model.vae"), image: (from: "photo")),"#;
+    let Bench { _home, studio } = Bench::with(&photo(512, 512));
+    let bench = Bench { _home, studio: studio.with_ram(1 << 20) };
+    let (kind, words) = bench.make::<Latent>(nodes, "clean").expect_err("a megabyte is too little");
     assert_eq!(kind, FaultKind::Memory);
-    assert!(words.contains("`tile: 64`"), "{words}");
+    assert!(words.contains("tried: encoded in tiles of 32") && words.contains("of 1.0 MiB are free"), "{words}");
 }

@@ -94,9 +94,12 @@ fn row_22_tiles_narrower_than_their_overlap_are_refused() {
 #[test]
 fn row_22_more_scratch_than_there_is_memory_is_refused_with_numbers() {
     let (_home, studio) = studio();
-    put(&studio, &diagonal(2500, 2500, 3));
+    let studio = studio.with_ram(1 << 20);
+    put(&studio, &diagonal(500, 500, 3));
     let (kind, faults) = refused(&studio, &larger("mini", "tile: 0"));
-    assert!(kind == FaultKind::Memory && faults.to_string().contains("GiB"), "{faults}");
+    let told = faults.to_string();
+    assert!(kind == FaultKind::Memory && told.contains("of 1.0 MiB are free"), "{told}");
+    assert!(told.contains("tried: enlarged in tiles of 64 px"), "{told}");
 }
 
 #[test]
