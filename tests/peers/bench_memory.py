@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -54,6 +55,8 @@ GOAL_ERROR = 0.10
 
 
 def main():
+    # Who is asked to end ends its program and removes its group first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     a = flags()
     a.work.mkdir(parents=True, exist_ok=True)
     page = Page(a)

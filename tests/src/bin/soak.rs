@@ -1,13 +1,14 @@
 //! Runs workflows one after another in one process, and says what it held after each.
 //!
-//! `soak [--runs 30] [--width 4] [--mode fast] [--budget BYTES]`
+//! `soak [--runs 30] [--width 4] [--mode fast] [--budget BYTES] [--grace BYTES]`
 //!
 //! Runs follow a cycle of nine (`tests/src/soak`), and the last does what the third did: 12, 21, 30 and so on can be
 //! asked for. `--width` makes the UNets of the made-up models so many times as wide as the one that is built in. The
 //! budget is the least that every run can be done in whole, unless one is given.
 //!
 //! Fails where a run ends otherwise than it should, where after the last run 5 % more is held than after the third, or
-//! where more anonymous memory was seen than the budget and what is beside it.
+//! where more anonymous memory was seen than the budget and what is beside it. `--grace` lets a process grow by so much
+//! more: a small one, of which the heaps of threads are a large share.
 #![expect(clippy::print_stdout, reason = "the result is what the program is for")]
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -33,7 +34,7 @@ fn main() -> Result<()> {
 
 fn read(mut words: impl Iterator<Item = String>) -> Result<(usize, Settings)> {
     let mut runs = 30;
-    let mut settings = Settings { width: 4, mode: Mode::Fast, budget: None };
+    let mut settings = Settings { width: 4, mode: Mode::Fast, budget: None, grace: 0 };
     while let Some(flag) = words.next() {
         let value = words.next().with_context(|| format!("{flag} wants a value"))?;
         let number = || value.parse::<u64>().with_context(|| format!("{flag} wants a number, not `{value}`"));
@@ -42,6 +43,7 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<(usize, Settings)> {
             "--width" => settings.width = number()?,
             "--mode" => settings.mode = mode(&value)?,
             "--budget" => settings.budget = Some(number()?),
+            "--grace" => settings.grace = number()?,
             _ => bail!("`{flag} {value}` is not known; see the head of this program"),
         }
     }

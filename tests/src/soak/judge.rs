@@ -19,6 +19,8 @@ pub struct Bounds {
     pub budget: u64,
     /// What is there beside it: the program before its first run, results, and an allowance.
     pub beside: u64,
+    /// By how many bytes a process may grow whatever its size, for those so small that heaps of threads are a large share.
+    pub grace: u64,
 }
 
 /// Lists everything that should not be, a sentence each.
@@ -42,7 +44,7 @@ pub fn complaints(rows: &[Row], bounds: Bounds) -> Vec<String> {
     }
     if let (Some(third), Some(last)) = (rows.get(THIRD - 1), rows.last()) {
         let (then, now) = (third.after.all() as f64, last.after.all() as f64);
-        if now > then * (1.0 + GROWTH) {
+        if now > then * (1.0 + GROWTH) + bounds.grace as f64 {
             let grown = 100.0 * (now / then - 1.0);
             found.push(format!("after the last run {grown:.1} % more is held than after the third"));
         }
@@ -79,7 +81,7 @@ mod tests {
     use super::*;
     use crate::soak::{Ending, Held};
 
-    const BOUNDS: Bounds = Bounds { budget: 100_000_000, beside: 50_000_000 };
+    const BOUNDS: Bounds = Bounds { budget: 100_000_000, beside: 50_000_000, grace: 0 };
 
     fn row(mapped: u64, peak_anonymous: u64) -> Row {
         Row {
@@ -98,6 +100,9 @@ mod tests {
         let rows = |last| [9_000_000, 500_000_000, 0, 600_000_000, last].map(|mapped| row(mapped, 1));
         assert_eq!(complaints(&rows(4_900_000), BOUNDS), [""; 0]);
         assert!(complaints(&rows(5_100_000), BOUNDS)[0].contains("5.1 % more is held"));
+        let graceful = Bounds { grace: 1_000_000, ..BOUNDS };
+        assert_eq!(complaints(&rows(5_900_000), graceful), [""; 0]);
+        assert_eq!(complaints(&rows(6_100_000), graceful).len(), 1);
     }
 
     #[test]

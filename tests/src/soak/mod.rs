@@ -54,6 +54,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Bytes of weights and scratch; without, the least that every run can be done in without streaming.
     pub budget: Option<u64>,
+    /// By how many bytes the process may grow beyond the share that is allowed.
+    pub grace: u64,
 }
 
 /// One run, and what was left of it.
@@ -94,7 +96,8 @@ impl Soak {
         write_models(&input, settings.width)?;
         let budget = settings.budget.map_or_else(|| least(home, settings.mode), Ok)?;
         let engine = engine(home, settings.mode, budget)?;
-        let bounds = Bounds { budget, beside: held()?.anonymous + CACHE + judge::ALLOWANCE };
+        let beside = held()?.anonymous + CACHE + judge::ALLOWANCE;
+        let bounds = Bounds { budget, beside, grace: settings.grace };
         Ok(Self { engine, sampler: Sampler::start(), bounds, done: 0 })
     }
 
