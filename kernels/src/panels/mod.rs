@@ -207,7 +207,11 @@ impl Panels {
         let row = |output: usize| unsafe { shared.part(output * width..(output + 1) * width) };
         if let Store::Late(rows) = &self.store {
             let rows = rows.at_hand().unwrap_or_else(|| rows.clone());
-            parallel::each(outputs, |output| rows.row(output, row(output)));
+            parallel::each(outputs, |output| {
+                let to = row(output);
+                rows.row(output, to);
+                to.iter_mut().for_each(|x| *x *= self.factor);
+            });
             return Some(all);
         }
         if self.arith == Arith::Bytes {

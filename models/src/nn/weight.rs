@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use candle_core::{CpuStorage, Storage as Raw, Tensor};
+use candle_core::{CpuStorage, DType, Storage as Raw, Tensor};
 use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size, Tier, narrow};
 
 use super::{Storage, compute::Mode, host};
@@ -99,11 +99,12 @@ impl Weight {
             Some(w) if arith != Arith::Bytes => Some(Self::load(&w, shape, (arith, usage))?),
             _ => None,
         };
+        let kept = kept_unchanged(w, arith);
         let storage = match base.and_then(|base| base.unpacked(cpu)) {
             // What is changed is what was packed: a file is read once, however often its changes change.
             Some(base) => {
-                let base = Storage::Dense(host::tensor(base, shape)?);
-                Storage::Patched(Box::new(base), w.patches().to_vec())
+                let base = as_kept(host::tensor(base, shape)?, kept)?;
+                Storage::Patched(Box::new(Storage::Dense(base)), w.patches().to_vec())
             }
             // What is packed is not kept as it was beside.
             None => Storage::load(&w.as_stored("weight"), "weight", shape)?,
@@ -144,7 +145,8 @@ impl Weight {
             None => {
                 // What is wrong with it is found now.
                 w.hollow().get("weight", shape)?;
-                let read = Read { weights: w.as_stored("weight"), shape: shape.into(), fault: OnceLock::new() };
+                let (weights, kept) = (w.as_stored("weight"), kept_unchanged(w, arith));
+                let read = Read { weights, shape: shape.into(), kept, fault: OnceLock::new() };
                 (Arc::new(read), Stored::of_file(w), None)
             }
         };
@@ -215,6 +217,20 @@ impl Weight {
         let whole = rows.at_hand().unwrap_or_else(|| rows.clone());
         let four = Doubled::new(&whole, |rows| Panels::pack(cpu, &rows, four, (arith, kept, order)));
         Weight::Doubled(Arc::new(four), (growth == Growth::Nearly).then(panels))
+    }
+}
+
+/// Returns how the numbers of a changed layer are kept where it is not changed, if changes are made to those.
+fn kept_unchanged(w: &Weights, arith: Arith) -> Option<Kept> {
+    let base = w.unchanged().filter(|_| arith != Arith::Bytes)?;
+    Some(Stored::of_file(&base).packed(arith, w.compute().mode()).0)
+}
+
+/// Rounds what is changed to what is kept of it: the result is then the same, whether it was kept or is read again.
+fn as_kept(base: Tensor, kept: Option<Kept>) -> Result<Tensor> {
+    match kept {
+        Some(Kept::Bf16) => Ok(base.to_dtype(DType::BF16)?.to_dtype(DType::F32)?),
+        _ => Ok(base),
     }
 }
 
@@ -312,12 +328,21 @@ impl Rows for Whole {
 struct Read {
     weights: Weights,
     shape: Vec<usize>,
+    /// How the numbers that are changed would be kept, were they kept: a change that stays is made to those.
+    kept: Option<Kept>,
     fault: OnceLock<String>,
 }
 
 impl Read {
     fn whole(&self) -> Result<Whole> {
-        Whole::new(&Storage::load(&self.weights, "weight", &self.shape[..])?.widened()?)
+        let storage = Storage::load(&self.weights, "weight", &self.shape[..])?;
+        let storage = match (storage, self.kept) {
+            (Storage::Patched(base, patches), kept) => {
+                Storage::Patched(Box::new(Storage::Dense(as_kept(base.widened()?, kept)?)), patches)
+            }
+            (storage, _) => storage,
+        };
+        Whole::new(&storage.widened()?)
     }
 }
 
@@ -377,7 +402,7 @@ pub(super) fn next_number() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{DType, Device};
+    use candle_core::Device;
     use darkroom_kernels::Tier;
     use safetensors::{Dtype, tensor::TensorView};
 

@@ -294,7 +294,7 @@ impl Weights {
     /// Returns the same layer without its changes, where it has some and what is made of it is remembered.
     pub(crate) fn unchanged(&self) -> Option<Weights> {
         let is_changed = self.vault.is_some() && !self.patches().is_empty();
-        is_changed.then(|| Self { patches: Arc::default(), ..self.clone() })
+        is_changed.then(|| Self { patches: Arc::default(), allowance: None, ..self.clone() })
     }
 
     /// Remembers every tensor that is handed out from here on, and hands it out again without reading it. Kept beside a

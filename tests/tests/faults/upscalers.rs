@@ -99,7 +99,7 @@ fn row_22_more_scratch_than_there_is_memory_is_refused_with_numbers() {
     let (kind, faults) = refused(&studio, &larger("mini", "tile: 0"));
     let told = faults.to_string();
     assert!(kind == FaultKind::Memory && told.contains("of 1.0 MiB are free"), "{told}");
-    assert!(told.contains("tried: enlarged in tiles of 64 px"), "{told}");
+    assert!(told.contains("; tried: ") && told.contains("enlarged in tiles of 64 px"), "{told}");
 }
 
 #[test]

@@ -51,10 +51,15 @@ fn a_denoiser_takes_what_was_counted() {
         let context = zeros((of.batch, 77, config.cross_attention_dim));
         let context = Tokens::from_tensor(&context).unwrap().remembering();
         let added = added(&config, of.batch);
-        for _ in 0..2 {
+        // From the second walk on nothing more is asked for.
+        for walk in 1..4 {
             let question = Question { sample: &sample, timestep: 1.0, context: &context, added: Some(&added) };
             unet.forward(question, &mut ()).unwrap();
-            assert_eq!(held(&w), counted, "{mode} {of:?}");
+            assert!(
+                held(&w) == counted || walk < 2 && held(&w) < counted,
+                "{mode} {of:?} {walk}: {} {counted}",
+                held(&w)
+            );
         }
     }
 }
@@ -95,7 +100,6 @@ fn the_real_network_is_counted_at_any_size_and_takes_more_the_larger_the_picture
     let w = w.with_compute(Compute::new(Mode::usual()));
     let room = |edge: usize| UNet::room(&config, &w, Latents { batch: 2, height: edge, width: edge }).unwrap();
     let rooms = [64, 128, 256, 1024].map(room);
-    println!("{rooms:?}");
     assert!(rooms.is_sorted() && rooms[0] > 100 << 20 && rooms[1] < 2 << 30, "{rooms:?}");
     assert_eq!(rooms[3], 16 * rooms[2]);
 }
