@@ -229,7 +229,7 @@ Tue Mar  5 22:30:00 2024
         look(&system(&[]).system, &Played(answer))
     }
 
-    fn why(answer: Answer) -> String {
+    fn why(answer: &Answer) -> String {
         let played = system(&[("/proc/driver/nvidia/version", MODULE)]);
         match look(&played.system, &Played(|_: &str| answer.clone())) {
             Graphics::Unclear { why, module } => {
@@ -274,17 +274,17 @@ Tue Mar  5 22:30:00 2024
     #[test]
     fn row_48_a_driver_that_does_not_answer_is_told_in_its_words() {
         let lost = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\nMake sure that it is installed.\n";
-        assert!(why(refused(lost)).ends_with("with the NVIDIA driver. Make sure that it is installed."));
+        assert!(why(&refused(lost)).ends_with("with the NVIDIA driver. Make sure that it is installed."));
         assert_eq!(
-            why(refused("Failed to initialize NVML: Driver/library version mismatch\n")).matches('\n').count(),
+            why(&refused("Failed to initialize NVML: Driver/library version mismatch\n")).matches('\n').count(),
             0
         );
-        assert_eq!(why(said("No devices were found\n")), "`nvidia-smi` says: No devices were found");
-        assert_eq!(why(said("")), "`nvidia-smi` says: nothing");
-        assert_eq!(why(Answer::Silent(PATIENCE)), "`nvidia-smi` was silent for 10 s");
-        assert_eq!(why(Answer::Absent), "its program `nvidia-smi` is not installed");
+        assert_eq!(why(&said("No devices were found\n")), "`nvidia-smi` says: No devices were found");
+        assert_eq!(why(&said("")), "`nvidia-smi` says: nothing");
+        assert_eq!(why(&Answer::Silent(PATIENCE)), "`nvidia-smi` was silent for 10 s");
+        assert_eq!(why(&Answer::Absent), "its program `nvidia-smi` is not installed");
         for broken in ["0, A", "x, A, 1.2, 3, 4, 5\n", "0, A, 1.2, 3, 4, 5\n<html>", &"long ".repeat(100)] {
-            assert!(why(said(broken)).chars().count() < 250, "{broken}");
+            assert!(why(&said(broken)).chars().count() < 250, "{broken}");
         }
     }
 

@@ -160,7 +160,7 @@ pub enum Told {
         text: String,
     },
     /// A node failed.
-    Failed(Located),
+    Failed(Box<Located>),
 }
 
 impl Told {
@@ -183,7 +183,7 @@ impl Told {
             }
             Event::Warning { node, text } => Self::Warning { node: node.map(str::to_owned), text: (*text).to_owned() },
             Event::Eased { node, what } => Self::Warning { node: Some((*node).to_owned()), text: (*what).to_owned() },
-            Event::Failed(located) => Self::Failed((*located).clone()),
+            Event::Failed(located) => Self::Failed(Box::new((*located).clone())),
         }
     }
 }

@@ -55,7 +55,7 @@ struct Row {
 impl Row {
     #[inline(always)]
     fn wide<const COLUMNS: usize>(&self, scores: &mut [f32], shares: &mut [f32], state: &mut State) {
-        self.soften::<COLUMNS, f32>(scores, shares, state, |x| curve::exp(x), |x| x);
+        self.soften::<COLUMNS, f32>(scores, shares, state, curve::exp, |x| x);
     }
 
     /// Shares that become bf16 need no better exponential than one to a tenth of their rounding.

@@ -275,7 +275,7 @@ impl Stored {
 
     fn of(storage: &Storage) -> Self {
         match storage {
-            Storage::Widened(tensor) if tensor.dtype() == candle_core::DType::F16 => Stored::F16,
+            Storage::Widened(tensor) if tensor.dtype() == DType::F16 => Stored::F16,
             Storage::Widened(_) => Stored::Bf16,
             _ => Stored::F32,
         }

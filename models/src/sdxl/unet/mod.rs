@@ -48,6 +48,9 @@ pub struct Question<'a> {
     pub added: Option<&'a Added>,
 }
 
+/// Who is shown every intermediate result, with the name that its module has in the weights.
+type Trace<'a> = dyn FnMut(&str, &Tensor) + 'a;
+
 impl UNet {
     /// Loads the network; fails with everything that is wrong with its weights at once.
     pub fn load(config: &UNetConfig, w: &Weights, keep: Keep) -> Result<Self> {
@@ -102,7 +105,7 @@ impl UNet {
         ask: Question<'_>,
         control: Option<&Residuals>,
         progress: &mut dyn Progress,
-        mut trace: Option<&mut dyn FnMut(&str, &Tensor)>,
+        mut trace: Option<&mut Trace<'_>>,
     ) -> Result<FeatureMap> {
         let hearing = self.encoder.hear(&ask, &mut |name, x| trace.iter_mut().for_each(|trace| trace(name, x)))?;
         let heard = hearing.heard();
