@@ -52,7 +52,7 @@ pub fn meaning_on(mode: Mode, tier: Tier) -> &'static str {
         (Mode::Fast, false, _) => "f32 with weights of 16 bits: these instructions do not multiply bf16",
         (Mode::Int8, true, _) => meaning(Mode::Int8),
         (Mode::Int8, false, true) => {
-            "the matrices of the denoiser's transformers in eight bits, the rest in f32 with weights of 16 bits"
+            "the denoiser's residual and transformer blocks in eight bits, the rest in f32 with weights of 16 bits"
         }
         (Mode::Int8, false, false) => {
             "as `fast`, with matrices in eight bits by plain loops: these instructions do not multiply bytes"
@@ -75,7 +75,7 @@ fn meaning(mode: Mode) -> &'static str {
         Mode::Fast => {
             "products in bf16, sums in f32, where the processor multiplies bf16 itself; else f32 with weights of 16 bits"
         }
-        Mode::Int8 => "as `fast`, with the matrices of the denoiser's transformers in eight bits",
+        Mode::Int8 => "as `fast`, with the denoiser's residual and transformer blocks in eight bits",
     }
 }
 

@@ -1,8 +1,8 @@
 //! How much memory networks take at work, beside their weights.
 //!
 //! No formula: a network without weights is walked, and every map, every vector and all scratch is asked for as ever and
-//! counted, while nothing is computed ([`Compute::count`]). So the figures hold for every configuration, mode, tier and
-//! number of threads, and change with the kernels by themselves.
+//! counted, while nothing is computed ([`Compute::count`](crate::nn::Compute::count)). So the figures hold for every
+//! configuration, mode, tier and number of threads, and change with the kernels by themselves.
 
 use candle_core::{DType, Device, Tensor};
 
