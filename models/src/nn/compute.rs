@@ -137,7 +137,7 @@ impl Compute {
     }
 
     /// Walks networks that were loaded with this, hollow as it is, and returns the most bytes of maps, tokens and scratch
-    /// that they would have had of the system, to the byte; nothing for candle's operations. Takes milliseconds.
+    /// that they would have had of the system, to the byte; nothing for candle's operations.
     ///
     /// # Errors
     /// What the walk says.

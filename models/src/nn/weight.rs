@@ -132,13 +132,12 @@ impl Weight {
         (shape, ahead): (&[usize], &Arc<Ahead>),
         (arith, usage): (Arith, Use),
     ) -> Result<Self> {
-        let plain = w.rows("weight", shape).filter(|_| w.patches().is_empty());
+        let plain = if w.patches().is_empty() { w.rows("weight", shape) } else { None };
         // Bytes, and sums of weights, are made of what is multiplied; all else is multiplied behind the products.
         let (whole, stored, bare): (Arc<dyn Rows>, _, _) = match plain {
             Some(rows) => {
-                let (bare, factor) = rows.unscaled();
                 rows.stays_behind(ahead);
-                bare.stays_behind(ahead);
+                let (bare, factor) = rows.unscaled();
                 let stored = Stored::from(rows.stored());
                 (Arc::new(rows), stored, Some((Arc::new(bare) as Arc<dyn Rows>, factor)))
             }

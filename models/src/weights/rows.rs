@@ -61,8 +61,8 @@ impl FileRows {
 
     /// Returns the same rows without what multiplies them, and that.
     pub fn unscaled(&self) -> (Self, f32) {
-        let (turn, fault) = (OnceLock::new(), OnceLock::new());
-        (Self { place: self.place.clone(), stored: self.stored, scale: 1.0, turn, fault }, self.scale)
+        let (place, turn) = (self.place.clone(), self.turn.clone());
+        (Self { place, stored: self.stored, scale: 1.0, turn, fault: OnceLock::new() }, self.scale)
     }
 
     /// Says that it will be read at each use, behind those that said so before.
