@@ -59,7 +59,7 @@ impl Node for VaeDecode {
                 0 => vae.decode(&latent, &mut Ticks(cx)),
                 edge => vae.decode_tiled(&latent, Tiling::of(edge as usize), &mut Ticks(cx)),
             };
-            pictures.push(picture_of_tensor(&pixels.map_err(fault)?.to_tensor())?);
+            pictures.push(picture_of_tensor(&pixels.and_then(|pixels| pixels.to_tensor()).map_err(fault)?)?);
         }
         Ok(Pictures::new(pictures))
     }

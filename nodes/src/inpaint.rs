@@ -54,8 +54,8 @@ impl Node for Inpaint {
         let spread = (self.encoding.pick == Pick::Sample).then(|| rest.spread()).transpose().map_err(fault)?;
         let mask = FeatureMap::from_tensor(&mask)
             .and_then(|mask| mask.resize_nearest((height / REDUCTION) as usize, (width / REDUCTION) as usize));
-        let masked = rest.mean().map_err(fault)?.to_tensor();
-        let mask = mask.map_err(fault)?.to_tensor();
+        let masked = rest.mean().and_then(|mean| mean.to_tensor()).map_err(fault)?;
+        let mask = mask.and_then(|mask| mask.to_tensor()).map_err(fault)?;
         let repaint = encoded.x.clone().map(|picture| Repaint { picture, mask, masked, masked_spread: spread });
         Ok(Latent { repaint, ..encoded })
     }

@@ -64,7 +64,7 @@ impl Node for UpscaleLatent {
         };
         let (lines, columns) = ((height / REDUCTION) as usize, (width / REDUCTION) as usize);
         let grow = |x: &candle_core::Tensor, how| {
-            FeatureMap::from_tensor(x)?.interpolate(lines, columns, how).map(|x| x.to_tensor())
+            FeatureMap::from_tensor(x)?.interpolate(lines, columns, how).and_then(|x| x.to_tensor())
         };
         let Latent { x, repaint, drawn, .. } = &self.latent;
         let x = x.as_ref().map(|x| grow(x, how)).transpose().map_err(fault)?;

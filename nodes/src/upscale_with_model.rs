@@ -134,7 +134,7 @@ fn enlarge(
         None => upscaler.upscale(&x, &mut Ticks(cx)),
     };
     let large = large.and_then(|large| large.affine(2.0, -1.0)).map_err(fault)?;
-    let large = picture_of_tensor(&large.to_tensor())?;
+    let large = picture_of_tensor(&large.to_tensor().map_err(fault)?)?;
     match picture.channels() {
         4 => with_opacity(&large, picture),
         _ => Ok(large),

@@ -170,14 +170,18 @@ impl Encoding {
     /// A fault of a tensor operation.
     pub fn picked(&self, moments: &Moments, blank: Latent) -> Result<Latent, Fault> {
         if self.pick == Pick::Mean {
-            return Ok(Latent { x: Some(moments.mean().map_err(fault)?.to_tensor()), ..blank });
+            return Ok(Latent { x: Some(moments.mean().and_then(|mean| mean.to_tensor()).map_err(fault)?), ..blank });
         }
         let generator = device(self.generator);
         let mut source = NoiseSource::new(NoiseMode::Diffusers, generator, self.seed.0);
         let noise = source.draw(moments.raw_mean.shape().clone()).map_err(tensor_fault)?;
         let values = noise.elem_count() as u64;
         let x = FeatureMap::from_tensor(&noise).and_then(|noise| moments.sample(&noise)).map_err(fault)?;
-        Ok(Latent { x: Some(x.to_tensor()), drawn: Some(Drawn { seed: self.seed.0, generator, values }), ..blank })
+        Ok(Latent {
+            x: Some(x.to_tensor().map_err(fault)?),
+            drawn: Some(Drawn { seed: self.seed.0, generator, values }),
+            ..blank
+        })
     }
 }
 

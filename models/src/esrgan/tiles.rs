@@ -38,7 +38,7 @@ pub fn run(
     for (i, row) in rows.iter().enumerate() {
         for (j, column) in columns.iter().enumerate() {
             let cut = x.crop((row.start, column.start), (row.length, column.length))?;
-            let tile = piece(&cut, i * columns.len() + j, of)?.to_tensor().flatten_all()?.to_vec1::<f32>()?;
+            let tile = piece(&cut, i * columns.len() + j, of)?.to_tensor()?.flatten_all()?.to_vec1::<f32>()?;
             let planes = tile.par_chunks(row.shares.len() * column.shares.len());
             out.par_chunks_mut(height * width).zip(planes).for_each(|(out, tile)| {
                 let lines = tile.chunks(column.shares.len()).zip(&row.shares).enumerate();

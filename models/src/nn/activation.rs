@@ -68,7 +68,7 @@ mod tests {
         let x = Tokens::from_tensor(&x.reshape((1, 8, 100)).unwrap()).unwrap();
         let rows = x.within(&Compute::default()).unwrap();
         for act in [Activation::Silu, Activation::Gelu, Activation::QuickGelu] {
-            let values = |x: &Tokens| host::values(&act.forward(x).unwrap().to_tensor()).unwrap();
+            let values = |x: &Tokens| host::values(&act.forward(x).unwrap().to_tensor().unwrap()).unwrap();
             let gap = values(&x).iter().zip(values(&rows)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(gap < 2e-6, "{act:?}");
         }

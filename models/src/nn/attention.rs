@@ -1,6 +1,6 @@
 //! Attention, in blocks of bounded size.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use darkroom_kernels::{self as kernels, Arith, attention::Look};
 
 use super::{
@@ -10,8 +10,11 @@ use super::{
 };
 use crate::{Error, Result};
 
-/// The most scores that are held at a time by candle's operations: 32 MiB. A picture of 1024² would want 1.3 GB at once.
-const SCORES: usize = 8 << 20;
+/// The most scores that are held at a time by candle's operations: 32 MiB on the processor, and 128 where many small
+/// products would leave a card idle. A picture of 1024² would want 1.3 GB at once.
+fn scores_at_once(device: &Device) -> usize {
+    if device.is_cpu() { 8 << 20 } else { 32 << 20 }
+}
 
 /// Who may look at whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +47,7 @@ pub fn attend(queries: &Tokens, keys: &Tokens, values: &Tokens, Heads(heads): He
     let side = Side { heads, mask };
     match queries.values() {
         Values::Rows(rows) => side.gather(&rows.settled(), (queries, keys, values)),
-        Values::Tensor(_) => side.composed(queries, keys, values),
+        Values::Tensor(x) => side.composed(x, keys, values),
     }
 }
 
@@ -76,46 +79,51 @@ impl Side {
         Ok(Tokens::from_rows(rows.like(seen, channels), queries.dims()))
     }
 
-    /// Returns picture `b` as (heads, length, width of a head), a view.
-    fn split(&self, x: &Tokens, b: usize) -> Result<Tensor> {
-        let (_, length, channels) = x.dims();
-        let x = x.to_tensor().get(b)?;
-        let x = x.reshape((length, self.heads, channels / self.heads))?;
-        Ok(x.transpose(0, 1)?)
+    /// Returns picture `b` as (heads, length, width of a head), in order.
+    fn split(&self, x: &Tensor, b: usize) -> Result<Tensor> {
+        let (_, length, channels) = x.dims3()?;
+        let x = x.get(b)?.reshape((length, self.heads, channels / self.heads))?;
+        Ok(x.transpose(0, 1)?.contiguous()?)
     }
 
-    /// The same in candle's operations, all heads at a time.
-    fn composed(&self, queries: &Tokens, keys: &Tokens, values: &Tokens) -> Result<Tokens> {
-        let (batch, length, channels) = queries.dims();
-        let sources = keys.dims().1.max(1);
-        let block_rows = (SCORES / (self.heads * sources)).clamp(1, length.max(1));
+    /// The same in candle's operations, all heads at a time; in the numbers of the queries.
+    fn composed(&self, queries: &Tensor, keys: &Tokens, values: &Tokens) -> Result<Tokens> {
+        let (batch, length, channels) = queries.dims3()?;
+        let (device, dtype) = (queries.device(), queries.dtype());
+        // Candle's processor multiplies f32 alone; what is rounded already stays what it is.
+        let factor = |x: &Tensor| if device.is_cpu() { x.to_dtype(DType::F32) } else { x.to_dtype(dtype) };
+        let beside = |x: &Tokens| Ok::<_, Error>(factor(&x.tensor()?.to_device(device)?.to_dtype(dtype)?)?);
+        let (queries, keys, values) = (factor(queries)?, beside(keys)?, beside(values)?);
+        let sources = keys.dim(1)?.max(1);
+        let block_rows = (scores_at_once(device) / (self.heads * sources)).clamp(1, length.max(1));
         let mut pictures = Vec::new();
         for b in 0..batch {
-            let split = |x| self.split(x, b).and_then(|x| Ok(x.contiguous()?));
-            let (q, k, v) = (split(queries)?, split(keys)?, split(values)?);
+            let (q, k, v) = (self.split(&queries, b)?, self.split(&keys, b)?, self.split(&values, b)?);
             let scale = (q.dim(2)? as f64).sqrt().recip();
             let mut blocks = Vec::new();
             for row in (0..length).step_by(block_rows) {
                 let q = q.narrow(1, row, block_rows.min(length - row))?;
-                let scores = (q.contiguous()?.matmul(&k.t()?)? * scale)?; // h q k
-                blocks.push(self.shares(&scores, row)?.matmul(&v)?);
+                let scores = (q.contiguous()?.matmul(&k.t()?)?.to_dtype(DType::F32)? * scale)?; // h q k
+                let shares = factor(&self.shares(&scores, row)?.to_dtype(dtype)?)?;
+                blocks.push(shares.matmul(&v)?);
             }
             let seen = Tensor::cat(&blocks, 1)?.transpose(0, 1)?; // q h w
             pictures.push(seen.reshape((length, channels))?);
         }
-        Tokens::from_tensor(&Tensor::stack(&pictures, 0)?)
+        Tokens::made(&Tensor::stack(&pictures, 0)?.to_dtype(dtype)?)
     }
 
     /// The softmax in candle's operations.
     fn shares(&self, scores: &Tensor, row: usize) -> Result<Tensor> {
-        let (_, rows, sources) = scores.dims3()?;
-        let hidden = |i: usize| {
-            let sees = move |j| self.mask == Mask::Open || j <= row + i;
-            (0..sources).map(move |j| if sees(j) { 0.0 } else { f32::NEG_INFINITY })
+        let scores = match self.mask {
+            Mask::Open => scores.clone(),
+            Mask::Causal => {
+                let (_, rows, sources) = scores.dims3()?;
+                let hidden = |i: usize| (0..sources).map(move |j| if j <= row + i { 0.0 } else { f32::NEG_INFINITY });
+                let mask: Vec<f32> = (0..rows).flat_map(hidden).collect();
+                scores.broadcast_add(&Tensor::from_vec(mask, (1, rows, sources), scores.device())?)?
+            }
         };
-        let mask: Vec<f32> = (0..rows).flat_map(hidden).collect();
-        let mask = Tensor::from_vec(mask, (1, rows, sources), scores.device())?;
-        let scores = scores.broadcast_add(&mask)?;
         let most = scores.max_keepdim(D::Minus1)?;
         let shares = scores.broadcast_sub(&most)?.exp()?;
         Ok(shares.broadcast_div(&shares.sum_keepdim(D::Minus1)?)?)
@@ -141,9 +149,9 @@ mod tests {
         for (batch, length, sources, channels, heads, mask) in cases {
             let q = tokens(batch, length, channels, 1);
             let (k, v) = (tokens(batch, sources, channels, 2), tokens(batch, sources, channels, 3));
-            let theirs = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor();
+            let theirs = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor().unwrap();
             let q = q.within(&Compute::default()).unwrap();
-            let ours = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor();
+            let ours = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor().unwrap();
             let gap = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
             assert!(gap.to_scalar::<f32>().unwrap() < 1e-5, "{length} x {sources}");
         }
@@ -152,9 +160,9 @@ mod tests {
     #[test]
     fn the_first_of_a_causal_row_sees_only_itself() {
         let (q, v) = (tokens(1, 5, 4, 1), tokens(1, 5, 4, 2));
-        let out = attend(&q, &q, &v, Heads(2), Mask::Causal).unwrap().to_tensor();
+        let out = attend(&q, &q, &v, Heads(2), Mask::Causal).unwrap().to_tensor().unwrap();
         let first = |x: Tensor| x.get(0).unwrap().get(0).unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(first(out), first(v.to_tensor()));
+        assert_eq!(first(out), first(v.to_tensor().unwrap()));
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! With what a network computes: which arithmetic, on which instructions.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use darkroom_kernels::{self as kernels, Arith, Cpu, Figures, Pool, Tier};
 
+use super::card::Card;
 use crate::Result;
 
 /// How exactly a network computes, by the name that a person gives it.
@@ -62,10 +69,27 @@ pub struct Compute {
 }
 
 /// Whether networks compute, or are only walked to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Walks {
     Compute,
     Count,
+    /// The maps of a card are counted as those of a processor, and what an operation of candle's needs beside them.
+    CountFor(Beside),
+}
+
+/// What operations on a card need beside the maps that they read.
+#[derive(Clone, Debug)]
+pub(super) struct Beside {
+    pub card: Card,
+    /// The bytes of the one that needs most.
+    most: Arc<AtomicU64>,
+}
+
+impl Beside {
+    /// Notes the bytes that an operation needs.
+    pub fn note(&self, bytes: usize) {
+        self.most.fetch_max(bytes as u64, Ordering::Relaxed);
+    }
 }
 
 /// Whether products may be of bytes.
@@ -78,8 +102,8 @@ enum Products {
 #[derive(Clone, Debug)]
 enum Engine {
     Kernels(Cpu),
-    /// Candle's operations, one after the other: what other devices use, and what kernels are checked against.
-    Composed,
+    /// Candle's operations, one after the other: what cards use, and what kernels are checked against.
+    Composed(Card),
 }
 
 /// In how many bits numbers are kept between layers.
@@ -87,6 +111,16 @@ enum Engine {
 pub(super) enum Precision {
     F32,
     Bf16,
+}
+
+impl Precision {
+    /// Returns the bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Precision::F32 => 4,
+            Precision::Bf16 => 2,
+        }
+    }
 }
 
 impl Default for Compute {
@@ -113,11 +147,16 @@ impl Compute {
         }
     }
 
-    /// Computes by candle's operations.
+    /// Computes by candle's operations on this processor, in f32.
     pub fn composed() -> Self {
+        Self::card(Card::processor(), Mode::Exact)
+    }
+
+    /// Computes by candle's operations on a card. Products are of what the card multiplies; there are none of bytes.
+    pub fn card(card: Card, mode: Mode) -> Self {
         Self {
-            engine: Engine::Composed,
-            mode: Mode::Exact,
+            engine: Engine::Composed(card),
+            mode,
             maps: Precision::F32,
             products: Products::AsFactors,
             walks: Walks::Compute,
@@ -125,19 +164,23 @@ impl Compute {
     }
 
     /// Returns the same with a memory of its own and weights that are not there: for [`Compute::count`].
+    ///
+    /// Of a card, whose operations cannot be walked without computing, the maps are counted on this processor.
     #[must_use]
     pub fn hollow(&self) -> Self {
-        match &self.engine {
-            Engine::Kernels(cpu) => {
-                let cpu = Cpu { tier: cpu.tier, pool: Pool::default() };
-                Self { engine: Engine::Kernels(cpu), walks: Walks::Count, ..self.clone() }
+        let (tier, mode, walks) = match &self.engine {
+            Engine::Kernels(cpu) => (cpu.tier, self.mode, Walks::Count),
+            Engine::Composed(card) => {
+                let mode = if card.factors() == Precision::Bf16 { Mode::Fast } else { Mode::Exact };
+                let beside = Beside { card: card.clone(), most: Arc::default() };
+                (Tier::chosen(), mode, Walks::CountFor(beside))
             }
-            Engine::Composed => self.clone(),
-        }
+        };
+        Self { engine: Engine::Kernels(Cpu { tier, pool: Pool::default() }), mode, walks, ..self.clone() }
     }
 
     /// Walks networks that were loaded with this, hollow as it is, and returns the most bytes of maps, tokens and scratch
-    /// that they would have had of the system, to the byte; nothing for candle's operations.
+    /// that they would have had of the system: to the byte by kernels, about as much by candle's operations.
     ///
     /// # Errors
     /// What the walk says.
@@ -147,12 +190,20 @@ impl Compute {
         kernels::parallel::counted(|| walk().and_then(|()| walk()))?;
         let held = self.figures().held_bytes as u64;
         self.trim();
-        Ok(held)
+        Ok(held + self.beside().map_or(0, |beside| beside.most.swap(0, Ordering::Relaxed)))
+    }
+
+    /// Returns where what a card needs beside its maps is noted, if that is counted.
+    pub(super) fn beside(&self) -> Option<&Beside> {
+        match &self.walks {
+            Walks::CountFor(beside) => Some(beside),
+            Walks::Compute | Walks::Count => None,
+        }
     }
 
     /// Tells whether weights are not there.
     pub(super) fn is_hollow(&self) -> bool {
-        self.walks == Walks::Count
+        !matches!(self.walks, Walks::Compute)
     }
 
     /// Returns the same with maps kept in bf16 where products are: for networks whose maps are larger than they are deep.
@@ -176,8 +227,9 @@ impl Compute {
 
     /// Gives memory that waits to be used again back to the system.
     pub fn trim(&self) {
-        if let Engine::Kernels(cpu) = &self.engine {
-            cpu.pool.trim();
+        match &self.engine {
+            Engine::Kernels(cpu) => cpu.pool.trim(),
+            Engine::Composed(card) => card.settle(),
         }
     }
 
@@ -185,7 +237,7 @@ impl Compute {
     pub fn figures(&self) -> Figures {
         match &self.engine {
             Engine::Kernels(cpu) => cpu.pool.figures(),
-            Engine::Composed => Figures::default(),
+            Engine::Composed(_) => Figures::default(),
         }
     }
 
@@ -193,7 +245,7 @@ impl Compute {
     pub fn numerics(&self) -> String {
         match &self.engine {
             Engine::Kernels(cpu) => format!("cpu {} {}", self.mode, cpu.tier),
-            Engine::Composed => "candle f32".into(),
+            Engine::Composed(card) => card.name().to_owned(),
         }
     }
 
@@ -201,15 +253,35 @@ impl Compute {
     pub(super) fn cpu(&self) -> Option<&Cpu> {
         match &self.engine {
             Engine::Kernels(cpu) => Some(cpu),
-            Engine::Composed => None,
+            Engine::Composed(_) => None,
         }
+    }
+
+    /// Returns the card, where candle's operations compute.
+    pub fn on_card(&self) -> Option<&Card> {
+        match &self.engine {
+            Engine::Kernels(_) => None,
+            Engine::Composed(card) => Some(card),
+        }
+    }
+
+    /// Returns the bytes that a number of a big weight takes on the card, where candle's operations compute.
+    pub(crate) fn card_bytes(&self) -> Option<u64> {
+        self.on_card().map(|card| card.factors().bytes() as u64)
+    }
+
+    /// Returns the card on which candle's operations compute; weights that have no values, wherever they are meant for, are
+    /// computed with on the processor.
+    pub(super) fn composing(&self) -> Card {
+        self.on_card().cloned().unwrap_or_else(Card::processor)
     }
 
     /// Returns what the factors of products are.
     pub(super) fn factors(&self) -> Precision {
         match &self.engine {
             Engine::Kernels(cpu) if self.mode != Mode::Exact && cpu.tier.has_bf16() => Precision::Bf16,
-            _ => Precision::F32,
+            Engine::Kernels(_) => Precision::F32,
+            Engine::Composed(card) => card.factors(),
         }
     }
 

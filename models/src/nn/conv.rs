@@ -4,7 +4,8 @@ use candle_core::Tensor;
 use darkroom_kernels::{self as kernels, Cpu, Curve, Finish, Order, Residual, Window};
 
 use super::{
-    Compute, FeatureMap, Storage, Tokens,
+    Compute, FeatureMap, Tokens,
+    card::{Card, Vector, kept},
     feature_map::Dims,
     rows::{Numbers, Rows},
     storage::small,
@@ -17,7 +18,7 @@ use crate::{Error, Result, Weights};
 pub struct Conv2d {
     /// (outputs, inputs, kernel, kernel).
     weight: Weight,
-    bias: Vec<f32>,
+    bias: Vector,
     shape: ConvShape,
     compute: Compute,
 }
@@ -148,7 +149,7 @@ impl Conv2d {
             Use::Growth(_) => compute.arith(),
         };
         let weight = Weight::load(w, &[outputs, inputs, kernel, kernel], (arith, usage))?;
-        Ok(Self { weight, bias: small(w, "bias", outputs)?, shape, compute })
+        Ok(Self { weight, bias: Vector::new(small(w, "bias", outputs)?), shape, compute })
     }
 
     /// Convolves.
@@ -170,8 +171,12 @@ impl Conv2d {
             super::same("shifts", (dims.batch, 1, dims.channels), shift.dims())?;
         }
         match (&self.weight, self.compute.cpu()) {
-            (Weight::Plain(storage), _) => self.composed(x, storage, &after),
+            (weight @ (Weight::Plain(_) | Weight::Fetched(_)), _) => self.composed(x, weight, dims, &after),
+            (weight, None) => unreachable!("{weight:?} without a processor"),
             (_, Some(cpu)) => {
+                if let Some(beside) = self.compute.beside() {
+                    beside.note(self.beside(&beside.card, x.dims(), dims));
+                }
                 let rows = x.rows(cpu)?;
                 // Taken out, so that its numbers are added to where they lie.
                 let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
@@ -180,7 +185,6 @@ impl Conv2d {
                 self.weight.check()?;
                 Ok(FeatureMap::from_rows(Rows::new(cpu, numbers, dims.channels, dims.height * dims.width), dims))
             }
-            (weight, None) => unreachable!("{weight:?} without a processor"),
         }
     }
 
@@ -219,7 +223,7 @@ impl Conv2d {
             None => None,
         };
         let finish = Finish {
-            bias: Some(&self.bias),
+            bias: Some(&self.bias[..]),
             shift: shift.as_deref(),
             curve: after.slope.map_or(Curve::None, |slope| Curve::Leaky(slope as f32)),
             factor: after.factor as f32,
@@ -232,37 +236,69 @@ impl Conv2d {
             Weight::Panels(panels) => {
                 kernels::convolve(cpu, &source, size, (panels, self.shape.window()), &finish, target);
             }
-            Weight::Plain(_) => unreachable!("it is computed by candle's operations"),
+            Weight::Plain(_) | Weight::Fetched(_) => unreachable!("it is computed by candle's operations"),
         });
         Ok(numbers)
     }
 
-    /// The same in candle's operations.
-    fn composed(&self, x: &FeatureMap, weight: &Storage, after: &After<'_>) -> Result<FeatureMap> {
-        let weight = weight.widened()?;
-        let x = x.to_tensor();
-        let stride = self.shape.stride;
-        let y = match self.shape.padding {
-            Padding::Around(p) => x.conv2d(&weight, p, stride, 1, 1)?,
-            Padding::RightBelow => {
-                x.pad_with_zeros(2, 0, 1)?.pad_with_zeros(3, 0, 1)?.conv2d(&weight, 0, stride, 1, 1)?
-            }
+    /// The same in candle's operations, some lines at a time.
+    fn composed(&self, x: &FeatureMap, weight: &Weight, dims: Dims, after: &After<'_>) -> Result<FeatureMap> {
+        let card = &self.compute.composing();
+        let Window { kernel, stride, before, after: behind } = self.shape.window();
+        let x = card.factor(&x.tensor()?)?;
+        let weight = weight.on(card)?;
+        let around = |x: &Tensor, axis| x.pad_with_zeros(axis, before, behind);
+        let x = if before + behind > 0 { around(&around(&x, 2)?, 3)? } else { x };
+        let lines = self.lines(card, dims);
+        let mut strips = Vec::new();
+        for top in (0..dims.height).step_by(lines) {
+            let height = lines.min(dims.height - top);
+            let strip = x.narrow(2, top * stride, (height - 1) * stride + kernel)?.contiguous()?;
+            let sums = strip.conv2d(&weight, 0, stride, 1, 1)?;
+            strips.push(kept(&self.finished(card, &sums, after)?, self.compute.maps())?);
+        }
+        let y = match &strips[..] {
+            [whole] => FeatureMap::made(whole)?,
+            strips => FeatureMap::made(&Tensor::cat(strips, 2)?)?,
         };
-        let bias = Tensor::new(&self.bias[..], y.device())?.unsqueeze(0)?;
+        match &after.onto {
+            Some(onto) => onto.within(&self.compute)?.add(&y),
+            None => Ok(y),
+        }
+    }
+
+    /// Does to the sums what is asked, in f32, but for adding them to others.
+    fn finished(&self, card: &Card, sums: &Tensor, after: &After<'_>) -> Result<Tensor> {
+        let bias = self.bias.on(card)?.unsqueeze(0)?;
         let bias = match after.shift {
-            Some(shift) => shift.to_vectors()?.broadcast_add(&bias)?,
+            Some(shift) => card.wide(&shift.tensor()?)?.squeeze(1)?.broadcast_add(&bias)?,
             None => bias,
         };
-        let y = y.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?;
+        let y = card.wide(sums)?.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?;
         let y = match after.slope {
             Some(slope) => (y.relu()? + (y.minimum(0.0)? * slope)?)?,
             None => y,
         };
-        let y = FeatureMap::from_tensor(&(y * after.factor)?)?;
-        match &after.onto {
-            Some(onto) => onto.add(&y),
-            None => Ok(y),
-        }
+        if after.factor == 1.0 { Ok(y) } else { Ok((y * after.factor)?) }
+    }
+
+    /// Returns how many lines of the result are made at a time, so that their windows, laid out, are not too many.
+    fn lines(&self, card: &Card, dims: Dims) -> usize {
+        let ConvShape { inputs, kernel, .. } = self.shape;
+        let line = dims.batch * dims.width * inputs * kernel * kernel;
+        (card.columns() / line.max(1)).clamp(1, dims.height.max(1))
+    }
+
+    /// Returns the bytes that candle's operations need beside the maps: what is multiplied, with its edges, its windows
+    /// laid out, and the sums.
+    fn beside(&self, card: &Card, x: Dims, y: Dims) -> usize {
+        let ConvShape { inputs, outputs, kernel, .. } = self.shape;
+        let (wide, factor) = (size_of::<f32>(), self.compute.factors().bytes());
+        let places = y.batch * self.lines(card, y) * y.width;
+        let windows = places * inputs * kernel * kernel * factor;
+        // What grows is grown before it is read.
+        let read = x.batch * inputs * (x.height * x.width).max(y.height * y.width);
+        3 * read * factor + windows + 3 * places * outputs * wide
     }
 }
 
@@ -286,7 +322,8 @@ mod tests {
     #[track_caller]
     fn assert_near(ours: &FeatureMap, theirs: &FeatureMap, bound: f32) {
         assert_eq!(ours.dims(), theirs.dims());
-        let (ours, theirs) = (host::values(&ours.to_tensor()).unwrap(), host::values(&theirs.to_tensor()).unwrap());
+        let (ours, theirs) =
+            (host::values(&ours.to_tensor().unwrap()).unwrap(), host::values(&theirs.to_tensor().unwrap()).unwrap());
         let gap = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(gap < bound, "{gap}");
     }

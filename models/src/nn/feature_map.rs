@@ -3,7 +3,7 @@
 use candle_core::{DType, Tensor};
 use darkroom_kernels::{Buffer, Cpu, Curve};
 
-use super::{Compute, Rows, Tokens, Values, host, rows::Numbers};
+use super::{Compute, Rows, Tokens, Values, host, rows::Numbers, values};
 use crate::Result;
 
 /// A batch of pictures of many channels.
@@ -36,21 +36,35 @@ impl FeatureMap {
         Ok(Self { values: Values::Tensor(x), dims: Dims { batch, channels, height, width } })
     }
 
+    /// Takes what candle's operations made, (batch, channels, height, width), f32 or bf16.
+    pub(super) fn made(x: &Tensor) -> Result<Self> {
+        let (batch, channels, height, width) = x.dims4()?;
+        Ok(Self { values: Values::Tensor(x.contiguous()?), dims: Dims { batch, channels, height, width } })
+    }
+
     /// Takes rows, a place each.
     pub(super) fn from_rows(rows: Rows, dims: Dims) -> Self {
         Self { values: Values::Rows(rows), dims }
     }
 
-    /// Returns the tensor (batch, channels, height, width), f32, in order.
-    pub fn to_tensor(&self) -> Tensor {
+    /// Returns the tensor (batch, channels, height, width), f32, in order, in this machine's memory.
+    ///
+    /// # Errors
+    /// What a card says that it lies on.
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        values::at_home(&self.tensor()?)
+    }
+
+    /// Returns the tensor where and as it lies.
+    pub(super) fn tensor(&self) -> Result<Tensor> {
         match &self.values {
-            Values::Tensor(x) => x.clone(),
+            Values::Tensor(x) => Ok(x.clone()),
             Values::Rows(rows) => {
                 let Dims { batch, channels, height, width } = self.dims;
                 let places = rows.to_vec();
                 let mut planes = vec![0.0; places.len()];
                 host::transpose(&places, (height * width, channels), &mut planes);
-                host::tensor(planes, (batch, channels, height, width)).expect("as many numbers as the size says")
+                host::tensor(planes, (batch, channels, height, width))
             }
         }
     }
@@ -86,7 +100,7 @@ impl FeatureMap {
     /// Adds value by value.
     pub fn add(&self, other: &FeatureMap) -> Result<FeatureMap> {
         let cpu = match (&self.values, &other.values) {
-            (Values::Tensor(a), Values::Tensor(b)) => return Self::from_tensor(&(a + b)?),
+            (Values::Tensor(a), Values::Tensor(b)) => return Self::made(&values::sum(a, b)?),
             (Values::Rows(rows), _) | (_, Values::Rows(rows)) => &rows.cpu,
         };
         super::same("maps", self.dims, other.dims)?;
@@ -96,7 +110,7 @@ impl FeatureMap {
     /// Returns `x · factor + shift`.
     pub fn affine(&self, factor: f64, shift: f64) -> Result<FeatureMap> {
         match &self.values {
-            Values::Tensor(x) => Self::from_tensor(&x.affine(factor, shift)?),
+            Values::Tensor(x) => Self::made(&x.affine(factor, shift)?),
             Values::Rows(rows) => Ok(Self::from_rows(rows.clone().affine(factor as f32, shift as f32), self.dims)),
         }
     }
@@ -104,7 +118,7 @@ impl FeatureMap {
     /// Returns `x · sigmoid(x)` of every value.
     pub fn silu(&self) -> Result<FeatureMap> {
         match &self.values {
-            Values::Tensor(x) => Self::from_tensor(&x.silu()?),
+            Values::Tensor(x) => Self::made(&x.silu()?),
             Values::Rows(rows) => Ok(Self::from_rows(rows.clone().bent(Curve::Silu), self.dims)),
         }
     }
@@ -117,8 +131,8 @@ impl FeatureMap {
             Values::Tensor(_) => None,
         });
         let Some(cpu) = cpu else {
-            let parts: Vec<Tensor> = parts.iter().map(|part| part.to_tensor()).collect();
-            return Self::from_tensor(&Tensor::cat(&parts, 1)?);
+            let parts = parts.iter().map(|part| part.tensor()).collect::<Result<Vec<_>>>()?;
+            return Self::made(&values::joined(&parts, 1)?);
         };
         for part in parts {
             super::same("maps", Dims { channels: 0, ..part.dims }, Dims { channels: 0, ..first })?;
@@ -133,13 +147,13 @@ impl FeatureMap {
         let dims = self.dims();
         let height = height.min(dims.height.saturating_sub(top));
         let width = width.min(dims.width.saturating_sub(left));
-        Self::from_tensor(&self.to_tensor().narrow(2, top, height)?.narrow(3, left, width)?)
+        Self::made(&self.tensor()?.narrow(2, top, height)?.narrow(3, left, width)?)
     }
 
     /// Continues the map on the right and below, mirrored at its last line and column, until both edges are multiples of
     /// `of`.
     pub fn pad_reflected(&self, of: usize) -> Result<Self> {
-        let mut x = self.to_tensor();
+        let mut x = self.tensor()?;
         for axis in [2, 3] {
             let edge = x.dim(axis)?;
             let wanted = edge.next_multiple_of(of);
@@ -148,7 +162,7 @@ impl FeatureMap {
                 x = x.index_select(&Tensor::new(places, x.device())?, axis)?;
             }
         }
-        Self::from_tensor(&x)
+        Self::made(&x)
     }
 
     /// Makes one place of each square of `edge` by `edge`: channels become (channel, line, column) of the square, as
@@ -158,9 +172,9 @@ impl FeatureMap {
             return Ok(self.clone());
         }
         let Dims { batch, channels, height, width } = self.dims();
-        let x = self.to_tensor().reshape(vec![batch, channels, height / edge, edge, width / edge, edge])?; // b c h p w q
+        let x = self.tensor()?.reshape(vec![batch, channels, height / edge, edge, width / edge, edge])?; // b c h p w q
         let x = x.permute(vec![0, 1, 3, 5, 2, 4])?.contiguous()?; // b c p q h w
-        Self::from_tensor(&x.reshape((batch, channels * edge * edge, height / edge, width / edge))?)
+        Self::made(&x.reshape((batch, channels * edge * edge, height / edge, width / edge))?)
     }
 
     /// Returns the map in another size, each place taking the nearest value: index `floor(i · from / to)`.
@@ -170,7 +184,7 @@ impl FeatureMap {
             return Ok(self.clone());
         }
         let Values::Rows(rows) = &self.values else {
-            return Self::from_tensor(&self.to_tensor().upsample_nearest2d(height, width)?);
+            return Self::made(&self.tensor()?.upsample_nearest2d(height, width)?);
         };
         let (down, across) = (nearest(dims.height, height), nearest(dims.width, width));
         let line = |picture: usize, y: usize| (picture * dims.height + down[y]) * dims.width;
@@ -186,7 +200,7 @@ impl FeatureMap {
         let Dims { batch, channels, height, width } = self.dims;
         match &self.values {
             Values::Rows(rows) => Ok(Tokens::from_rows(rows.clone(), (batch, height * width, channels))),
-            Values::Tensor(x) => Tokens::from_tensor(&x.reshape((batch, channels, height * width))?.transpose(1, 2)?),
+            Values::Tensor(x) => Tokens::made(&x.reshape((batch, channels, height * width))?.transpose(1, 2)?),
         }
     }
 
@@ -203,7 +217,17 @@ impl FeatureMap {
     pub fn within(&self, compute: &Compute) -> Result<FeatureMap> {
         match compute.cpu() {
             Some(cpu) => Ok(Self::from_rows(self.rows(cpu)?, self.dims)),
-            None => Self::from_tensor(&self.to_tensor()),
+            None => self.on(compute),
+        }
+    }
+}
+
+impl FeatureMap {
+    /// Returns the pictures on the card of `compute`.
+    fn on(&self, compute: &Compute) -> Result<FeatureMap> {
+        match compute.on_card() {
+            Some(card) => Self::made(&card.bring(&self.tensor()?)?),
+            None => Ok(self.clone()),
         }
     }
 }
@@ -242,7 +266,7 @@ mod tests {
     fn rows_resize_and_join_as_tensors_do() {
         let (x, compute) = (map(2, 3, 4, 5), Compute::default());
         let rows = x.within(&compute).unwrap();
-        let flat = |x: FeatureMap| host::values(&x.to_tensor()).unwrap();
+        let flat = |x: FeatureMap| host::values(&x.to_tensor().unwrap()).unwrap();
         for size in [(8, 10), (7, 9), (2, 3), (4, 5)] {
             assert_eq!(
                 flat(x.resize_nearest(size.0, size.1).unwrap()),
@@ -258,7 +282,7 @@ mod tests {
 
     #[test]
     fn odd_sizes_repeat_the_nearest_value() {
-        let grown = map(1, 1, 2, 3).resize_nearest(3, 5).unwrap().to_tensor();
+        let grown = map(1, 1, 2, 3).resize_nearest(3, 5).unwrap().to_tensor().unwrap();
         let rows = grown.squeeze(0).unwrap().squeeze(0).unwrap();
         let want = [[0., 0., 1., 1., 2.], [0., 0., 1., 1., 2.], [3., 3., 4., 4., 5.]];
         assert_eq!(rows.to_vec2::<f32>().unwrap(), want);
@@ -266,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_mirrored_edge_is_not_repeated_and_a_single_one_is() {
-        let row = |x: &FeatureMap| x.to_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let row = |x: &FeatureMap| x.to_tensor().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let odd = map(1, 1, 1, 3).pad_reflected(4).unwrap();
         assert_eq!(row(&odd)[..4], [0., 1., 2., 1.]);
         assert_eq!(row(&map(1, 1, 1, 1).pad_reflected(2).unwrap()), [0.; 4]);
@@ -275,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_square_becomes_channels_line_by_line() {
-        let x = map(1, 2, 2, 4).unshuffled(2).unwrap().to_tensor();
+        let x = map(1, 2, 2, 4).unshuffled(2).unwrap().to_tensor().unwrap();
         assert_eq!(x.dims(), [1, 8, 1, 2]);
         let first: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(first[..8], [0., 2., 1., 3., 4., 6., 5., 7.]);
@@ -285,7 +309,7 @@ mod tests {
     fn tokens_and_back_is_the_same_map() {
         let x = map(2, 5, 3, 7);
         let back = x.to_tokens().unwrap().to_map(3, 7).unwrap();
-        let flat = |x: &FeatureMap| x.to_tensor().flatten_all().unwrap();
+        let flat = |x: &FeatureMap| x.to_tensor().unwrap().flatten_all().unwrap();
         assert_eq!(flat(&x).to_vec1::<f32>().unwrap(), flat(&back).to_vec1::<f32>().unwrap());
     }
 

@@ -27,7 +27,7 @@ impl FeatureMap {
         let dims = self.dims();
         let across = taps(dims.width, width, how, weigh);
         let down = taps(dims.height, height, how, weigh);
-        let x = self.to_tensor().flatten_all()?.to_vec1::<f32>()?;
+        let x = self.to_tensor()?.flatten_all()?.to_vec1::<f32>()?;
         let mut out = Vec::with_capacity(dims.batch * dims.channels * height * width);
         for plane in x.chunks_exact(dims.height * dims.width) {
             let along = |line: &[f32]| across.iter().map(|tap| weighed(tap, |x| line[x])).collect::<Vec<_>>();
@@ -78,7 +78,7 @@ mod tests {
     fn resized(how: Interpolation, to: usize) -> Vec<f32> {
         let x = Tensor::new(&[[[[0.0_f32, 1.0, 4.0, -2.0, 3.0]]]], &Device::Cpu).unwrap();
         let x = FeatureMap::from_tensor(&x).unwrap().interpolate(1, to, how).unwrap();
-        x.to_tensor().flatten_all().unwrap().to_vec1().unwrap()
+        x.to_tensor().unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 
     fn assert_near(got: &[f32], wanted: &[f32]) {
@@ -101,7 +101,7 @@ mod tests {
         let squares: Vec<f32> = (0..12_u8).map(|i| f32::from(i).powi(2)).collect();
         let x = Tensor::from_vec(squares, (1, 1, 3, 4), &Device::Cpu).unwrap();
         let x = FeatureMap::from_tensor(&x).unwrap().interpolate(4, 6, Interpolation::Bicubic).unwrap();
-        let got: Vec<f32> = x.to_tensor().flatten_all().unwrap().to_vec1().unwrap();
+        let got: Vec<f32> = x.to_tensor().unwrap().flatten_all().unwrap().to_vec1().unwrap();
         assert_near(&got[..6], &[-1.185_398, -1.162_964, -0.414_389, 0.978_19, 4.143_433, 6.513_089]);
         let last = [65.919_78, 74.397_34, 88.979_79, 100.216_83, 117.215_94, 128.040_73];
         assert!(got[18..].iter().zip(last).all(|(a, b)| (a - b).abs() < 1e-4), "{got:?}");

@@ -4,7 +4,8 @@ use candle_core::{D, Tensor};
 use darkroom_kernels::{self as kernels, Curve, Finish, Order, Panels, Residual};
 
 use super::{
-    Activation, Compute, Storage, Tokens,
+    Activation, Compute, Tokens,
+    card::{Card, Vector, kept},
     compute::Precision,
     rows::{Numbers, Rows},
     storage::small,
@@ -17,7 +18,7 @@ use crate::{Error, Result, Weights};
 pub struct Linear {
     /// (outputs, inputs).
     weight: Weight,
-    bias: Option<Vec<f32>>,
+    bias: Option<Vector>,
     compute: Compute,
     inputs: usize,
     outputs: usize,
@@ -63,12 +64,9 @@ impl Linear {
     fn with(w: &Weights, shape: &[usize], bias: Bias, gated: Gate) -> Result<Self> {
         let (outputs, inputs, compute) = (shape[0], shape[1], w.compute().clone());
         let order = if gated == Gate::None { Order::Plain } else { Order::Gated };
-        let weight = match Weight::load(w, shape, (compute.products(), Use::Product(order)))? {
-            Weight::Plain(storage) if shape.len() == 4 => Weight::Plain(storage.squeezed()?),
-            weight => weight,
-        };
+        let weight = Weight::load(w, shape, (compute.products(), Use::Product(order)))?;
         let bias = match bias {
-            Bias::Yes => Some(small(w, "bias", outputs)?),
+            Bias::Yes => Some(Vector::new(small(w, "bias", outputs)?)),
             Bias::No => None,
         };
         Ok(Self { weight, bias, compute, inputs, outputs, gated, number: next_number() })
@@ -115,11 +113,15 @@ impl Linear {
                 let x = x.rows(cpu)?;
                 // Taken out, so that its numbers are added to where they lie.
                 let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
+                if let Some(beside) = self.compute.beside() {
+                    // The factors, and the sums before they are rounded.
+                    beside.note(batch * length * (inputs * 2 + 2 * self.outputs * size_of::<f32>()));
+                }
                 let made = self.multiply(cpu, &x, panels, (&after, onto));
                 self.weight.check()?;
                 Ok(Tokens::from_rows(made, dims))
             }
-            (Weight::Plain(storage), _) => self.composed(x, storage, &after),
+            (weight @ (Weight::Plain(_) | Weight::Fetched(_)), _) => self.composed(x, weight, &after),
             (weight, _) => unreachable!("{weight:?} in a matrix"),
         }
     }
@@ -138,12 +140,25 @@ impl Linear {
     }
 
     /// The same in candle's operations.
-    fn composed(&self, x: &Tokens, weight: &Storage, after: &After) -> Result<Tokens> {
+    fn composed(&self, x: &Tokens, weight: &Weight, after: &After) -> Result<Tokens> {
+        let card = &self.compute.composing();
         let (batch, length, inputs) = x.dims();
-        let rows = x.to_tensor().reshape((batch * length, inputs))?;
-        let y = rows.matmul(&weight.widened()?.t()?)?;
+        let rows = card.factor(&x.tensor()?)?.reshape((batch * length, inputs))?;
+        let weight = weight.on(card)?.reshape((self.outputs, inputs))?;
+        let y = self.finished(card, rows.matmul(&weight.t()?)?, after)?;
+        let y = Tokens::made(&y.reshape((batch, length, y.dim(1)?))?)?;
+        match &after.onto {
+            Some(onto) => onto.within(&self.compute)?.add(&y),
+            None => Ok(y),
+        }
+    }
+
+    /// Does to the sums what is asked, in f32.
+    fn finished(&self, card: &Card, sums: Tensor, after: &After) -> Result<Tensor> {
+        let y = card.wide(&sums)?;
+        drop(sums);
         let y = match &self.bias {
-            Some(bias) => y.broadcast_add(&Tensor::new(&bias[..], y.device())?)?,
+            Some(bias) => y.broadcast_add(bias.on(card)?)?,
             None => y,
         };
         let y = match self.gated {
@@ -157,11 +172,7 @@ impl Linear {
             Some(activation) => activation.composed(&y)?,
             None => y,
         };
-        let y = Tokens::from_tensor(&y.reshape((batch, length, y.dim(1)?))?)?;
-        match &after.onto {
-            Some(onto) => onto.add(&y),
-            None => Ok(y),
-        }
+        kept(&y, after.precision)
     }
 }
 
@@ -184,7 +195,7 @@ mod tests {
     use crate::nn::{Mode, host};
 
     fn values(x: &Tokens) -> Vec<f32> {
-        host::values(&x.to_tensor()).unwrap()
+        host::values(&x.to_tensor().unwrap()).unwrap()
     }
 
     /// What a layer makes of the same tokens, by kernels and by candle's operations.

@@ -6,12 +6,13 @@
 //!
 //! On the CPU the kernels of `darkroom-kernels` compute, as [`Compute`] says: channels lie together, a map read line by
 //! line is its tokens, norms are done by whoever reads their result, and biases, curves and sums while the results of
-//! a product are in the cache. The number of threads does not change a bit of the result. [`Compute::composed`] is the
-//! same network in candle's operations: what other devices use, and what kernels are checked against.
+//! a product are in the cache. The number of threads does not change a bit of the result. [`Compute::card`] is the same
+//! network in candle's operations on a [`Card`]: what other devices use, and what kernels are checked against.
 
 mod activation;
 mod attention;
 mod blocks;
+mod card;
 mod compute;
 mod conv;
 mod embedding;
@@ -29,6 +30,7 @@ mod weight;
 pub use activation::Activation;
 pub use attention::{Heads, Mask, attend};
 pub use blocks::{Blocks, Keep, Loader};
+pub use card::Card;
 pub use compute::{Compute, Mode};
 pub use conv::{After, Conv2d, ConvShape, Padding, Upsample};
 pub use embedding::{Embedding, Sinusoid};

@@ -6,7 +6,13 @@
 use candle_core::{D, DType, Tensor};
 use darkroom_kernels::{self as kernels, Curve, Groups};
 
-use super::{Compute, FeatureMap, Tokens, compute::Precision, rows::Numbers, storage::small};
+use super::{
+    Compute, Dims, FeatureMap, Tokens,
+    card::{Vector, kept},
+    compute::Precision,
+    rows::Numbers,
+    storage::small,
+};
 use crate::{Error, Result, Weights};
 
 /// Normalises groups of channels over the whole picture.
@@ -14,8 +20,8 @@ use crate::{Error, Result, Weights};
 pub struct GroupNorm {
     groups: usize,
     eps: f64,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+    weight: Vector,
+    bias: Vector,
     compute: Compute,
 }
 
@@ -26,61 +32,87 @@ impl GroupNorm {
             let what = format!("{channels} channels cannot be put into {groups} equal groups");
             return Err(Error::Shape(what));
         }
-        let (weight, bias) = (small(w, "weight", channels)?, small(w, "bias", channels)?);
+        let [weight, bias] = vectors(w, channels)?;
         Ok(Self { groups, eps, weight, bias, compute: w.compute().clone() })
     }
 
     /// Normalises.
     pub fn forward(&self, x: &FeatureMap) -> Result<FeatureMap> {
-        self.then(x, Curve::None, Ok)
+        self.then(x, Curve::None, |y| Ok(y.clone()))
     }
 
     /// Normalises, then bends with silu.
     pub fn forward_silu(&self, x: &FeatureMap) -> Result<FeatureMap> {
-        self.then(x, Curve::Silu, |y| y.silu())
+        self.then(x, Curve::Silu, Tensor::silu)
     }
 
-    /// Normalises and bends each value; `composed` is the same curve in candle's operations.
+    /// Normalises and bends each value; `bent` is the same curve in candle's operations.
     ///
     /// On the processor the map is only measured: whoever reads it does the rest on the way.
     fn then(
         &self,
         x: &FeatureMap,
         curve: Curve,
-        composed: impl Fn(Tensor) -> candle_core::Result<Tensor>,
+        bent: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
     ) -> Result<FeatureMap> {
         super::same("channels of a norm", self.weight.len(), x.dims().channels)?;
-        let Some(cpu) = self.compute.cpu() else {
-            return FeatureMap::from_tensor(&composed(self.composed(&x.to_tensor())?)?);
-        };
+        let Some(cpu) = self.compute.cpu() else { return self.composed(x, bent) };
+        if let Some(beside) = self.compute.beside() {
+            // The result, which kernels do not write down, and a piece of it before it is whole.
+            let Dims { batch, channels, height, width } = x.dims();
+            let numbers = batch * channels * height * width;
+            beside.note(2 * numbers * self.compute.maps().bytes() + 4 * numbers.min(PIECE) * size_of::<f32>());
+        }
         let rows = x.rows(cpu)?.bare();
         let groups = Groups { count: self.groups, eps: self.eps, weight: &self.weight, bias: &self.bias };
         let norm = rows.with(|source| kernels::group_norm(cpu, &source, groups, curve));
         Ok(FeatureMap::from_rows(rows.under(norm), x.dims()))
     }
 
-    fn composed(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, channels, height, width) = x.dims4()?;
-        let rows = x.reshape((batch, self.groups, channels / self.groups * height * width))?;
-        let rows = normalised(&rows, self.eps)?.reshape((batch, channels, height, width))?;
-        let wide = |values: &[f32]| Tensor::from_slice(values, (1, channels, 1, 1), x.device());
-        Ok(rows.broadcast_mul(&wide(&self.weight)?)?.broadcast_add(&wide(&self.bias)?)?)
+    /// The same in candle's operations, some groups at a time.
+    fn composed(&self, x: &FeatureMap, bent: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> Result<FeatureMap> {
+        let card = &self.compute.composing();
+        let Dims { batch, channels, height, width } = x.dims();
+        let (x, of_group) = (card.bring(&x.tensor()?)?, channels / self.groups);
+        let at_once = (PIECE / (batch * of_group * height * width).max(1)).clamp(1, self.groups);
+        let (weight, bias) = (self.weight.on(card)?, self.bias.on(card)?);
+        let mut pieces = Vec::new();
+        for first in (0..self.groups).step_by(at_once) {
+            let groups = at_once.min(self.groups - first);
+            let (from, count) = (first * of_group, groups * of_group);
+            let rows = x.narrow(1, from, count)?.contiguous()?.reshape((batch, groups, of_group * height * width))?;
+            let y = normalised(&rows, self.eps)?.reshape((batch, count, height, width))?;
+            let wide = |values: &Tensor| values.narrow(0, from, count)?.reshape((1, count, 1, 1));
+            let y = bent(&y.broadcast_mul(&wide(weight)?)?.broadcast_add(&wide(bias)?)?)?;
+            pieces.push(kept(&y, self.compute.maps())?);
+        }
+        match &pieces[..] {
+            [whole] => FeatureMap::made(whole),
+            pieces => FeatureMap::made(&Tensor::cat(pieces, 1)?),
+        }
     }
+}
+
+/// The numbers that a norm works on at a time by candle's operations, each of which needs them anew: 64 MiB.
+const PIECE: usize = 16 << 20;
+
+fn vectors(w: &Weights, channels: usize) -> Result<[Vector; 2]> {
+    Ok([Vector::new(small(w, "weight", channels)?), Vector::new(small(w, "bias", channels)?)])
 }
 
 /// Normalises every vector.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     eps: f64,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
+    weight: Vector,
+    bias: Vector,
     compute: Compute,
 }
 
 impl LayerNorm {
     /// Loads `weight` and `bias`, each (channels).
     pub fn load(w: &Weights, channels: usize, eps: f64) -> Result<Self> {
-        let (weight, bias) = (small(w, "weight", channels)?, small(w, "bias", channels)?);
+        let [weight, bias] = vectors(w, channels)?;
         Ok(Self { eps, weight, bias, compute: w.compute().clone() })
     }
 
@@ -96,17 +128,21 @@ impl LayerNorm {
 
     fn run(&self, x: &Tokens, precision: Precision) -> Result<Tokens> {
         super::same("channels of a norm", self.weight.len(), x.dims().2)?;
-        let Some(cpu) = self.compute.cpu() else {
-            let x = x.to_tensor();
-            let wide = |values: &[f32]| Tensor::new(values, x.device());
-            let y = normalised(&x, self.eps)?.broadcast_mul(&wide(&self.weight)?)?;
-            return Tokens::from_tensor(&y.broadcast_add(&wide(&self.bias)?)?);
-        };
+        let Some(cpu) = self.compute.cpu() else { return self.composed(x, precision) };
         let rows = x.rows(cpu)?;
         let mut numbers = Numbers::room(cpu, precision, rows.count() * self.weight.len());
         let affine = (&self.weight[..], &self.bias[..]);
         rows.with(|source| kernels::layer_norm(cpu, &source, self.eps, affine, &mut numbers.target()));
         Ok(Tokens::from_rows(rows.like(numbers, self.weight.len()), x.dims()))
+    }
+}
+
+impl LayerNorm {
+    /// The same in candle's operations.
+    fn composed(&self, x: &Tokens, precision: Precision) -> Result<Tokens> {
+        let card = &self.compute.composing();
+        let y = normalised(&card.bring(&x.tensor()?)?, self.eps)?.broadcast_mul(self.weight.on(card)?)?;
+        Tokens::made(&kept(&y.broadcast_add(self.bias.on(card)?)?, precision)?)
     }
 }
 
@@ -158,7 +194,7 @@ mod tests {
         let x = offset((1, 1, 1, 3072));
         let norm = LayerNorm::load(&weights(3072), 3072, 1e-5).unwrap();
         let tokens = Tokens::from_tensor(&x.squeeze(0).unwrap()).unwrap();
-        let ours = norm.forward(&tokens).unwrap().to_tensor();
+        let ours = norm.forward(&tokens).unwrap().to_tensor().unwrap();
         let ours = ours.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         let want = exact(&x.flatten_all().unwrap().to_vec1().unwrap(), 1e-5);
         for (i, (ours, want)) in ours.iter().zip(want).enumerate() {
@@ -173,9 +209,9 @@ mod tests {
         let norm = GroupNorm::load(&weights(12), 4, 12, 1e-6).unwrap();
         let x = (offset((2, 12, 5, 7)) - 1000.0).unwrap();
         let map = FeatureMap::from_tensor(&x).unwrap();
-        let composed = norm.composed(&x).unwrap();
-        assert!(gap(&norm.forward(&map).unwrap().to_tensor(), &composed) < 1e-5);
-        let bent = norm.forward_silu(&map).unwrap().to_tensor();
+        let composed = norm.composed(&map, |y| Ok(y.clone())).unwrap().to_tensor().unwrap();
+        assert!(gap(&norm.forward(&map).unwrap().to_tensor().unwrap(), &composed) < 1e-5);
+        let bent = norm.forward_silu(&map).unwrap().to_tensor().unwrap();
         assert!(gap(&bent, &composed.silu().unwrap()) < 1e-5);
     }
 
@@ -186,7 +222,7 @@ mod tests {
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
             let y = pool.unwrap().install(|| norm.forward_silu(&map).unwrap());
-            y.to_tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            y.to_tensor().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         assert_eq!(with(1), with(3));
     }

@@ -33,19 +33,6 @@ impl Storage {
         })
     }
 
-    /// Leaves out the window of a convolution of one point: (a, b, 1, 1) becomes (a, b).
-    pub fn squeezed(self) -> Result<Self> {
-        Ok(match self {
-            Storage::Dense(weight) => Storage::Dense(weight.squeeze(3)?.squeeze(2)?),
-            Storage::Widened(weight) => Storage::Widened(weight.squeeze(3)?.squeeze(2)?),
-            Storage::Patched(base, patches) => Storage::Patched(Box::new(base.squeezed()?), patches),
-            Storage::Packed(weight) => {
-                let matrix = weight.shape()[..2].to_vec();
-                Storage::Packed(weight.reshaped(&matrix))
-            }
-        })
-    }
-
     /// Takes a weight in the precision that it was handed out in.
     pub fn of(weight: Tensor) -> Self {
         match weight.dtype() {

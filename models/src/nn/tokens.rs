@@ -9,7 +9,7 @@ use std::{
 use candle_core::{DType, Tensor};
 use darkroom_kernels::{Buffer, Cpu, Curve};
 
-use super::{Activation, Compute, FeatureMap, Rows, Values, feature_map::Dims, host, rows::Numbers};
+use super::{Activation, Compute, FeatureMap, Rows, Values, feature_map::Dims, host, rows::Numbers, values};
 use crate::Result;
 
 /// A batch of rows of vectors, (batch, length, channels).
@@ -37,6 +37,11 @@ impl Tokens {
         Ok(Self { values: Values::Tensor(x.to_dtype(DType::F32)?.contiguous()?), dims, memo: None })
     }
 
+    /// Takes what candle's operations made, (batch, length, channels), f32 or bf16.
+    pub(super) fn made(x: &Tensor) -> Result<Self> {
+        Ok(Self { values: Values::Tensor(x.contiguous()?), dims: x.dims3()?, memo: None })
+    }
+
     /// Takes rows, a vector each.
     pub(super) fn from_rows(rows: Rows, dims: (usize, usize, usize)) -> Self {
         Self { values: Values::Rows(rows), dims, memo: None }
@@ -50,14 +55,22 @@ impl Tokens {
 
     /// Returns one vector per picture, (batch, channels), of rows of length 1.
     pub fn to_vectors(&self) -> Result<Tensor> {
-        Ok(self.to_tensor().squeeze(1)?)
+        Ok(self.to_tensor()?.squeeze(1)?)
     }
 
-    /// Returns the tensor (batch, length, channels), f32.
-    pub fn to_tensor(&self) -> Tensor {
+    /// Returns the tensor (batch, length, channels), f32, in this machine's memory.
+    ///
+    /// # Errors
+    /// What a card says that it lies on.
+    pub fn to_tensor(&self) -> Result<Tensor> {
+        values::at_home(&self.tensor()?)
+    }
+
+    /// Returns the tensor where and as it lies.
+    pub(super) fn tensor(&self) -> Result<Tensor> {
         match &self.values {
-            Values::Tensor(x) => x.clone(),
-            Values::Rows(rows) => host::tensor(rows.to_vec(), self.dims).expect("as many numbers as the size says"),
+            Values::Tensor(x) => Ok(x.clone()),
+            Values::Rows(rows) => host::tensor(rows.to_vec(), self.dims),
         }
     }
 
@@ -90,7 +103,15 @@ impl Tokens {
     pub fn within(&self, compute: &Compute) -> Result<Tokens> {
         match compute.cpu() {
             Some(cpu) => Ok(Self::from_rows(self.rows(cpu)?, self.dims)),
-            None => Self::from_tensor(&self.to_tensor()),
+            None => self.on(compute),
+        }
+    }
+
+    /// Returns the tokens on the card of `compute`.
+    fn on(&self, compute: &Compute) -> Result<Tokens> {
+        match compute.on_card() {
+            Some(card) => Self::made(&card.bring(&self.tensor()?)?),
+            None => Ok(self.clone()),
         }
     }
 
@@ -125,7 +146,7 @@ impl Tokens {
     /// Adds value by value.
     pub fn add(&self, other: &Tokens) -> Result<Tokens> {
         let cpu = match (&self.values, &other.values) {
-            (Values::Tensor(a), Values::Tensor(b)) => return Self::from_tensor(&(a + b)?),
+            (Values::Tensor(a), Values::Tensor(b)) => return Self::made(&values::sum(a, b)?),
             (Values::Rows(rows), _) | (_, Values::Rows(rows)) => &rows.cpu,
         };
         super::same("tokens", self.dims, other.dims)?;
@@ -135,7 +156,7 @@ impl Tokens {
     /// Bends every value.
     pub fn bent(&self, activation: Activation) -> Result<Tokens> {
         match &self.values {
-            Values::Tensor(x) => Self::from_tensor(&activation.composed(x)?),
+            Values::Tensor(x) => Self::made(&activation.composed(x)?),
             Values::Rows(rows) => {
                 let curve: Curve = activation.curve();
                 Ok(Self::from_rows(rows.clone().bent(curve), self.dims))
@@ -154,28 +175,28 @@ impl Tokens {
     }
 
     fn concat(parts: &[&Tokens], axis: usize) -> Result<Tokens> {
-        let parts: Vec<Tensor> = parts.iter().map(|part| part.to_tensor()).collect();
-        Self::from_tensor(&Tensor::cat(&parts, axis)?)
+        let parts = parts.iter().map(|part| part.tensor()).collect::<Result<Vec<_>>>()?;
+        Self::made(&values::joined(&parts, axis)?)
     }
 
     /// Returns zeros of the same size.
     pub fn zeros_like(&self) -> Result<Tokens> {
-        Self::from_tensor(&self.to_tensor().zeros_like()?)
+        Self::made(&self.tensor()?.zeros_like()?)
     }
 
     /// Takes one vector out of each row: (batch, 1, channels).
     pub fn pick(&self, places: &[usize]) -> Result<Tokens> {
-        let x = self.to_tensor();
+        let x = self.tensor()?;
         let rows = places.iter().enumerate();
         let rows = rows.map(|(b, place)| x.narrow(0, b, 1)?.narrow(1, *place, 1));
         let rows = rows.collect::<candle_core::Result<Vec<_>>>()?;
-        Self::from_tensor(&Tensor::cat(&rows, 0)?)
+        Self::made(&Tensor::cat(&rows, 0)?)
     }
 
     /// Repeats a batch of one for `batch` pictures; any other batch stays as it is.
     pub fn repeat_for(&self, batch: usize) -> Result<Tokens> {
         match self.dims.0 {
-            1 if batch != 1 => Self::from_tensor(&self.to_tensor().repeat((batch, 1, 1))?),
+            1 if batch != 1 => Self::made(&self.tensor()?.repeat((batch, 1, 1))?),
             _ => Ok(self.clone()),
         }
     }
@@ -191,7 +212,7 @@ impl Tokens {
             }
             Values::Tensor(x) => {
                 let planes = x.transpose(1, 2)?.contiguous()?; // b c (h w)
-                FeatureMap::from_tensor(&planes.reshape((batch, channels, height, width))?)
+                FeatureMap::made(&planes.reshape((batch, channels, height, width))?)
             }
         }
     }

@@ -1,21 +1,24 @@
 //! The big weights of layers: packed for kernels, or as candle's operations take them.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use candle_core::{CpuStorage, DType, Storage as Raw, Tensor};
 use darkroom_kernels::{Arith, Cpu, Doubled, Kept, Order, Panels, Rows, Size, Tier, narrow};
 
-use super::{Storage, compute::Mode, host};
+use super::{Card, Storage, compute::Mode, host};
 use crate::{
     Error, Result, Weights,
     weights::{
         EightBits, Packed,
         format::Format,
         header,
-        rows::{Ahead, Numbers, check},
+        rows::{Ahead, FileRows, Numbers, check},
     },
 };
 
@@ -26,8 +29,23 @@ pub(super) enum Weight {
     Panels(Panels),
     /// For a convolution behind a doubling, and for the same behind another change of size, where there may be one.
     Doubled(Arc<Doubled>, Option<Panels>),
-    /// For candle's operations; also where there are no values at all.
-    Plain(Storage),
+    /// For candle's operations, on their card; also where there are no values at all.
+    Plain(Tensor),
+    /// For candle's operations, read and brought to their card at each use.
+    Fetched(Arc<Fetched>),
+}
+
+/// A weight that a card has no room for.
+pub(super) struct Fetched {
+    read: Read,
+    /// Its rows in the file, which know what is read after them.
+    rows: Option<FileRows>,
+}
+
+impl fmt::Debug for Fetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fetched({:?})", self.read.shape)
+    }
 }
 
 /// What a weight is used for.
@@ -52,13 +70,14 @@ impl Weight {
     /// Loads `weight`, of `shape` in the file, with the changes made to that layer.
     pub fn load(w: &Weights, shape: &[usize], (arith, usage): (Arith, Use)) -> Result<Self> {
         let compute = w.compute();
-        let cpu = match compute.cpu() {
-            Some(cpu) if compute.is_hollow() => {
+        let cpu = match (compute.cpu(), compute.on_card()) {
+            (Some(cpu), _) if compute.is_hollow() => {
                 w.hollow().get("weight", shape)?;
                 return Ok(Self::hollow(w, cpu, shape, (arith, usage)));
             }
-            Some(cpu) if !w.is_dry() => cpu.clone(),
-            _ => return Ok(Weight::Plain(Storage::load(w, "weight", shape)?)),
+            (Some(cpu), _) if !w.is_dry() => cpu.clone(),
+            (None, Some(card)) if !w.is_dry() => return w.shared("weight", || Self::on_card(w, card, (shape, arith))),
+            _ => return Ok(Weight::Plain(w.get("weight", shape)?)),
         };
         // The shapes of two uses of one weight differ in nothing that a name tells.
         let key = format!("{arith:?} {usage:?}");
@@ -66,6 +85,34 @@ impl Weight {
             Some(ahead) => Self::late(w, &cpu, (shape, &ahead), (arith, usage)),
             None => Self::staying(w, &cpu, shape, (arith, usage)),
         })
+    }
+
+    /// Brings a weight to a card, or leaves it in its file: the same numbers in either case.
+    fn on_card(w: &Weights, card: &Card, (shape, arith): (&[usize], Arith)) -> Result<Self> {
+        match w.read_at_use("weight") {
+            None => Ok(Weight::Plain(card.factor(&Read::new(w, shape, arith).tensor()?)?)),
+            Some(ahead) => {
+                // What is wrong with it is found now.
+                w.hollow().get("weight", shape)?;
+                let rows = w.rows("weight", shape);
+                rows.iter().for_each(|rows| rows.stays_behind(&ahead));
+                Ok(Weight::Fetched(Arc::new(Fetched { read: Read::new(w, shape, arith), rows })))
+            }
+        }
+    }
+
+    /// Returns it as a card multiplies it.
+    pub fn on(&self, card: &Card) -> Result<Tensor> {
+        match self {
+            Weight::Plain(weight) => card.factor(weight),
+            Weight::Fetched(fetched) => {
+                // What is read next is asked for meanwhile.
+                fetched.rows.iter().for_each(|rows| drop(rows.at_hand()));
+                check(fetched.rows.as_ref().and_then(|rows| rows.fault()))?;
+                card.factor(&fetched.read.tensor()?)
+            }
+            Weight::Panels(_) | Weight::Doubled(..) => unreachable!("it is packed for kernels"),
+        }
     }
 
     /// Makes what is only counted with.
@@ -144,9 +191,7 @@ impl Weight {
             None => {
                 // What is wrong with it is found now.
                 w.hollow().get("weight", shape)?;
-                let (weights, kept) = (w.as_stored("weight"), kept_unchanged(w, arith));
-                let read = Read { weights, shape: shape.into(), kept, fault: OnceLock::new() };
-                (Arc::new(read), Stored::of_file(w), None)
+                (Arc::new(Read::new(w, shape, arith)), Stored::of_file(w), None)
             }
         };
         let mode = w.compute().mode();
@@ -177,7 +222,7 @@ impl Weight {
     fn unpacked(&self, cpu: &Cpu) -> Option<Vec<f32>> {
         match self {
             Weight::Panels(panels) | Weight::Doubled(_, Some(panels)) => panels.unpacked(cpu),
-            Weight::Doubled(_, None) | Weight::Plain(_) => None,
+            Weight::Doubled(_, None) | Weight::Plain(_) | Weight::Fetched(_) => None,
         }
     }
 
@@ -186,7 +231,7 @@ impl Weight {
         check(match self {
             Weight::Panels(panels) => panels.fault(),
             Weight::Doubled(four, nine) => four.fault().or_else(|| nine.as_ref()?.fault()),
-            Weight::Plain(_) => None,
+            Weight::Plain(_) | Weight::Fetched(_) => None,
         })
     }
 
@@ -323,7 +368,7 @@ impl Rows for Whole {
     }
 }
 
-/// A weight that is read whole at each use: in blocks, in another order than is wanted, or changed.
+/// A weight that is read whole at each use: in blocks, in another order than is wanted, changed, or for a card.
 struct Read {
     weights: Weights,
     shape: Vec<usize>,
@@ -333,7 +378,13 @@ struct Read {
 }
 
 impl Read {
-    fn whole(&self) -> Result<Whole> {
+    fn new(w: &Weights, shape: &[usize], arith: Arith) -> Self {
+        let (weights, kept) = (w.as_stored("weight"), kept_unchanged(w, arith));
+        Self { weights, shape: shape.into(), kept, fault: OnceLock::new() }
+    }
+
+    /// Reads it; numbers of 16 bits stay what they are.
+    fn tensor(&self) -> Result<Tensor> {
         let storage = Storage::load(&self.weights, "weight", &self.shape[..])?;
         let storage = match (storage, self.kept) {
             (Storage::Patched(base, patches), kept) => {
@@ -341,7 +392,10 @@ impl Read {
             }
             (storage, _) => storage,
         };
-        Whole::new(&storage.widened()?)
+        match storage {
+            Storage::Dense(tensor) | Storage::Widened(tensor) => Ok(tensor),
+            storage => storage.widened(),
+        }
     }
 }
 
@@ -351,7 +405,7 @@ impl Rows for Read {
     }
 
     fn at_hand(&self) -> Option<Arc<dyn Rows>> {
-        match self.whole() {
+        match self.tensor().and_then(|tensor| Whole::new(&tensor)) {
             Ok(whole) => Some(Arc::new(whole)),
             Err(error) => {
                 let _ = self.fault.set(error.to_string());
@@ -456,11 +510,11 @@ mod tests {
         let gated = Linear::load_gated(&w.at("gated"), CHANNELS, CHANNELS).unwrap();
         w.finish().unwrap();
         let made = [
-            conv.forward(&map).unwrap().to_tensor(),
-            grow.forward(&map, After::default()).unwrap().to_tensor(),
-            grow.forward_to(&map, (9, 11), After::default()).unwrap().to_tensor(),
-            wide.forward(&tokens).unwrap().to_tensor(),
-            gated.forward(&tokens).unwrap().to_tensor(),
+            conv.forward(&map).unwrap().to_tensor().unwrap(),
+            grow.forward(&map, After::default()).unwrap().to_tensor().unwrap(),
+            grow.forward_to(&map, (9, 11), After::default()).unwrap().to_tensor().unwrap(),
+            wide.forward(&tokens).unwrap().to_tensor().unwrap(),
+            gated.forward(&tokens).unwrap().to_tensor().unwrap(),
         ];
         made.iter().flat_map(|x| host::values(x).unwrap()).collect()
     }
@@ -469,14 +523,17 @@ mod tests {
     fn what_is_read_at_each_use_is_what_stays_to_the_bit() {
         for dtype in [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F8_E4M3, Dtype::F8_E5M2] {
             let w = Weights::from_bytes("toy", file(dtype)).unwrap();
-            for (tier, mode) in Tier::available().flat_map(|tier| Mode::ALL.map(|mode| (tier, mode))) {
-                let compute = Compute::on(tier, mode).with_coarse_products();
+            let kernels = Tier::available().flat_map(|tier| Mode::ALL.map(|mode| Compute::on(tier, mode)));
+            let cards = [Card::processor(), Card::processor_in_bf16()].map(|card| Compute::card(card, Mode::Fast));
+            for compute in kernels.chain(cards) {
+                let compute = compute.with_coarse_products();
+                let numerics = compute.numerics();
                 let w = w.clone().with_compute(compute);
                 let whole = outcome(&w);
-                assert!(whole.iter().all(|x| x.is_finite()), "{dtype:?} {tier} {mode}");
+                assert!(whole.iter().all(|x| x.is_finite()), "{dtype:?} {numerics}");
                 for bytes in [0, w.loaded_bytes() / 2, w.loaded_bytes() - 1] {
                     let part = outcome(&w.clone().staying_within(bytes));
-                    assert!(whole == part, "{dtype:?} {tier} {mode}, {bytes} bytes stay");
+                    assert!(whole == part, "{dtype:?} {numerics}, {bytes} bytes stay");
                 }
             }
         }

@@ -94,9 +94,11 @@ impl<'a> Job<'a> {
         let mut pooled = None;
         for (i, (ids, weights)) in self.rows.iter().enumerate() {
             let (vectors, encoded) = self.vectors(ids, progress)?;
-            rows.push(weigh::apply(&vectors, weights, empty, self.reading.style.weighting)?.to_tensor());
+            rows.push(weigh::apply(&vectors, weights, empty, self.reading.style.weighting)?.to_tensor()?);
             if i == 0 {
-                pooled = encoded.projected.then_some(encoded.pooled);
+                // What travels on holds no card's memory.
+                let at_home = || Tokens::from_tensor(&encoded.pooled.to_tensor()?);
+                pooled = encoded.projected.then(at_home).transpose()?;
             }
         }
         Ok(Part { context: Tokens::from_tensor(&Tensor::cat(&rows, 1)?)?, pooled })

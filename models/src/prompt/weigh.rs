@@ -32,7 +32,7 @@ fn column(weights: &[f32]) -> Result<Tensor> {
 }
 
 fn multiply(row: &Tokens, weights: &[f32]) -> Result<Tokens> {
-    Tokens::from_tensor(&row.to_tensor().broadcast_mul(&column(weights)?)?)
+    Tokens::from_tensor(&row.to_tensor()?.broadcast_mul(&column(weights)?)?)
 }
 
 /// A1111's emphasis "Original" (`modules/sd_emphasis.py`): the mean of all numbers is brought back to what it was. Where
@@ -40,13 +40,13 @@ fn multiply(row: &Tokens, weights: &[f32]) -> Result<Tokens> {
 fn keep_mean(before: &Tokens, after: &Tokens) -> Result<Tokens> {
     let ratio = mean(before)? / mean(after)?;
     match ratio.is_finite() {
-        true => Tokens::from_tensor(&(after.to_tensor() * ratio)?),
+        true => Tokens::from_tensor(&(after.to_tensor()? * ratio)?),
         false => Ok(after.clone()),
     }
 }
 
 fn mean(row: &Tokens) -> Result<f64> {
-    let all = row.to_tensor().flatten_all()?.to_vec1::<f32>()?;
+    let all = row.to_tensor()?.flatten_all()?.to_vec1::<f32>()?;
     Ok(all.iter().copied().map(f64::from).sum::<f64>() / all.len() as f64)
 }
 
@@ -54,8 +54,8 @@ fn mean(row: &Tokens) -> Result<f64> {
 /// own; one of weight 1 stays as it is to the last bit.
 fn away_from(row: &Tokens, weights: &[f32], empty: &Tokens) -> Result<Tokens> {
     let (_, length, width) = row.dims();
-    let mut all = row.to_tensor().flatten_all()?.to_vec1::<f32>()?;
-    let empty = empty.to_tensor().flatten_all()?.to_vec1::<f32>()?;
+    let mut all = row.to_tensor()?.flatten_all()?.to_vec1::<f32>()?;
+    let empty = empty.to_tensor()?.flatten_all()?.to_vec1::<f32>()?;
     let vectors = all.chunks_mut(width).zip(empty.chunks(width)).zip(weights);
     for ((vector, empty), weight) in vectors.filter(|(_, weight)| **weight != 1.0) {
         for (x, zero) in vector.iter_mut().zip(empty) {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn values(row: &Tokens) -> Vec<f32> {
-        row.to_tensor().flatten_all().unwrap().to_vec1().unwrap()
+        row.to_tensor().unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 
     #[test]

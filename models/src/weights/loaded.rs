@@ -37,6 +37,15 @@ impl Stock {
         self.shape.len() < 2 || is_table(name)
     }
 
+    /// Returns the bytes that the tensor takes once loaded for a card, of which each number of a big weight takes `factor`,
+    /// whatever the file has it in. Tables stay in this machine's memory and are counted all the same.
+    pub fn bytes_on_card(&self, name: &str, dtype: DType, factor: u64) -> u64 {
+        match self.stays(name) {
+            true => self.loaded_bytes(name, dtype, Mode::Exact),
+            false => self.shape.iter().product::<usize>() as u64 * factor,
+        }
+    }
+
     /// Returns the bytes that the tensor takes once loaded, where f32 is handed out as `dtype`.
     pub fn loaded_bytes(&self, name: &str, dtype: DType, mode: Mode) -> u64 {
         let numbers = self.shape.iter().product::<usize>() as u64;
@@ -75,7 +84,7 @@ mod tests {
 
     use crate::{
         Weights,
-        nn::{Compute, Mode},
+        nn::{Card, Compute, Mode},
     };
 
     /// Counts what a tensor of so many numbers takes in each mode.
@@ -100,6 +109,21 @@ mod tests {
             let table = if exact == 2 { 2 } else { 4 };
             assert_eq!(takes("embeddings.token_embedding.weight", &[6, 6]), [table; 3], "{dtype:?}");
         }
+    }
+
+    #[test]
+    fn on_a_card_a_number_takes_what_is_multiplied() {
+        let bytes = |card: Card, dtype: Dtype, name: &str| {
+            let data = vec![0; 36 * dtype.bitsize() / 8];
+            let tensor = TensorView::new(dtype, vec![6, 6], &data).unwrap();
+            let w = Weights::from_bytes("toy", safetensors::serialize([(name, tensor)], None).unwrap()).unwrap();
+            w.with_compute(Compute::card(card, Mode::Fast)).loaded_bytes() / 36
+        };
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::F8_E4M3] {
+            assert_eq!(bytes(Card::processor(), dtype, "a.upsamplers.0.conv.weight"), 4, "{dtype:?}");
+            assert_eq!(bytes(Card::processor_in_bf16(), dtype, "a.attn1.to_q.weight"), 2, "{dtype:?}");
+        }
+        assert_eq!(bytes(Card::processor_in_bf16(), Dtype::F16, "token_embedding.weight"), 2);
     }
 
     #[test]

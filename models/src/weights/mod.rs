@@ -464,6 +464,9 @@ impl Weights {
 
     fn loaded(&self, name: &str, stock: &Stock) -> u64 {
         let (dtype, mode) = (self.dtype, self.compute.mode());
+        if let Some(factor) = self.compute.card_bytes() {
+            return stock.bytes_on_card(name, dtype, factor);
+        }
         match self.is_changed(name) {
             // A changed weight has the numbers of no file.
             true => Stock { format: Format::Plain(Stored::F32), ..stock.clone() }.loaded_bytes(name, dtype, mode),

@@ -141,7 +141,7 @@ impl<'a> Conditions<'a> {
             Some(residuals) => network.forward_steered(question, residuals, &mut Listen(cx)),
             None => network.forward(question, &mut Listen(cx)),
         };
-        Ok(answer?.to_tensor())
+        answer?.to_tensor()
     }
 }
 
@@ -163,7 +163,7 @@ fn join(sides: &[&Words], count: usize, at_once: usize) -> Result<Told, Error> {
     let ids: Vec<Vec<f64>> = sides.iter().flat_map(|side| std::iter::repeat_n(side.ids.clone(), count)).collect();
     let piece = |start: usize| {
         let rows = start..ids.len().min(start + if at_once == 0 { ids.len() } else { at_once });
-        let of = |all: &Tokens| Tokens::from_tensor(&all.to_tensor().narrow(0, rows.start, rows.len())?);
+        let of = |all: &Tokens| Tokens::from_tensor(&all.to_tensor()?.narrow(0, rows.start, rows.len())?);
         let added = pooled
             .as_ref()
             .map(|pooled| Ok::<_, Error>(Added { pooled: of(pooled)?, time_ids: ids[rows.clone()].into() }));

@@ -85,7 +85,9 @@ impl Datum for Prompted {
     }
 
     fn flaw(&self) -> Option<String> {
-        let finite = [&self.positive, &self.negative].iter().all(|side| is_finite(&side.context.to_tensor()));
+        let finite = [&self.positive, &self.negative]
+            .iter()
+            .all(|side| side.context.to_tensor().is_ok_and(|context| is_finite(&context)));
         (!finite).then(|| "the encoded prompt has numbers that are not finite".to_owned())
     }
 }
@@ -96,9 +98,9 @@ fn encode_prompted(value: &Value) -> Option<Record> {
     let prompted = value.downcast::<Prompted>()?;
     let mut record = Record::default();
     for (name, side) in SIDES.iter().zip([&prompted.positive, &prompted.negative]) {
-        record.arrays.insert(format!("{name}.context"), to_array(&side.context.to_tensor())?);
+        record.arrays.insert(format!("{name}.context"), to_array(&side.context.to_tensor().ok()?)?);
         if let Some(pooled) = &side.pooled {
-            record.arrays.insert(format!("{name}.pooled"), to_array(&pooled.to_tensor())?);
+            record.arrays.insert(format!("{name}.pooled"), to_array(&pooled.to_tensor().ok()?)?);
         }
     }
     record.words.insert("family".to_owned(), prompted.family.to_string());

@@ -183,7 +183,7 @@ fn unet(flags: &Flags) -> Result<Forward> {
     };
     Ok(Box::new(move || {
         let question = Question { sample: &sample, timestep: 500.0, context: &context, added: Some(&added) };
-        Ok(unet.forward(question, &mut ())?.to_tensor())
+        Ok(unet.forward(question, &mut ())?.to_tensor()?)
     }))
 }
 
@@ -194,7 +194,7 @@ fn vae(flags: &Flags) -> Result<Forward> {
     let edge = flags.size_px / config.reduction();
     let latents = values(&[flags.batch, config.latent_channels, edge, edge])?;
     let latents = FeatureMap::from_tensor(&latents)?;
-    Ok(Box::new(move || Ok(vae.decode(&latents, &mut ())?.to_tensor())))
+    Ok(Box::new(move || Ok(vae.decode(&latents, &mut ())?.to_tensor()?)))
 }
 
 /// Both text encoders of SDXL, one after the other, each to the layer that pictures are made from.
@@ -211,7 +211,7 @@ fn clip(flags: &Flags) -> Result<Forward> {
             let encoded = encoder.encode(&rows, &mut ())?;
             Ok(encoder.for_pictures(&encoded, Depth::LastButOne, 0)?)
         };
-        Ok(Tokens::concat_channels(&[&words(&small)?, &words(&large)?])?.to_tensor())
+        Ok(Tokens::concat_channels(&[&words(&small)?, &words(&large)?])?.to_tensor()?)
     }))
 }
 

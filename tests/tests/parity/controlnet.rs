@@ -102,14 +102,14 @@ fn control_nets_give_the_reference_alone_and_together() {
             if nets.len() == 1 {
                 assert_close(
                     &format!("{name}.hint"),
-                    &hint.map().to_tensor(),
+                    &hint.map().to_tensor().unwrap(),
                     want.get(&format!("{name}.hint")),
                     NETWORK,
                 );
                 assert!(want.find(&format!("{name}.down.{}", said.skips.len())).is_none());
                 let down = said.skips.iter().enumerate().map(|(i, skip)| (format!("{name}.down.{i}"), skip));
                 for (name, got) in down.chain([(format!("{name}.mid"), &said.bottom)]) {
-                    assert_close(&name, &got.to_tensor(), want.get(&name), NETWORK);
+                    assert_close(&name, &got.to_tensor().unwrap(), want.get(&name), NETWORK);
                 }
             }
             sum = Some(match sum {
@@ -119,10 +119,10 @@ fn control_nets_give_the_reference_alone_and_together() {
         }
         let unet = unet(family);
         let name = format!("{name}.out");
-        let got = unet.forward_steered(question, &sum.unwrap(), &mut ()).unwrap().to_tensor();
+        let got = unet.forward_steered(question, &sum.unwrap(), &mut ()).unwrap().to_tensor().unwrap();
         assert_close(&name, &got, want.get(&name), NETWORK);
         // The reference is another one without control: the comparison can fail.
-        let free = unet.forward(question, &mut ()).unwrap().to_tensor();
+        let free = unet.forward(question, &mut ()).unwrap().to_tensor().unwrap();
         assert!(reference::max_abs(&free, want.get(&name)) > 100.0 * NETWORK);
     }
 }
@@ -134,7 +134,7 @@ fn streamed_blocks_of_a_control_net_change_no_bit() {
     let [kept, streamed] = [Keep::All, Keep::One].map(|keep| {
         let net = control("edges", keep);
         let hint = net.look(&asked.picture).unwrap();
-        values(&net.forward(asked.question(500.0), &hint, 1.0, &mut ()).unwrap().bottom.to_tensor())
+        values(&net.forward(asked.question(500.0), &hint, 1.0, &mut ()).unwrap().bottom.to_tensor().unwrap())
     });
     assert_eq!(kept, streamed);
 }
@@ -171,10 +171,10 @@ fn a_hint_of_another_size_or_number_is_refused() {
     };
     let small = asked.picture.crop((0, 0), (dims.height - 8, dims.width)).unwrap();
     assert!(fault(&small).contains("covers"), "{}", fault(&small));
-    let many = asked.picture.to_tensor().repeat((3, 1, 1, 1)).unwrap();
+    let many = asked.picture.to_tensor().unwrap().repeat((3, 1, 1, 1)).unwrap();
     let many = FeatureMap::from_tensor(&many).unwrap();
     assert!(fault(&many).contains("control pictures"), "{}", fault(&many));
-    let grey = FeatureMap::from_tensor(&asked.picture.to_tensor().narrow(1, 0, 1).unwrap()).unwrap();
+    let grey = FeatureMap::from_tensor(&asked.picture.to_tensor().unwrap().narrow(1, 0, 1).unwrap()).unwrap();
     assert!(net.look(&grey).unwrap_err().to_string().contains("pictures of 3 channels"));
 }
 

@@ -56,7 +56,7 @@ fn every_case_of_encode_prompt_gives_the_reference_text() {
         let (positive, negative) = encode_prompt(&towers, request, &mut ()).unwrap();
         let check = |got: &Conditioning, embeds: &str, pooled: &str| {
             let (embeds, pooled) = (format!("{name}.{embeds}"), format!("{name}.{pooled}"));
-            let context = got.context.to_tensor();
+            let context = got.context.to_tensor().unwrap();
             assert_close(&embeds, &context, want.get(&embeds), NETWORK);
             let vectors = got.pooled.as_ref().unwrap().to_vectors().unwrap();
             assert_close(&pooled, &vectors, want.get(&pooled), NETWORK);

@@ -90,7 +90,7 @@ fn ask(unet: &UNet, inputs: &Tensors) -> Tensor {
         time_ids: get("time_ids").to_dtype(DType::F64).unwrap().to_vec2().unwrap(),
     };
     let question = Question { sample: &sample, timestep: 500.0, context: &context, added: Some(&added) };
-    unet.forward(question, &mut ()).unwrap().to_tensor()
+    unet.forward(question, &mut ()).unwrap().to_tensor().unwrap()
 }
 
 fn models() -> PathBuf {
@@ -128,7 +128,7 @@ fn every_spelling_gives_the_merged_network() {
                 let encoder = model.encoder(tower, &worn);
                 let encoded = encoder.encode(&rows, &mut ()).unwrap();
                 let layer = encoder.for_pictures(&encoded, Depth::LastButOne, 0).unwrap();
-                check(hidden, &layer.to_tensor());
+                check(hidden, &layer.to_tensor().unwrap());
                 if encoded.projected {
                     check("pooled", &encoded.pooled.to_vectors().unwrap());
                 }
@@ -220,7 +220,7 @@ fn further_spellings_of_the_same_layers_mean_the_same() {
         let encoder = model.encoder(0, &[(lora, 1.0, "")]);
         let encoded = encoder.encode(&rows, &mut ()).unwrap();
         let layer = encoder.for_pictures(&encoded, Depth::LastButOne, 0).unwrap();
-        assert_close(what, &layer.to_tensor(), want.get("scale1.0.te1"), NETWORK);
+        assert_close(what, &layer.to_tensor().unwrap(), want.get("scale1.0.te1"), NETWORK);
     };
     let peft = "sdxl_peft";
     check("diffusers", &renamed(peft, |name| name.replace("lora_A", "lora.down").replace("lora_B", "lora.up")));

@@ -89,7 +89,7 @@ impl Model {
 
     /// Decodes a scaled latent to a picture in [0, 1].
     pub fn picture(&self, latent: &Tensor) -> Tensor {
-        let decoded = self.vae.decode(&FeatureMap::from_tensor(latent).unwrap(), &mut ()).unwrap().to_tensor();
+        let decoded = self.vae.decode(&FeatureMap::from_tensor(latent).unwrap(), &mut ()).unwrap().to_tensor().unwrap();
         decoded.affine(0.5, 0.5).unwrap().clamp(0.0, 1.0).unwrap()
     }
 }
@@ -209,7 +209,12 @@ pub fn run(model: &Model, case: &Case, limits: Limits) -> Option<Tensor> {
         &[(&positive, &sizes_positive)]
     };
     let (context, added) = join(sides);
-    assert_close(&format!("{name} text"), &context.to_tensor(), want.get("encoder_hidden_states"), limits.text);
+    assert_close(
+        &format!("{name} text"),
+        &context.to_tensor().unwrap(),
+        want.get("encoder_hidden_states"),
+        limits.text,
+    );
 
     let mut noise = NoiseSource::new(NoiseMode::Diffusers, NoiseDevice::Cpu, case.facts["seed"].as_u64().unwrap());
     if let Some(eta) = call["eta"].as_f64() {
@@ -223,7 +228,7 @@ pub fn run(model: &Model, case: &Case, limits: Limits) -> Option<Tensor> {
             let pixels = FeatureMap::from_tensor(&image.affine(2.0, -1.0).unwrap()).unwrap();
             let moments = model.vae.encode(&pixels, &mut ()).unwrap();
             let sample = FeatureMap::from_tensor(&noise.draw(shape).unwrap()).unwrap();
-            let clean = moments.sample(&sample).unwrap().to_tensor();
+            let clean = moments.sample(&sample).unwrap().to_tensor().unwrap();
             let index = schedule.start_of_strength(call["strength"].as_f64().unwrap());
             let fresh = noise.draw(shape).unwrap();
             (State::new(schedule.noised(&clean, &fresh, index).unwrap(), index), schedule)
@@ -240,7 +245,7 @@ pub fn run(model: &Model, case: &Case, limits: Limits) -> Option<Tensor> {
     let ask = |x: &Tensor, timestep: f64| {
         let sample = FeatureMap::from_tensor(x).unwrap();
         let question = Question { sample: &sample, timestep, context: &context, added: Some(&added) };
-        Ok(model.unet.forward(question, &mut ()).unwrap().to_tensor())
+        Ok(model.unet.forward(question, &mut ()).unwrap().to_tensor().unwrap())
     };
     let calls = if guidance.is_on() { Calls::Together(&ask) } else { Calls::Positive(&ask) };
     let guided = Guided { calls, guidance };

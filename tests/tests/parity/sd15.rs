@@ -55,7 +55,7 @@ fn a_prompt_of_sd15_is_read_from_the_last_layer() {
         let (positive, negative) = encode_prompt(&towers, request, &mut ()).unwrap();
         for (side, got) in [("positive", positive), ("negative", negative)] {
             let name = format!("{name}.{side}");
-            assert_close(&name, &got.context.to_tensor(), want.get(&name), NETWORK);
+            assert_close(&name, &got.context.to_tensor().unwrap(), want.get(&name), NETWORK);
             assert!(got.pooled.is_none());
         }
     }

@@ -213,7 +213,7 @@ fn an_autoencoder_with_the_names_of_2022_is_read() {
         let folder = ModelFolder::open(root).unwrap();
         let vae = folder.weights(Component::Vae, Options::default()).unwrap();
         let vae = Vae::load(&folder.configs().vae, &vae, Keep::All).unwrap();
-        vae.decode(&FeatureMap::from_tensor(&noise((1, 4, 4, 4))).unwrap(), &mut ()).unwrap().to_tensor()
+        vae.decode(&FeatureMap::from_tensor(&noise((1, 4, 4, 4))).unwrap(), &mut ()).unwrap().to_tensor().unwrap()
     };
     assert_eq!(max_abs(&picture(dir.path()), &picture(&model)), 0.0);
 }
@@ -265,11 +265,11 @@ fn draw(checkpoint: &Checkpoint) -> Tensor {
     for (timestep, sigma, next) in [(999.0, 14.6_f64, 4.0), (700.0, 4.0, 1.0), (300.0, 1.0, 0.0)] {
         let sample = FeatureMap::from_tensor(&(&x / (sigma * sigma + 1.0).sqrt()).unwrap()).unwrap();
         let ask = Question { sample: &sample, timestep, context: &prompt.context, added: Some(&added) };
-        let noise = unet.forward(ask, &mut ()).unwrap().to_tensor();
+        let noise = unet.forward(ask, &mut ()).unwrap().to_tensor().unwrap();
         x = (x + (noise * (next - sigma)).unwrap()).unwrap();
     }
     let vae = Vae::load(&configs.vae, &weights(Component::Vae), Keep::All).unwrap();
-    let picture = vae.decode(&FeatureMap::from_tensor(&x).unwrap(), &mut ()).unwrap().to_tensor();
+    let picture = vae.decode(&FeatureMap::from_tensor(&x).unwrap(), &mut ()).unwrap().to_tensor().unwrap();
     picture.affine(0.5, 0.5).unwrap().clamp(0.0, 1.0).unwrap()
 }
 

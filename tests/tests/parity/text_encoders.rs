@@ -28,18 +28,18 @@ fn check(encoder: &TextEncoder, want: &Tensors, place: &str) {
     for (i, hidden) in got.hidden.iter().enumerate() {
         let name = format!("{place}.hidden.{i}");
         if let Some(want) = want.find(&name) {
-            assert_close(&name, &hidden.to_tensor(), want, NETWORK);
+            assert_close(&name, &hidden.to_tensor().unwrap(), want, NETWORK);
             compared += 1;
         }
     }
     assert!(compared > 0, "{place}: no hidden state in the reference");
-    let picked = encoder.for_pictures(&got, Depth::LastButOne, 0).unwrap().to_tensor();
+    let picked = encoder.for_pictures(&got, Depth::LastButOne, 0).unwrap().to_tensor().unwrap();
     let penultimate = got.hidden.len() - 2;
     let name = format!("{place}.hidden.{penultimate}");
     assert_close(&name, &picked, want.get(&name), NETWORK);
     let name = format!("{place}.last_hidden_state");
     if let Some(want) = want.find(&name) {
-        assert_close(&name, &got.last.to_tensor(), want, NETWORK);
+        assert_close(&name, &got.last.to_tensor().unwrap(), want, NETWORK);
     }
     let pooled = got.pooled.to_vectors().unwrap();
     let name = format!("{place}.pooled");

@@ -145,13 +145,13 @@ impl Hint {
         if hint.batch == 0 || !sample.batch.is_multiple_of(hint.batch) {
             return Err(Error::Shape(format!("{} control pictures do not fit {} latents", hint.batch, sample.batch)));
         }
-        FeatureMap::from_tensor(&self.0.to_tensor().repeat((sample.batch / hint.batch, 1, 1, 1))?)
+        FeatureMap::from_tensor(&self.0.to_tensor()?.repeat((sample.batch / hint.batch, 1, 1, 1))?)
     }
 }
 
 /// The same pictures with their channels in the other order.
 fn reversed(pictures: &FeatureMap) -> Result<FeatureMap> {
-    let x = pictures.to_tensor();
+    let x = pictures.to_tensor()?;
     let order: Vec<u32> = (0..pictures.dims().channels as u32).rev().collect();
     FeatureMap::from_tensor(&x.index_select(&candle_core::Tensor::new(order, x.device())?, 1)?)
 }

@@ -113,7 +113,9 @@ impl UNet {
         let mut done = 0;
         let mut tick = |name: &str, x: &FeatureMap| {
             // A map that nobody looks at is not turned for it.
-            trace.iter_mut().for_each(|trace| trace(name, &x.to_tensor()));
+            if let Some(trace) = trace.as_mut() {
+                trace(name, &x.to_tensor()?);
+            }
             done += 1;
             progress.tick(done, of)
         };

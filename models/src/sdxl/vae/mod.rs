@@ -48,7 +48,7 @@ pub struct Moments {
 impl Moments {
     /// Splits what the encoder gives into mean and logarithm of variance.
     fn new(both: &FeatureMap, config: &VaeConfig) -> Result<Self> {
-        let both = both.to_tensor();
+        let both = both.to_tensor()?;
         let channels = config.latent_channels;
         let logvar = both.narrow(1, channels, channels)?;
         Ok(Self {
@@ -66,7 +66,7 @@ impl Moments {
 
     /// Returns the latent that `noise` (of the size of the mean, unit variance) picks, scaled.
     pub fn sample(&self, noise: &FeatureMap) -> Result<FeatureMap> {
-        let noise = noise.to_tensor();
+        let noise = noise.to_tensor()?;
         if noise.dims() != self.raw_mean.dims() {
             return Err(Error::Shape(format!(
                 "noise of {:?} does not fit latents of {:?}",

@@ -103,7 +103,7 @@ struct Tile {
 
 impl Tile {
     fn new(x: &FeatureMap) -> Result<Self> {
-        let x = x.to_tensor();
+        let x = x.to_tensor()?;
         let shape = x.dims4()?;
         Ok(Self { planes: shape.0 * shape.1, shape, values: x.flatten_all()?.to_vec1()? })
     }
