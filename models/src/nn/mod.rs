@@ -21,6 +21,7 @@ mod host;
 mod interpolate;
 mod linear;
 mod norm;
+mod probe;
 mod rows;
 mod storage;
 mod tokens;
