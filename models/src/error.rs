@@ -57,6 +57,15 @@ pub enum Error {
         /// What is wrong, and where.
         what: String,
     },
+    /// A card has no memory left.
+    #[error("the graphics card ran out of memory")]
+    CardFull,
+    /// A card does not answer any more.
+    #[error("the graphics card is gone: {what}")]
+    CardLost {
+        /// What the driver said.
+        what: String,
+    },
     /// An input does not fit the network it was given to.
     #[error("{0}")]
     Shape(String),
@@ -73,7 +82,39 @@ pub enum Error {
     Stopped,
     /// A tensor operation failed.
     #[error(transparent)]
-    Candle(#[from] candle_core::Error),
+    Candle(candle_core::Error),
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        match card_fault(&error.to_string()) {
+            Some(fault) => fault,
+            None => Error::Candle(error),
+        }
+    }
+}
+
+/// Reads what the driver of a card said: candle wraps it in several ways, and all of them show its name of the error.
+fn card_fault(said: &str) -> Option<Error> {
+    // https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html: those after which a context is of no use.
+    const LOST: [&str; 9] = [
+        "CUDA_ERROR_DEVICE_UNAVAILABLE",
+        "CUDA_ERROR_ECC_UNCORRECTABLE",
+        "CUDA_ERROR_HARDWARE_STACK_ERROR",
+        "CUDA_ERROR_ILLEGAL_ADDRESS",
+        "CUDA_ERROR_ILLEGAL_INSTRUCTION",
+        "CUDA_ERROR_LAUNCH_FAILED",
+        "CUDA_ERROR_LAUNCH_TIMEOUT",
+        "CUDA_ERROR_NO_DEVICE",
+        "CUDA_ERROR_UNKNOWN",
+    ];
+    // cuBLAS allocates for itself, and says so in its own words.
+    const FULL: [&str; 2] = ["CUDA_ERROR_OUT_OF_MEMORY", "CUBLAS_STATUS_ALLOC_FAILED"];
+    if FULL.iter().any(|name| said.contains(name)) {
+        return Some(Error::CardFull);
+    }
+    let what = LOST.iter().find(|name| said.contains(**name))?;
+    Some(Error::CardLost { what: (*what).to_owned() })
 }
 
 impl Error {
@@ -113,5 +154,20 @@ impl Error {
             *hint = Some(way_out.into());
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_driver_says_is_told_from_a_bug() {
+        let said = |words: &str| Error::from(candle_core::Error::Msg(words.to_owned()));
+        assert!(matches!(said("DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")"), Error::CardFull));
+        assert!(matches!(said("CublasError(CUBLAS_STATUS_ALLOC_FAILED)"), Error::CardFull));
+        let lost = said("DriverError(CUDA_ERROR_ILLEGAL_ADDRESS, \"an illegal memory access was encountered\")");
+        assert_eq!(lost.to_string(), "the graphics card is gone: CUDA_ERROR_ILLEGAL_ADDRESS");
+        assert!(matches!(said("shape mismatch in matmul"), Error::Candle(_)));
     }
 }

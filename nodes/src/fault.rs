@@ -16,6 +16,8 @@ pub fn fault(error: Error) -> Fault {
         Error::Shape(_) => FaultKind::Graph,
         Error::NonFinite { .. } => FaultKind::Numbers,
         Error::Stopped => return Fault::cancelled(),
+        Error::CardFull => return Fault::memory(error.to_string()),
+        Error::CardLost { .. } => return Fault::device_lost(error.to_string()),
         _ => FaultKind::Bug,
     };
     let fault = Fault::new(kind, error.to_string());
