@@ -79,7 +79,9 @@ fn mb(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::soak::{Ending, Held};
+    use darkroom_core::process::Held;
+
+    use crate::soak::Ending;
 
     const BOUNDS: Bounds = Bounds { budget: 100_000_000, beside: 50_000_000, grace: 0 };
 

@@ -5,7 +5,6 @@
 //! holds after the two can be compared. Nothing here asks the allocator to give anything back.
 
 mod judge;
-mod memory;
 mod scenes;
 
 use std::{
@@ -15,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use candle_core::DType;
 use darkroom_core::{
     cache::Cache,
@@ -26,6 +25,7 @@ use darkroom_core::{
     history::History,
     observe::{Cancel, Event, Observer},
     plan::Wish,
+    process::{self, Held, Sampler},
     residency::Ledger,
 };
 use darkroom_models::{
@@ -34,7 +34,6 @@ use darkroom_models::{
 };
 
 pub use judge::{Bounds, complaints, table};
-pub use memory::{Held, Sampler, held};
 pub use scenes::{CYCLE, Ending, Scene};
 
 use crate::made_up;
@@ -119,18 +118,18 @@ impl Soak {
         let cancel = Cancel::new();
         let stop = Stop { cancel: &cancel, wanted: scene.ending == Ending::Stopped };
         let wish = Wish { fresh: true, ..Wish::default() };
-        self.sampler.forget();
+        let peak = self.sampler.watch();
         let begun = Instant::now();
         let ended = self.engine.run(&graph, &wish, &stop, &cancel).map(drop);
         let seconds = begun.elapsed().as_secs_f64();
-        let peak_anonymous = self.sampler.most()?;
+        self.sampler.look();
         Ok(Row {
             what: scene.what,
             wanted: scene.ending,
             ended: ending(ended),
             seconds,
             after: settle()?,
-            peak_anonymous,
+            peak_anonymous: peak.bytes(),
             booked: self.engine.ledger().used(),
         })
     }
@@ -160,6 +159,10 @@ fn ending(ended: Result<(), Faults>) -> (Ending, String) {
             _ => (Ending::Fault, faults.to_string()),
         },
     }
+}
+
+fn held() -> Result<Held> {
+    process::held().context("only Linux tells what a process holds")
 }
 
 /// Waits until the process is quiet, and returns what it holds.
