@@ -61,7 +61,14 @@ pub enum Command {
     #[cfg(feature = "editor")]
     Edit(EditArgs),
     /// Says what a run would do, and why, without doing it.
-    Explain(Wanted),
+    Explain {
+        /// What is wanted.
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Show instead what memory was planned for each node, and what it took when it last ran.
+        #[arg(long)]
+        last: bool,
+    },
     /// Shows everything that is wrong with a workflow at once.
     Check {
         /// The workflow, or a picture that carries one.
@@ -338,7 +345,7 @@ impl Command {
         match self {
             Self::Run { wanted, events, .. } => wanted.json || *events,
             Self::Lock(args) => args.json,
-            Self::Explain(wanted) => wanted.json,
+            Self::Explain { wanted, .. } => wanted.json,
             Self::Check { json, .. } | Self::Nodes { json, .. } => *json,
             Self::Cache { deed } => deed.args().json,
             Self::Models { deed } => deed.wants_json(),

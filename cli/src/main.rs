@@ -75,7 +75,8 @@ fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
         Command::Run { wanted, events, pull } => commands::run::run(wanted, &compute()?, *events, *pull, desk),
         #[cfg(feature = "editor")]
         Command::Edit(args) => commands::edit::edit(args, &compute()?, desk),
-        Command::Explain(wanted) => commands::explain::explain(wanted, &compute()?, desk),
+        Command::Explain { wanted, last: false } => commands::explain::explain(wanted, &compute()?, desk),
+        Command::Explain { wanted, last: true } => commands::explain::last(wanted, &compute()?, desk),
         Command::Check { file, allow, budget, json } => {
             let asked = commands::check::Asked { file, allow, budget: *budget, as_json: *json };
             commands::check::check(&asked, &compute()?, desk)

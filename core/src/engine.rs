@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
 mod foresight;
+mod gauge;
 mod kept;
 mod relief;
 mod run;
@@ -25,7 +26,7 @@ use crate::fault::{Faults, Located, Remedy};
 use crate::files::{Names, Reading, Watch};
 use crate::fingerprint::Fingerprint;
 use crate::graph::{Flat, Graph, expand};
-use crate::history::{History, Past};
+use crate::history::{History, Measured, Past};
 use crate::host::Host;
 use crate::ladder::Fits;
 use crate::observe::{Cancel, Event, How, Observer};
@@ -35,6 +36,7 @@ use crate::residency::Ledger;
 use crate::spec::Lane;
 use crate::value::Value;
 pub use foresight::Foreseen;
+use gauge::Gauge;
 use kept::Kept;
 pub use relief::Eased;
 use relief::Relief;
@@ -61,7 +63,7 @@ pub struct Report {
     pub results: Vec<(String, Vec<Value>)>,
     /// Seconds from submission to the last result.
     pub seconds: f64,
-    /// The most bytes of weights and scratch that were in memory at once.
+    /// The most bytes of weights and scratch that were in memory at once during the run.
     pub peak_bytes: u64,
     /// Nodes that made do with less than was planned for them.
     pub eased: Vec<Eased>,
@@ -80,6 +82,8 @@ pub struct NodeReport {
     pub why: String,
     /// Seconds it took.
     pub seconds: f64,
+    /// Memory that it took, if it ran.
+    pub memory: Option<Measured>,
 }
 
 impl Engine {
@@ -196,6 +200,8 @@ impl Engine {
     /// Everything that is wrong with the graph, or the fault that ended the run with its node.
     pub fn run(&self, graph: &Graph, wish: &Wish, observer: &dyn Observer, cancel: &Cancel) -> Result<Report, Faults> {
         let began = Instant::now();
+        let gauge = Gauge::new(observer, &self.ledger);
+        let observer: &dyn Observer = &gauge;
         if let Some(text) = self.fits().take_warning() {
             observer.see(&Event::Warning { node: None, text: &text });
         }
@@ -219,11 +225,11 @@ impl Engine {
                 workflow: &workflow,
             };
             let ended = Run::new(&plan, &self.cache, around, (&mut done, &mut relief)).run(at_hand.take());
-            self.remember(&plan, &done, &relief);
+            self.remember(&plan, &done, &relief, &gauge);
             match ended {
                 Ok(results) => {
                     relief.say_all(observer);
-                    return Ok(self.report(&plan, &done, relief.said, results, began));
+                    return Ok(self.report(&plan, &done, relief.said, results, (began, &gauge)));
                 }
                 // Another plan goes around the result that could not be read back.
                 Err(End::Lost(recipe)) => drop(given.lost.insert(recipe)),
@@ -277,7 +283,7 @@ impl Engine {
     }
 
     /// Notes what every node with a result was made of, and what fitted into memory.
-    fn remember(&self, plan: &Plan, done: &Done, relief: &Relief) {
+    fn remember(&self, plan: &Plan, done: &Done, relief: &Relief, gauge: &Gauge<'_>) {
         let mut history = self.history();
         for step in plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value) {
             let ran = done.get(&step.id).filter(|through| through.recipe == step.recipe);
@@ -285,7 +291,8 @@ impl Engine {
             let seconds = ran.filter(|through| through.how == How::Ran).map(|through| through.seconds);
             let known = || history.past(&step.id).is_some_and(|past| past.recipe == step.recipe);
             if (ran.is_some() || at_hand) && (seconds.is_some() || !known()) {
-                history.note(&step.id, past(step, &plan.numerics, seconds));
+                let memory = ran.and_then(|_| gauge.measured(step));
+                history.note(&step.id, Past { memory, ..past(step, &plan.numerics, seconds) });
             }
         }
         // A history that cannot be written costs answers, not pictures.
@@ -296,17 +303,26 @@ impl Engine {
         let _ = fits.save();
     }
 
-    fn report(&self, plan: &Plan, done: &Done, eased: Vec<Eased>, results: Results, began: Instant) -> Report {
+    fn report(
+        &self,
+        plan: &Plan,
+        done: &Done,
+        eased: Vec<Eased>,
+        results: Results,
+        (began, gauge): (Instant, &Gauge<'_>),
+    ) -> Report {
         let node = |step: &Step| {
             let (how, seconds, why) = match (done.get(&step.id), &step.action) {
                 (Some(Through { how, seconds, why, .. }), _) => (Some(*how), *seconds, why),
                 (None, Action::Take(_) | Action::Idle(Some(_))) => (Some(How::Cached), 0.0, &step.why),
                 (None, _) => (None, 0.0, &step.why),
             };
-            NodeReport { id: step.id.clone(), kind: step.node.spec().id.to_owned(), how, why: why.to_string(), seconds }
+            let (kind, why) = (step.node.spec().id.to_owned(), why.to_string());
+            let memory = if how == Some(How::Ran) { gauge.measured(step) } else { None };
+            NodeReport { id: step.id.clone(), kind, how, why, seconds, memory }
         };
         let nodes = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(node).collect();
-        Report { nodes, results, seconds: began.elapsed().as_secs_f64(), peak_bytes: self.ledger.peak(), eased }
+        Report { nodes, results, seconds: began.elapsed().as_secs_f64(), peak_bytes: gauge.run_peak(), eased }
     }
 
     fn fits(&self) -> MutexGuard<'_, Fits> {
@@ -336,5 +352,6 @@ fn past(step: &Step, numerics: &str, seconds: Option<f64>) -> Past {
         numerics: numerics.to_owned(),
         inputs: inputs.collect(),
         seconds,
+        memory: None,
     }
 }

@@ -5,7 +5,10 @@ use crate::plan::{Action, Plan, Step, Verdict};
 use crate::residency::gibibytes;
 use crate::spec::Lane;
 
+mod last;
 mod timeline;
+
+pub use last::last;
 
 impl Plan {
     /// Counts the steps that run.

@@ -33,6 +33,22 @@ pub struct Past {
     pub inputs: Vec<(String, Fingerprint)>,
     /// Seconds it took when it last ran.
     pub seconds: Option<f64>,
+    /// Memory that it took when it last ran; files of earlier versions do not tell.
+    #[serde(default)]
+    pub memory: Option<Measured>,
+}
+
+/// The most bytes that were in memory at once while a node ran: what other nodes keep there for later included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The recipe that it ran by.
+    pub recipe: Fingerprint,
+    /// What was planned: weights, scratch and values.
+    pub planned: u64,
+    /// What the account of memory gave out: weights and scratch.
+    pub booked: u64,
+    /// What the process held beyond what it had held in no account when the run began, where the system tells.
+    pub held: Option<u64>,
 }
 
 impl History {
@@ -54,10 +70,11 @@ impl History {
         self.nodes.get(node)
     }
 
-    /// Notes a node's result; keeps the seconds of an equal recipe that was not run again.
+    /// Notes a node's result; keeps what was measured when it last ran, if it was not run again.
     pub fn note(&mut self, node: &str, mut past: Past) {
         if let Some(before) = self.nodes.get(node).filter(|before| before.kind == past.kind) {
             past.seconds = past.seconds.or(before.seconds);
+            past.memory = past.memory.or(before.memory);
         }
         self.changed |= self.nodes.get(node) != Some(&past);
         self.nodes.insert(node.to_owned(), past);

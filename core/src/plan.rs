@@ -14,7 +14,7 @@ use crate::files::{Files, Names};
 use crate::fingerprint::Fingerprint;
 use crate::graph::check::{Source, Wired, WiredNode};
 use crate::graph::{Flat, Graph, Mode, expand};
-use crate::history::{History, Past};
+use crate::history::{History, Measured, Past};
 use crate::host::Host;
 use crate::literal::Literal;
 use crate::locks::{self, StandIn};
@@ -96,6 +96,8 @@ pub struct Step {
     pub need: Option<Need>,
     /// Seconds it took last time, if it would run.
     pub seconds: Option<f64>,
+    /// Memory that it took when it last ran.
+    pub took: Option<Measured>,
     /// The text that a light value drew by a seed: what no reader of the file could know.
     pub drawn: Option<String>,
 }
@@ -354,6 +356,7 @@ impl<'g> Planner<'_, 'g> {
             cost: finding.cost,
             need: None,
             seconds: None,
+            took: None,
             drawn: drawn(node, finding),
         }
     }
@@ -425,6 +428,7 @@ impl<'g> Planner<'_, 'g> {
     fn explain(&self, steps: &mut [Step]) {
         for index in 0..steps.len() {
             let past = self.history.past(&steps[index].id);
+            steps[index].took = past.and_then(|past| past.memory);
             if matches!(steps[index].action, Action::Run) {
                 steps[index].seconds = past.and_then(|past| past.seconds);
             }

@@ -1,6 +1,6 @@
 //! `darkroom explain`: what a run would do, and why.
 
-use darkroom_core::explain::explain as table;
+use darkroom_core::explain::{explain as table, last as measured};
 use darkroom_core::fault::Faults;
 use darkroom_core::plan::Verdict;
 use darkroom_models::nn::Compute;
@@ -31,4 +31,14 @@ pub fn explain(wanted: &Wanted, compute: &Compute, desk: &Desk) -> Result<(), Fa
     }
     let eased: String = eased.iter().map(|eased| format!("{}: {}\n", eased.node, eased.what)).collect();
     desk.answer_text(&(table(&plan) + &eased))
+}
+
+/// Prints what memory was planned for each node, and what it took when it last ran.
+///
+/// # Errors
+/// Everything that is wrong with the workflow.
+pub fn last(wanted: &Wanted, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
+    let job = Job::prepare(wanted, compute, &Folders::find()?, desk)?;
+    let plan = job.engine.foresee(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?;
+    if wanted.json { desk.answer_json(json::plan(&plan)) } else { desk.answer_text(&measured(&plan)) }
 }

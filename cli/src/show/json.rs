@@ -87,6 +87,7 @@ fn step(step: &Step, plan: &Plan) -> Value {
         "seconds": step.seconds,
         "drawn": step.drawn,
         "cost": step.cost,
+        "took": step.took,
         "need": step.need.as_ref().map(|found| need(found, plan)),
         "makes": step.types.iter().map(ty).collect::<Vec<_>>(),
     })
@@ -154,6 +155,7 @@ pub fn report(report: &Report, drawn: &[(String, u64)], warnings: &[String]) -> 
             "how": node.how.map(darkroom_core::observe::How::word),
             "why": node.why,
             "seconds": node.seconds,
+            "memory": node.memory,
         })
     };
     let result = |(id, values): &(String, Vec<Datum>)| json!({"node": id, "values": values.iter().map(value).collect::<Vec<_>>()});

@@ -77,6 +77,7 @@ mod tests {
             how,
             why: why.to_owned(),
             seconds,
+            memory: None,
         };
         let nodes = vec![
             node("model", Some(How::Opened), "needed", 0.0),

@@ -74,3 +74,22 @@ fn explain_shows_what_comes_and_goes() {
     assert_eq!(denoise["need"]["loads"][0]["part"], "denoiser of `model`");
     assert_eq!(denoise["need"]["granted"], denoise["need"]["weights"]);
 }
+
+#[test]
+fn the_memory_of_the_last_run_stands_beside_its_plan() {
+    let desk = Desk::new();
+    desk.graph("drawn.ron", DRAWN);
+    let last = || desk.say(&["explain", "drawn.ron", "--last"]).ends(0).out;
+    assert_eq!(last(), "no node that takes memory has run here yet: run the workflow first\n");
+    desk.say(&["run", "drawn.ron"]).ends(0);
+    let told = last();
+    let line = |node: &str| told.lines().find(|line| line.starts_with(node)).unwrap_or_default();
+    assert!(line("denoise ").contains("MiB") && line("decode ").contains("MiB"), "{told}");
+    assert!(line("save ").is_empty(), "it takes nothing: {told}");
+    let json = desk.say(&["explain", "drawn.ron", "--last", "--json"]).ends(0).json();
+    let nodes = json["nodes"].as_array().expect("a list");
+    let took = &nodes.iter().find(|node| node["id"] == "denoise").expect("a node")["took"];
+    assert!(took["planned"].as_u64() >= took["booked"].as_u64(), "{took}");
+    let other = desk.say(&["explain", "drawn.ron", "--last", "--set", "denoise.steps=3"]).ends(0).out;
+    assert!(other.contains("(it was changed since)"), "{other}");
+}

@@ -9,6 +9,7 @@ use super::room::{Ask, Idle, make_room, may_stay};
 use super::{Device, Handle, PartId, Place, Resident, gibibytes};
 use crate::fault::{Fault, Shortage};
 use crate::observe::Cancel;
+use crate::peak::{Peak, Watchers};
 
 /// Weights in use; they stay while this lives.
 pub struct Pinned<R: Resident> {
@@ -84,6 +85,7 @@ struct Books {
     clock: u64,
     /// The parts of which was told that they are kept only in part.
     told: HashSet<PartId>,
+    watchers: Watchers,
 }
 
 struct Part {
@@ -132,6 +134,13 @@ impl Ledger {
     /// Returns the most bytes that were ever in use.
     pub fn peak(&self) -> u64 {
         self.books().peak
+    }
+
+    /// Begins to watch how many bytes are in use.
+    pub fn watch(&self) -> Peak {
+        let mut books = self.books();
+        let used = books.used();
+        books.watchers.watch(used)
     }
 
     /// Lists what sits in memory, largest first.
@@ -315,7 +324,9 @@ impl Books {
     }
 
     fn note_peak(&mut self) {
-        self.peak = self.peak.max(self.used());
+        let used = self.used();
+        self.peak = self.peak.max(used);
+        self.watchers.see(used);
     }
 
     fn idle(&self) -> Vec<Idle<PartId>> {

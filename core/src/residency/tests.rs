@@ -274,6 +274,18 @@ fn a_part_that_the_running_step_uses_goes_after_those_of_later_steps() {
 }
 
 #[test]
+fn who_watches_knows_the_most_since_then() {
+    let ledger = Ledger::new(10);
+    drop(Ledger::reserve(&ledger, 9).expect("fits"));
+    let held = Ledger::reserve(&ledger, 2).expect("fits");
+    let most = ledger.watch();
+    assert_eq!(most.bytes(), 2);
+    drop(Ledger::reserve(&ledger, 5).expect("fits"));
+    drop(held);
+    assert_eq!((most.bytes(), ledger.watch().bytes(), ledger.peak()), (7, 0, 9));
+}
+
+#[test]
 fn shares_of_bytes_read_well() {
     assert_eq!(gibibytes_of(9 << 28, 11 << 29), "2.2 of 5.5 GiB");
     assert_eq!(gibibytes_of(1 << 20, 1 << 30), "1.0 MiB of 1.0 GiB");
