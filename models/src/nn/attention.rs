@@ -1,20 +1,14 @@
 //! Attention, in blocks of bounded size.
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, DType, Tensor};
 use darkroom_kernels::{self as kernels, Arith, attention::Look};
 
 use super::{
-    Tokens, Values,
+    Compute, Tokens,
     compute::Precision,
     rows::{Numbers, Rows},
 };
 use crate::{Error, Result};
-
-/// The most scores that are held at a time by candle's operations: 32 MiB on the processor, and 128 where many small
-/// products would leave a card idle. A picture of 1024² would want 1.3 GB at once.
-fn scores_at_once(device: &Device) -> usize {
-    if device.is_cpu() { 8 << 20 } else { 32 << 20 }
-}
 
 /// Who may look at whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,38 +19,48 @@ pub enum Mask {
     Causal,
 }
 
-/// Into how many heads the channels are split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heads(pub usize);
-
-/// Lets each query (batch, length, channels) gather `values` by the likeness of `keys`, head by head.
-///
-/// Scores are scaled by 1 / sqrt(channels / heads); the softmax is f32. Keys and values share a length of their own.
-/// Where queries are the factors of products in bf16, scores and shares are too.
-pub fn attend(queries: &Tokens, keys: &Tokens, values: &Tokens, Heads(heads): Heads, mask: Mask) -> Result<Tokens> {
-    let (batch, _, channels) = queries.dims();
-    if heads == 0 || !channels.is_multiple_of(heads) {
-        let what = format!("{channels} channels cannot be split into {heads} heads");
-        return Err(Error::Shape(what));
-    }
-    if keys.dims() != values.dims() || keys.dims().0 != batch || keys.dims().2 != channels {
-        let (q, k, v) = (queries.dims(), keys.dims(), values.dims());
-        let what = format!("queries {q:?} cannot look at keys {k:?} and values {v:?}");
-        return Err(Error::Shape(what));
-    }
-    let side = Side { heads, mask };
-    match queries.values() {
-        Values::Rows(rows) => side.gather(&rows.settled(), (queries, keys, values)),
-        Values::Tensor(x) => side.composed(x, keys, values),
-    }
-}
-
-struct Side {
-    heads: usize,
+/// The heads of an attention: how many the channels are split into, and who looks at whom.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    count: usize,
     mask: Mask,
+    compute: Compute,
 }
 
-impl Side {
+impl Heads {
+    /// Splits channels into so many.
+    pub fn new(compute: &Compute, count: usize, mask: Mask) -> Self {
+        Self { count, mask, compute: compute.clone() }
+    }
+
+    /// Lets each query (batch, length, channels) gather `values` by the likeness of `keys`, head by head.
+    ///
+    /// Scores are scaled by 1 / sqrt(channels / heads); the softmax is f32. Keys and values share a length of their own.
+    /// Where queries are the factors of products in bf16, scores and shares are too.
+    ///
+    /// # Errors
+    /// That the sizes do not go together; what a card says.
+    pub fn attend(&self, queries: &Tokens, keys: &Tokens, values: &Tokens) -> Result<Tokens> {
+        let (batch, length, channels) = queries.dims();
+        if self.count == 0 || !channels.is_multiple_of(self.count) {
+            let what = format!("{channels} channels cannot be split into {} heads", self.count);
+            return Err(Error::Shape(what));
+        }
+        if keys.dims() != values.dims() || keys.dims().0 != batch || keys.dims().2 != channels {
+            let (q, k, v) = (queries.dims(), keys.dims(), values.dims());
+            let what = format!("queries {q:?} cannot look at keys {k:?} and values {v:?}");
+            return Err(Error::Shape(what));
+        }
+        let Some(cpu) = self.compute.cpu() else { return self.composed((queries, keys, values)) };
+        if let Some(beside) = self.compute.beside() {
+            let scores = (self.count * length * keys.dims().1).min(beside.card.scores());
+            // The scores and their shares, and what is split into heads.
+            let split = (length + 2 * keys.dims().1 + length) * channels;
+            beside.note(cpu, (2 * scores + split + batch * length * channels) * size_of::<f32>());
+        }
+        self.gather(&queries.rows(cpu)?.settled(), (queries, keys, values))
+    }
+
     fn gather(&self, rows: &Rows, (queries, keys, values): (&Tokens, &Tokens, &Tokens)) -> Result<Tokens> {
         let (batch, length, channels) = queries.dims();
         let cpu = &rows.cpu;
@@ -71,7 +75,7 @@ impl Side {
         rows.with(|queries| {
             keys.with(|keys| {
                 values.with(|values| {
-                    let look = Look { queries, keys, values, heads: self.heads, mask, arith };
+                    let look = Look { queries, keys, values, heads: self.count, mask, arith };
                     kernels::attend(cpu, look, &mut seen.target());
                 });
             });
@@ -82,30 +86,29 @@ impl Side {
     /// Returns picture `b` as (heads, length, width of a head), in order.
     fn split(&self, x: &Tensor, b: usize) -> Result<Tensor> {
         let (_, length, channels) = x.dims3()?;
-        let x = x.get(b)?.reshape((length, self.heads, channels / self.heads))?;
+        let x = x.get(b)?.reshape((length, self.count, channels / self.count))?;
         Ok(x.transpose(0, 1)?.contiguous()?)
     }
 
     /// The same in candle's operations, all heads at a time; in the numbers of the queries.
-    fn composed(&self, queries: &Tensor, keys: &Tokens, values: &Tokens) -> Result<Tokens> {
+    fn composed(&self, (queries, keys, values): (&Tokens, &Tokens, &Tokens)) -> Result<Tokens> {
+        let card = self.compute.composing();
+        let queries = card.bring(&queries.tensor()?)?;
         let (batch, length, channels) = queries.dims3()?;
-        let (device, dtype) = (queries.device(), queries.dtype());
-        // Candle's processor multiplies f32 alone; what is rounded already stays what it is.
-        let factor = |x: &Tensor| if device.is_cpu() { x.to_dtype(DType::F32) } else { x.to_dtype(dtype) };
-        let beside = |x: &Tokens| Ok::<_, Error>(factor(&x.tensor()?.to_device(device)?.to_dtype(dtype)?)?);
-        let (queries, keys, values) = (factor(queries)?, beside(keys)?, beside(values)?);
-        let sources = keys.dim(1)?.max(1);
-        let block_rows = (scores_at_once(device) / (self.heads * sources)).clamp(1, length.max(1));
+        let dtype = queries.dtype();
+        let narrow = |x: Tensor| if dtype == DType::BF16 { card.factor(&x) } else { card.wide(&x) };
+        let (keys, values) = (narrow(keys.tensor()?)?, narrow(values.tensor()?)?);
+        let queries = narrow(queries)?;
+        let rows_at_once = (card.scores() / (self.count * keys.dim(1)?.max(1))).clamp(1, length.max(1));
         let mut pictures = Vec::new();
         for b in 0..batch {
             let (q, k, v) = (self.split(&queries, b)?, self.split(&keys, b)?, self.split(&values, b)?);
             let scale = (q.dim(2)? as f64).sqrt().recip();
             let mut blocks = Vec::new();
-            for row in (0..length).step_by(block_rows) {
-                let q = q.narrow(1, row, block_rows.min(length - row))?;
-                let scores = (q.contiguous()?.matmul(&k.t()?)?.to_dtype(DType::F32)? * scale)?; // h q k
-                let shares = factor(&self.shares(&scores, row)?.to_dtype(dtype)?)?;
-                blocks.push(shares.matmul(&v)?);
+            for row in (0..length).step_by(rows_at_once) {
+                let q = q.narrow(1, row, rows_at_once.min(length - row))?.contiguous()?;
+                let scores = card.wide(&q.matmul(&k.t()?)?)?; // h q k
+                blocks.push(narrow(self.shares((scores * scale)?, row)?)?.matmul(&v)?);
             }
             let seen = Tensor::cat(&blocks, 1)?.transpose(0, 1)?; // q h w
             pictures.push(seen.reshape((length, channels))?);
@@ -113,27 +116,24 @@ impl Side {
         Tokens::made(&Tensor::stack(&pictures, 0)?.to_dtype(dtype)?)
     }
 
-    /// The softmax in candle's operations.
-    fn shares(&self, scores: &Tensor, row: usize) -> Result<Tensor> {
-        let scores = match self.mask {
-            Mask::Open => scores.clone(),
-            Mask::Causal => {
-                let (_, rows, sources) = scores.dims3()?;
-                let hidden = |i: usize| (0..sources).map(move |j| if j <= row + i { 0.0 } else { f32::NEG_INFINITY });
-                let mask: Vec<f32> = (0..rows).flat_map(hidden).collect();
-                scores.broadcast_add(&Tensor::from_vec(mask, (1, rows, sources), scores.device())?)?
-            }
-        };
-        let most = scores.max_keepdim(D::Minus1)?;
-        let shares = scores.broadcast_sub(&most)?.exp()?;
-        Ok(shares.broadcast_div(&shares.sum_keepdim(D::Minus1)?)?)
+    /// The softmax in candle's operations; each result takes the place of what it was made of.
+    fn shares(&self, mut scores: Tensor, row: usize) -> Result<Tensor> {
+        if self.mask == Mask::Causal {
+            let (_, rows, sources) = scores.dims3()?;
+            let hidden = |i: usize| (0..sources).map(move |j| if j <= row + i { 0.0 } else { f32::NEG_INFINITY });
+            let mask: Vec<f32> = (0..rows).flat_map(hidden).collect();
+            scores = scores.broadcast_add(&Tensor::from_vec(mask, (1, rows, sources), scores.device())?)?;
+        }
+        scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?;
+        scores = scores.exp()?;
+        Ok(scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Compute, host};
+    use crate::nn::host;
 
     fn tokens(batch: usize, length: usize, channels: usize, salt: usize) -> Tokens {
         let count = batch * length * channels;
@@ -149,9 +149,8 @@ mod tests {
         for (batch, length, sources, channels, heads, mask) in cases {
             let q = tokens(batch, length, channels, 1);
             let (k, v) = (tokens(batch, sources, channels, 2), tokens(batch, sources, channels, 3));
-            let theirs = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor().unwrap();
-            let q = q.within(&Compute::default()).unwrap();
-            let ours = attend(&q, &k, &v, Heads(heads), mask).unwrap().to_tensor().unwrap();
+            let [ours, theirs] = [Compute::default(), Compute::composed()]
+                .map(|compute| Heads::new(&compute, heads, mask).attend(&q, &k, &v).unwrap().to_tensor().unwrap());
             let gap = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap();
             assert!(gap.to_scalar::<f32>().unwrap() < 1e-5, "{length} x {sources}");
         }
@@ -160,7 +159,7 @@ mod tests {
     #[test]
     fn the_first_of_a_causal_row_sees_only_itself() {
         let (q, v) = (tokens(1, 5, 4, 1), tokens(1, 5, 4, 2));
-        let out = attend(&q, &q, &v, Heads(2), Mask::Causal).unwrap().to_tensor().unwrap();
+        let out = Heads::new(&Compute::default(), 2, Mask::Causal).attend(&q, &q, &v).unwrap().to_tensor().unwrap();
         let first = |x: Tensor| x.get(0).unwrap().get(0).unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(first(out), first(v.to_tensor().unwrap()));
     }
@@ -168,7 +167,7 @@ mod tests {
     #[test]
     fn heads_that_do_not_divide_are_refused() {
         let q = tokens(1, 2, 6, 1);
-        let fault = attend(&q, &q, &q, Heads(4), Mask::Open).unwrap_err();
+        let fault = Heads::new(&Compute::default(), 4, Mask::Open).attend(&q, &q, &q).unwrap_err();
         assert!(fault.to_string().contains("6 channels"), "{fault}");
     }
 }

@@ -17,17 +17,23 @@ pub struct Card {
     factors: Precision,
     /// As numerics say it.
     name: Arc<str>,
+    /// The most numbers that the windows of a convolution are laid out into at a time; `None` where they are not laid out.
+    columns: Option<usize>,
 }
+
+/// 512 MiB of bf16. A decoder of 1024² would want ten times as many at once.
+#[cfg(feature = "cuda")]
+const COLUMNS: usize = 256 << 20;
 
 impl Card {
     /// Takes this processor, in f32: what kernels are checked against.
     pub fn processor() -> Self {
-        Self { device: Device::Cpu, factors: Precision::F32, name: "candle f32".into() }
+        Self { device: Device::Cpu, factors: Precision::F32, name: "candle f32".into(), columns: None }
     }
 
     /// Takes this processor, with factors rounded to bf16: what a card in bf16 is checked against.
     pub fn processor_in_bf16() -> Self {
-        Self { device: Device::Cpu, factors: Precision::Bf16, name: "candle bf16".into() }
+        Self { device: Device::Cpu, factors: Precision::Bf16, name: "candle bf16".into(), columns: None }
     }
 
     /// Opens graphics card number `ordinal`, with a stream of its own.
@@ -42,7 +48,9 @@ impl Card {
         let (major, _) = capability(&device)?;
         let is_narrow = mode != super::Mode::Exact && major >= 8;
         let (factors, numbers) = if is_narrow { (Precision::Bf16, "bf16") } else { (Precision::F32, "f32") };
-        Ok(Self { device, factors, name: format!("cuda {numbers}").into() })
+        // cuDNN reads windows where they lie.
+        let columns = (!cfg!(feature = "cudnn")).then_some(COLUMNS);
+        Ok(Self { device, factors, name: format!("cuda {numbers}").into(), columns })
     }
 
     /// Returns what the card multiplies.
@@ -63,10 +71,21 @@ impl Card {
         }
     }
 
-    /// Returns the most numbers that the windows of a convolution are laid out into at a time: 512 MiB of bf16. A decoder
-    /// of 1024² would want ten times as many at once.
-    pub(super) fn columns(&self) -> usize {
-        256 << 20
+    /// Returns the most numbers that the windows of a convolution are laid out into at a time, if they are laid out.
+    pub(super) fn columns(&self) -> Option<usize> {
+        self.columns
+    }
+
+    /// Returns the most scores that attention holds at a time: 32 MiB on the processor, and 128 where many small products
+    /// would leave a card idle. A picture of 1024² would want 1.3 GB at once.
+    pub(super) fn scores(&self) -> usize {
+        if self.device.is_cpu() { 8 << 20 } else { 32 << 20 }
+    }
+
+    /// Returns the same with so few windows at a time.
+    #[cfg(test)]
+    pub(super) fn with_columns(self, columns: usize) -> Self {
+        Self { columns: Some(columns), ..self }
     }
 
     /// Brings a tensor here, in its own numbers.

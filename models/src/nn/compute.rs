@@ -81,14 +81,15 @@ enum Walks {
 #[derive(Clone, Debug)]
 pub(super) struct Beside {
     pub card: Card,
-    /// The bytes of the one that needs most.
+    /// The most bytes that were in use, with what an operation needs.
     most: Arc<AtomicU64>,
 }
 
 impl Beside {
-    /// Notes the bytes that an operation needs.
-    pub fn note(&self, bytes: usize) {
-        self.most.fetch_max(bytes as u64, Ordering::Relaxed);
+    /// Notes the bytes that an operation needs, with those that are in use then.
+    pub fn note(&self, cpu: &Cpu, bytes: usize) {
+        let all = cpu.pool.figures().used_bytes + bytes;
+        self.most.fetch_max(all as u64, Ordering::Relaxed);
     }
 }
 
@@ -190,7 +191,7 @@ impl Compute {
         kernels::parallel::counted(|| walk().and_then(|()| walk()))?;
         let held = self.figures().held_bytes as u64;
         self.trim();
-        Ok(held + self.beside().map_or(0, |beside| beside.most.swap(0, Ordering::Relaxed)))
+        Ok(self.beside().map_or(held, |beside| beside.most.swap(0, Ordering::Relaxed)))
     }
 
     /// Returns where what a card needs beside its maps is noted, if that is counted.

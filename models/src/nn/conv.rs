@@ -175,7 +175,7 @@ impl Conv2d {
             (weight, None) => unreachable!("{weight:?} without a processor"),
             (_, Some(cpu)) => {
                 if let Some(beside) = self.compute.beside() {
-                    beside.note(self.beside(&beside.card, x.dims(), dims));
+                    beside.note(cpu, self.beside(&beside.card, x.dims(), dims));
                 }
                 let rows = x.rows(cpu)?;
                 // Taken out, so that its numbers are added to where they lie.
@@ -245,22 +245,25 @@ impl Conv2d {
     fn composed(&self, x: &FeatureMap, weight: &Weight, dims: Dims, after: &After<'_>) -> Result<FeatureMap> {
         let card = &self.compute.composing();
         let Window { kernel, stride, before, after: behind } = self.shape.window();
-        let x = card.factor(&x.tensor()?)?;
         let weight = weight.on(card)?;
-        let around = |x: &Tensor, axis| x.pad_with_zeros(axis, before, behind);
-        let x = if before + behind > 0 { around(&around(&x, 2)?, 3)? } else { x };
+        let mut x = card.factor(&x.tensor()?)?;
         let lines = self.lines(card, dims);
-        let mut strips = Vec::new();
-        for top in (0..dims.height).step_by(lines) {
-            let height = lines.min(dims.height - top);
-            let strip = x.narrow(2, top * stride, (height - 1) * stride + kernel)?.contiguous()?;
-            let sums = strip.conv2d(&weight, 0, stride, 1, 1)?;
-            strips.push(kept(&self.finished(card, &sums, after)?, self.compute.maps())?);
-        }
-        let y = match &strips[..] {
-            [whole] => FeatureMap::made(whole)?,
-            strips => FeatureMap::made(&Tensor::cat(strips, 2)?)?,
+        let finished = |sums| kept(&self.finished(card, &sums, after)?, self.compute.maps());
+        let y = if lines >= dims.height && before == behind {
+            finished(x.conv2d(&weight, before, stride, 1, 1)?)?
+        } else {
+            for axis in [2, 3] {
+                x = x.pad_with_zeros(axis, before, behind)?;
+            }
+            let strip = |top: usize| {
+                let height = lines.min(dims.height - top);
+                let strip = x.narrow(2, top * stride, (height - 1) * stride + kernel)?.contiguous()?;
+                finished(strip.conv2d(&weight, 0, stride, 1, 1)?)
+            };
+            Tensor::cat(&(0..dims.height).step_by(lines).map(strip).collect::<Result<Vec<_>>>()?, 2)?
         };
+        drop(x);
+        let y = FeatureMap::made(&y)?;
         match &after.onto {
             Some(onto) => onto.within(&self.compute)?.add(&y),
             None => Ok(y),
@@ -274,11 +277,10 @@ impl Conv2d {
             Some(shift) => card.wide(&shift.tensor()?)?.squeeze(1)?.broadcast_add(&bias)?,
             None => bias,
         };
-        let y = card.wide(sums)?.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?;
-        let y = match after.slope {
-            Some(slope) => (y.relu()? + (y.minimum(0.0)? * slope)?)?,
-            None => y,
-        };
+        let mut y = card.wide(sums)?.broadcast_add(&bias.unsqueeze(2)?.unsqueeze(3)?)?;
+        if let Some(slope) = after.slope {
+            y = (y.relu()? + (y.minimum(0.0)? * slope)?)?;
+        }
         if after.factor == 1.0 { Ok(y) } else { Ok((y * after.factor)?) }
     }
 
@@ -286,19 +288,21 @@ impl Conv2d {
     fn lines(&self, card: &Card, dims: Dims) -> usize {
         let ConvShape { inputs, kernel, .. } = self.shape;
         let line = dims.batch * dims.width * inputs * kernel * kernel;
-        (card.columns() / line.max(1)).clamp(1, dims.height.max(1))
+        card.columns().map_or(dims.height, |most| most / line.max(1)).clamp(1, dims.height.max(1))
     }
 
     /// Returns the bytes that candle's operations need beside the maps: what is multiplied, with its edges, its windows
     /// laid out, and the sums.
     fn beside(&self, card: &Card, x: Dims, y: Dims) -> usize {
         let ConvShape { inputs, outputs, kernel, .. } = self.shape;
-        let (wide, factor) = (size_of::<f32>(), self.compute.factors().bytes());
-        let places = y.batch * self.lines(card, y) * y.width;
-        let windows = places * inputs * kernel * kernel * factor;
-        // What grows is grown before it is read.
+        let (wide, factor) = (size_of::<f32>(), card.factors().bytes());
+        let lines = self.lines(card, y);
+        // What is rounded, what has edges, and what has grown, is another map.
+        let copies = [factor < wide, lines < y.height, y.height > x.height].into_iter().filter(|is| *is).count();
+        let places = y.batch * lines * y.width;
+        let windows = card.columns().map_or(0, |_| places * inputs * kernel * kernel * factor);
         let read = x.batch * inputs * (x.height * x.width).max(y.height * y.width);
-        3 * read * factor + windows + 3 * places * outputs * wide
+        copies * read * factor + windows + 2 * places * outputs * wide
     }
 }
 
@@ -326,6 +330,24 @@ mod tests {
             (host::values(&ours.to_tensor().unwrap()).unwrap(), host::values(&theirs.to_tensor().unwrap()).unwrap());
         let gap = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(gap < bound, "{gap}");
+    }
+
+    #[test]
+    fn strips_make_the_whole() {
+        let x = FeatureMap::from_tensor(&ramp((2, 5, 11, 7), 1.0)).unwrap();
+        let around = ConvShape::three(5, 6);
+        let shapes = [around, ConvShape::halving(5, Padding::RightBelow), ConvShape { stride: 2, ..around }];
+        for shape in shapes {
+            let run = |card| {
+                let w = weights(shape).with_compute(Compute::card(card, Mode::Exact));
+                Conv2d::load(&w, shape).unwrap().forward(&x).unwrap()
+            };
+            let whole = run(Card::processor());
+            // One line at a time, and three with less at the end.
+            for columns in [1, 3 * 2 * 7 * 5 * 9] {
+                assert_near(&run(Card::processor().with_columns(columns)), &whole, 1e-6);
+            }
+        }
     }
 
     #[test]

@@ -114,8 +114,9 @@ impl Linear {
                 // Taken out, so that its numbers are added to where they lie.
                 let onto = after.onto.take().map(|onto| onto.into_rows(cpu)).transpose()?;
                 if let Some(beside) = self.compute.beside() {
-                    // The factors, and the sums before they are rounded.
-                    beside.note(batch * length * (inputs * 2 + 2 * self.outputs * size_of::<f32>()));
+                    // What is multiplied, if it is not multiplied as it lies, and the sums before and after the bias.
+                    let factor = beside.card.factors().bytes() % size_of::<f32>();
+                    beside.note(cpu, batch * length * (inputs * factor + 2 * self.outputs * size_of::<f32>()));
                 }
                 let made = self.multiply(cpu, &x, panels, (&after, onto));
                 self.weight.check()?;
@@ -155,23 +156,20 @@ impl Linear {
 
     /// Does to the sums what is asked, in f32.
     fn finished(&self, card: &Card, sums: Tensor, after: &After) -> Result<Tensor> {
-        let y = card.wide(&sums)?;
+        let mut y = card.wide(&sums)?;
         drop(sums);
-        let y = match &self.bias {
-            Some(bias) => y.broadcast_add(bias.on(card)?)?,
-            None => y,
-        };
-        let y = match self.gated {
-            Gate::None => y,
-            Gate::Gelu => {
-                let width = self.outputs / 2;
-                (y.narrow(D::Minus1, 0, width)? * y.narrow(D::Minus1, width, width)?.gelu_erf()?)?
-            }
-        };
-        let y = match after.bend {
-            Some(activation) => activation.composed(&y)?,
-            None => y,
-        };
+        // Each result takes the place of what it was made of, so that two of them are there at most.
+        if let Some(bias) = &self.bias {
+            y = y.broadcast_add(bias.on(card)?)?;
+        }
+        if self.gated == Gate::Gelu {
+            let width = self.outputs / 2;
+            let gates = y.narrow(D::Minus1, width, width)?.gelu_erf()?;
+            y = (y.narrow(D::Minus1, 0, width)? * gates)?;
+        }
+        if let Some(activation) = after.bend {
+            y = activation.composed(&y)?;
+        }
         kept(&y, after.precision)
     }
 }

@@ -29,7 +29,7 @@ mod values;
 mod weight;
 
 pub use activation::Activation;
-pub use attention::{Heads, Mask, attend};
+pub use attention::{Heads, Mask};
 pub use blocks::{Blocks, Keep, Loader};
 pub use card::Card;
 pub use compute::{Compute, Mode};

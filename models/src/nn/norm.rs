@@ -58,10 +58,12 @@ impl GroupNorm {
         super::same("channels of a norm", self.weight.len(), x.dims().channels)?;
         let Some(cpu) = self.compute.cpu() else { return self.composed(x, bent) };
         if let Some(beside) = self.compute.beside() {
-            // The result, which kernels do not write down, and a piece of it before it is whole.
+            // The result, which kernels do not write down, maybe its pieces, and one of them while it is worked out.
             let Dims { batch, channels, height, width } = x.dims();
             let numbers = batch * channels * height * width;
-            beside.note(2 * numbers * self.compute.maps().bytes() + 4 * numbers.min(PIECE) * size_of::<f32>());
+            let results = if numbers > PIECE { 2 } else { 1 };
+            beside
+                .note(cpu, results * numbers * self.compute.maps().bytes() + 2 * numbers.min(PIECE) * size_of::<f32>());
         }
         let rows = x.rows(cpu)?.bare();
         let groups = Groups { count: self.groups, eps: self.eps, weight: &self.weight, bias: &self.bias };
@@ -81,10 +83,12 @@ impl GroupNorm {
             let groups = at_once.min(self.groups - first);
             let (from, count) = (first * of_group, groups * of_group);
             let rows = x.narrow(1, from, count)?.contiguous()?.reshape((batch, groups, of_group * height * width))?;
-            let y = normalised(&rows, self.eps)?.reshape((batch, count, height, width))?;
             let wide = |values: &Tensor| values.narrow(0, from, count)?.reshape((1, count, 1, 1));
-            let y = bent(&y.broadcast_mul(&wide(weight)?)?.broadcast_add(&wide(bias)?)?)?;
-            pieces.push(kept(&y, self.compute.maps())?);
+            let mut y = normalised(&rows, self.eps)?.reshape((batch, count, height, width))?;
+            drop(rows);
+            y = y.broadcast_mul(&wide(weight)?)?;
+            y = y.broadcast_add(&wide(bias)?)?;
+            pieces.push(kept(&bent(&y)?, self.compute.maps())?);
         }
         match &pieces[..] {
             [whole] => FeatureMap::made(whole),
@@ -148,8 +152,8 @@ impl LayerNorm {
 
 /// The same over the last dimension in candle's operations.
 fn normalised(x: &Tensor, eps: f64) -> Result<Tensor> {
-    let x = x.to_dtype(DType::F32)?;
-    let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    let mut x = x.to_dtype(DType::F32)?;
+    x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = x.sqr()?.mean_keepdim(D::Minus1)?;
     Ok(x.broadcast_div(&(variance + eps)?.sqrt()?)?)
 }

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::{
     Activation, After, Bias, Card, Compute, Conv2d, ConvShape, FeatureMap, GroupNorm, Growth, Heads, LayerNorm, Linear,
-    Mask, Mode, Padding, Tokens, Upsample, attend, compute::Precision, host,
+    Mask, Mode, Padding, Tokens, Upsample, compute::Precision, host,
 };
 use crate::{Result, Weights};
 
@@ -59,7 +59,7 @@ const CHECKS: &[Check] = &[
         let w = weights(compute, &[("weight", &[CHANNELS, CHANNELS])]);
         let linear = Linear::load(&w, CHANNELS, CHANNELS, Bias::No)?;
         let x = linear.forward_to_factors(&linear_input()?)?;
-        let seen = |mask| attend(&x, &x, &x, Heads(4), mask)?.to_tensor();
+        let seen = |mask| Heads::new(compute, 4, mask).attend(&x, &x, &x)?.to_tensor();
         Ok(Tensor::cat(&[seen(Mask::Open)?, seen(Mask::Causal)?], 0)?)
     }),
     ("sums and joined maps", |compute| {

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use crate::{
     Error, Progress, Result, Weights,
-    nn::{self, Bias, Blocks, Embedding, Heads, Keep, LayerNorm, Linear, Mask, Tokens, attend},
+    nn::{self, Bias, Blocks, Embedding, Heads, Keep, LayerNorm, Linear, Mask, Tokens},
     sdxl::config::{self, TextEncoderConfig},
 };
 
@@ -194,7 +194,7 @@ impl Layer {
             k_proj: project("k_proj")?,
             v_proj: project("v_proj")?,
             out_proj: project("out_proj")?,
-            heads: Heads(config.heads),
+            heads: Heads::new(w.compute(), config.heads, Mask::Causal),
             norm2: norm("layer_norm2")?,
             fc1: Linear::load(&w.at("mlp.fc1"), width, inner, Bias::Yes)?,
             act: match config.activation {
@@ -209,7 +209,7 @@ impl Layer {
         let h = self.norm1.forward_to_factors(x)?;
         let project = |linear: &Linear| linear.forward_to_factors(&h);
         let (q, k, v) = (project(&self.q_proj)?, project(&self.k_proj)?, project(&self.v_proj)?);
-        let seen = attend(&q, &k, &v, self.heads, Mask::Causal)?;
+        let seen = self.heads.attend(&q, &k, &v)?;
         let x = self.out_proj.forward_onto(&seen, x.clone())?;
         let h = self.fc1.forward_bent(&self.norm2.forward_to_factors(&x)?, self.act)?;
         self.fc2.forward_onto(&h, x)

@@ -3,7 +3,7 @@
 use super::plan::Attention;
 use crate::{
     Result, Weights,
-    nn::{Bias, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Tokens, attend},
+    nn::{Bias, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Tokens},
 };
 
 /// Not in the configurations: the reference has 1e-6 here and `norm_eps` (1e-5) in the residual blocks.
@@ -108,7 +108,7 @@ impl Attend {
             to_k: Linear::load(&w.at("to_k"), context, channels, Bias::No)?,
             to_v: Linear::load(&w.at("to_v"), context, channels, Bias::No)?,
             to_out: Linear::load(&w.at("to_out.0"), channels, channels, Bias::Yes)?,
-            heads: Heads(shape.heads),
+            heads: Heads::new(w.compute(), shape.heads, Mask::Open),
         })
     }
 
@@ -116,6 +116,6 @@ impl Attend {
     fn forward(&self, (x, context): (&Tokens, &Tokens), onto: Tokens) -> Result<Tokens> {
         let q = self.to_q.forward_to_factors(x)?;
         let (k, v) = (self.to_k.forward_once(context)?, self.to_v.forward_once(context)?);
-        self.to_out.forward_onto(&attend(&q, &k, &v, self.heads, Mask::Open)?, onto)
+        self.to_out.forward_onto(&self.heads.attend(&q, &k, &v)?, onto)
     }
 }

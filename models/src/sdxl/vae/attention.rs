@@ -2,7 +2,7 @@
 
 use crate::{
     Result, Weights,
-    nn::{Bias, FeatureMap, GroupNorm, Heads, Linear, Mask, attend},
+    nn::{Bias, FeatureMap, GroupNorm, Heads, Linear, Mask},
     sdxl::{
         config::VaeConfig,
         resnet::{Resnet, ResnetShape},
@@ -49,6 +49,7 @@ struct Attention {
     to_k: Linear,
     to_v: Linear,
     to_out: Linear,
+    heads: Heads,
 }
 
 impl Attention {
@@ -65,6 +66,7 @@ impl Attention {
             to_k: project(names[1])?,
             to_v: project(names[2])?,
             to_out: project(names[3])?,
+            heads: Heads::new(w.compute(), 1, Mask::Open),
         })
     }
 
@@ -72,7 +74,7 @@ impl Attention {
         let dims = x.dims();
         let tokens = self.norm.forward(&x)?.to_tokens()?;
         let project = |linear: &Linear| linear.forward_to_factors(&tokens);
-        let seen = attend(&project(&self.to_q)?, &project(&self.to_k)?, &project(&self.to_v)?, Heads(1), Mask::Open)?;
+        let seen = self.heads.attend(&project(&self.to_q)?, &project(&self.to_k)?, &project(&self.to_v)?)?;
         let onto = x.to_tokens()?;
         drop(x);
         self.to_out.forward_onto(&seen, onto)?.to_map(dims.height, dims.width)

@@ -7,7 +7,7 @@ use darkroom_models::{
     Weights,
     nn::{
         Activation, Bias, Compute, Conv2d, ConvShape, FeatureMap, GroupNorm, Heads, LayerNorm, Linear, Mask, Mode,
-        Padding, attend,
+        Padding,
     },
 };
 use darkroom_tests::bench::{
@@ -63,7 +63,8 @@ fn linear(size: Tokens, outputs: usize, mode: Mode) -> Result<Run> {
 
 fn attention(queries: Tokens, sources: Tokens, heads: usize, mode: Mode) -> Result<Run> {
     let (q, k, v) = (factors(queries, mode)?, factors(sources, mode)?, factors(sources, mode)?);
-    ready(move || Ok(attend(&q, &k, &v, Heads(heads), Mask::Open)?))
+    let heads = Heads::new(&Compute::new(mode), heads, Mask::Open);
+    ready(move || Ok(heads.attend(&q, &k, &v)?))
 }
 
 fn group_norm(size: Picture, then: Then, mode: Mode) -> Result<Run> {
