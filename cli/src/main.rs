@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 use darkroom_core::fault::{Fault, Faults};
+use darkroom_kernels::heap;
 use serde_json::json;
 
 use crate::args::{Command, Typed};
@@ -45,6 +46,7 @@ mod words;
 mod workflow;
 
 fn main() -> ExitCode {
+    heap::set_up();
     let typed = Typed::parse();
     let desk = Arc::new(Desk::new());
     watch_for_panics(&desk);

@@ -18,6 +18,7 @@ pub mod attention;
 pub mod conv;
 pub mod curve;
 mod elementwise;
+pub mod heap;
 mod left;
 mod linear;
 mod micro;

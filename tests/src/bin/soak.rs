@@ -12,6 +12,7 @@
 #![expect(clippy::print_stdout, reason = "the result is what the program is for")]
 
 use anyhow::{Context as _, Result, bail, ensure};
+use darkroom_kernels::heap;
 use darkroom_models::nn::Mode;
 use darkroom_tests::{
     bench::mode,
@@ -19,6 +20,8 @@ use darkroom_tests::{
 };
 
 fn main() -> Result<()> {
+    // As the program does.
+    heap::set_up();
     let (runs, settings) = read(std::env::args().skip(1))?;
     let home = tempfile::tempdir()?;
     let mut soak = Soak::at(home.path(), settings)?;
