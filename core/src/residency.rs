@@ -60,6 +60,14 @@ pub trait Resident: Send + Sync + 'static {
     fn least_bytes(&self) -> u64 {
         self.bytes()
     }
+    /// Makes sure that they can be loaded, as far as that is known without reading them: asked before others are let go for
+    /// their sake.
+    ///
+    /// # Errors
+    /// A fault of the file.
+    fn check(&self) -> Result<(), Fault> {
+        Ok(())
+    }
     /// Loads them, within the bytes of the place.
     ///
     /// # Errors

@@ -193,7 +193,7 @@ impl Ledger {
         self.books().parts.retain(|_, part| part.pins > 0);
     }
 
-    /// Loads weights if they are not there, making room first, and holds them. They are granted all of their bytes
+    /// Loads weights if they are not there and their file bears it, making room first, and holds them. They are granted all of their bytes
     /// where that fits once idle parts have gone, else what is then left; those that are there, whole or in part, are
     /// used as they are. `spare` bytes should be left for what the same step pins next.
     ///
@@ -206,6 +206,9 @@ impl Ledger {
         cancel: &Cancel,
     ) -> Result<Pinned<R>, Fault> {
         let id = handle.part();
+        if !ledger.books().parts.contains_key(&id) {
+            handle.check()?;
+        }
         let wanted = || {
             let whole = handle.bytes();
             Ask { whole, least: handle.least_bytes().min(whole), spare }

@@ -62,6 +62,56 @@ fn weights_stay_until_the_room_is_needed() {
     assert_eq!(a_loads.load(Ordering::Relaxed), 2);
 }
 
+/// Weights that know whether others are there while they are loaded.
+struct Jealous {
+    id: u8,
+    sound: bool,
+    alive: Arc<AtomicUsize>,
+}
+
+struct Alive(Arc<AtomicUsize>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Resident for Jealous {
+    type Loaded = Alive;
+
+    fn part(&self) -> PartId {
+        PartId(Fingerprint::of_bytes(&[self.id]))
+    }
+    fn title(&self) -> String {
+        format!("jealous {}", self.id)
+    }
+    fn bytes(&self) -> u64 {
+        6
+    }
+    fn check(&self) -> Result<(), Fault> {
+        if self.sound { Ok(()) } else { Err(Fault::file("it is torn")) }
+    }
+    fn load(&self, _: Place, _: &Cancel) -> Result<Alive, Fault> {
+        assert_eq!(self.alive.fetch_add(1, Ordering::Relaxed), 0, "what had to go is gone");
+        Ok(Alive(Arc::clone(&self.alive)))
+    }
+}
+
+#[test]
+fn what_makes_room_is_gone_before_the_next_is_loaded_and_stays_if_that_is_torn() {
+    let (ledger, alive) = (Ledger::new(10), Arc::new(AtomicUsize::new(0)));
+    let jealous = |id, sound| Handle::new(Jealous { id, sound, alive: Arc::clone(&alive) });
+    let pin = |handle: &Handle<Jealous>| Ledger::pin(&ledger, handle, 0, &Cancel::new()).map(drop);
+    for id in [1, 2, 1] {
+        pin(&jealous(id, true)).expect("makes room");
+    }
+    let fault = pin(&jealous(3, false)).expect_err("it is torn");
+    assert_eq!(fault.message, "it is torn");
+    assert_eq!((alive.load(Ordering::Relaxed), ledger.used()), (1, 6));
+    assert_eq!(ledger.sitting()[0].title, "jealous 1");
+}
+
 #[test]
 fn a_pinned_part_is_never_evicted() {
     let ledger = Ledger::new(10);

@@ -1,8 +1,10 @@
 //! A model that is open: its configurations, its tokenizers, and the headers of its weights.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use darkroom_core::fault::Fault;
 use darkroom_core::types::Task;
@@ -28,15 +30,29 @@ use super::source::ModelSource;
 use crate::fault::fault;
 use crate::wires::REDUCTION;
 
-/// The models that are open, so that each is opened once.
+/// The models that are open, so that each is opened once for as long as its files stay what they are.
 #[derive(Default)]
 pub struct Models {
-    open: Mutex<HashMap<Request, Arc<Model>>>,
+    /// The last one that was asked for comes last.
+    open: Mutex<Vec<Opened>>,
     compute: Compute,
 }
 
+/// An open model, and by what its files are recognised as unchanged.
+struct Opened {
+    request: Request,
+    stamps: Stamps,
+    model: Arc<Model>,
+}
+
+/// So many models stay open that nobody uses.
+const SPARE: usize = 2;
+
 /// A model, and files that take the place of its parts.
 type Request = (ModelSource, Vec<(Component, InputFile)>);
+
+/// Length and time of each file; none where it is gone.
+type Stamps = Vec<Option<(u64, Option<SystemTime>)>>;
 
 impl Models {
     /// Opens models whose networks compute with `compute`.
@@ -52,12 +68,31 @@ impl Models {
     pub fn open(&self, source: &ModelSource, parts: Vec<(Component, InputFile)>) -> Result<Arc<Model>, Fault> {
         let mut open = self.open.lock().expect("no thread panics while it opens a model");
         let request = (source.clone(), parts);
-        if let Some(model) = open.get(&request) {
-            return Ok(Arc::clone(model));
-        }
-        let model = Arc::new(Model::open(&request, &self.compute).map_err(fault)?);
-        open.insert(request, Arc::clone(&model));
+        let known = open.iter().position(|opened| opened.request == request).map(|index| open.remove(index));
+        let opened = match known.filter(|opened| opened.stamps == opened.model.stamps(source)) {
+            Some(opened) => opened,
+            None => {
+                let model = Arc::new(Model::open(&request, &self.compute).map_err(fault)?);
+                Opened { stamps: model.stamps(source), request, model }
+            }
+        };
+        let model = Arc::clone(&opened.model);
+        open.push(opened);
+        close(&mut open);
         Ok(model)
+    }
+}
+
+/// Closes models that nobody uses, but for the last few.
+fn close(open: &mut Vec<Opened>) {
+    let mut spare = 0;
+    for index in (0..open.len()).rev() {
+        if Arc::strong_count(&open[index].model) == 1 {
+            spare += 1;
+            if spare > SPARE {
+                open.remove(index);
+            }
+        }
     }
 }
 
@@ -153,6 +188,21 @@ impl Model {
         }
         let bytes = bytes_of(&checkpoint, compute)?;
         Ok(Self { checkpoint, compute: compute.clone(), towers, bytes, rooms: Mutex::default() })
+    }
+
+    /// Returns by what its files are recognised as unchanged. Where it is a folder, so are the folders that they lie in: a
+    /// file that is new there may come before another one.
+    fn stamps(&self, source: &ModelSource) -> Stamps {
+        let mut paths: Vec<_> = self.checkpoint.files().iter().map(|file| file.path.as_path()).collect();
+        if let ModelSource::Path { path, .. } = source
+            && path.is_dir()
+        {
+            let folders = paths.iter().filter_map(|file| file.parent()).filter(|folder| folder.starts_with(path));
+            let folders: Vec<_> = folders.collect();
+            paths.extend(folders);
+        }
+        let stamp = |path: &Path| fs::metadata(path).ok().map(|about| (about.len(), about.modified().ok()));
+        paths.into_iter().map(stamp).collect()
     }
 
     pub(super) fn weights(&self, component: Component) -> Result<Weights> {
@@ -257,6 +307,12 @@ impl Model {
             Part::Encoder => self.towers.iter().map(|(encoder, _)| *encoder).collect(),
             Part::Vae => vec![Component::Vae],
         }
+    }
+
+    /// Returns the weights of a part's components without their values: what is built of them is only checked.
+    pub(super) fn hollow(&self, part: Part) -> Result<Vec<(Component, Weights)>> {
+        let hollow = |weights: Weights| weights.hollow().with_compute(self.compute.hollow());
+        self.components(part).into_iter().map(|each| Ok((each, hollow(self.weights(each)?)))).collect()
     }
 
     /// Returns the weights of a part's components, of which so many bytes may stay in memory.

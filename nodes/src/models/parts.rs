@@ -61,7 +61,7 @@ impl PartOf {
 }
 
 macro_rules! resident {
-    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, |$this:ident, $model:ident, $bytes:ident| $load:expr) => {
+    ($(#[$doc:meta])* $name:ident, $part:expr, $loaded:ty, $check:path, |$this:ident, $model:ident, $bytes:ident| $load:expr) => {
         $(#[$doc])*
         pub struct $name(pub PartOf);
 
@@ -84,6 +84,11 @@ macro_rules! resident {
                 self.0.model.bytes($part).least
             }
 
+            fn check(&self) -> Result<(), Fault> {
+                let weights = self.0.model.hollow($part).map_err(fault)?;
+                $check(self, &weights).map(drop).map_err(fault)
+            }
+
             fn load(&self, place: Place, cancel: &Cancel) -> Result<$loaded, Fault> {
                 cancel.check()?;
                 let ($this, $model, $bytes) = (self, &*self.0.model, place.bytes);
@@ -99,7 +104,7 @@ macro_rules! resident {
 
 resident! {
     /// The denoiser of a model.
-    Denoiser, Part::Denoiser, Kept<UNet>, |this, model, bytes| model.kept(this, Part::Denoiser, bytes)
+    Denoiser, Part::Denoiser, Kept<UNet>, Wearer::network, |this, model, bytes| model.kept(this, Part::Denoiser, bytes)
 }
 
 impl Wearer for Denoiser {
@@ -113,7 +118,7 @@ impl Wearer for Denoiser {
 
 resident! {
     /// The text encoders of a model.
-    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, |this, model, bytes| model.kept(this, Part::Encoder, bytes)
+    Encoder, Part::Encoder, Kept<Vec<TextEncoder>>, Wearer::network, |this, model, bytes| model.kept(this, Part::Encoder, bytes)
 }
 
 impl Wearer for Encoder {
@@ -131,8 +136,14 @@ impl Wearer for Encoder {
 
 resident! {
     /// The autoencoder of a model.
-    Autoencoder, Part::Vae, Vae, |_this, model, bytes| model.weights_within(Part::Vae, bytes).and_then(|weights| {
-        let [(_, weights)] = &weights[..] else { unreachable!("an autoencoder is one component") };
-        Vae::load(&model.configs().vae, weights, Keep::All)
-    })
+    Autoencoder, Part::Vae, Vae, Autoencoder::network, |this, model, bytes| {
+        model.weights_within(Part::Vae, bytes).and_then(|weights| this.network(&weights))
+    }
+}
+
+impl Autoencoder {
+    fn network(&self, weights: &[(Component, Weights)]) -> Result<Vae> {
+        let [(_, weights)] = weights else { unreachable!("an autoencoder is one component") };
+        Vae::load(&self.0.model.configs().vae, weights, Keep::All)
+    }
 }

@@ -1,4 +1,5 @@
-//! What memory is counted, and what networks take of it.
+//! What memory is counted, what networks take of it, and models that come and go.
 
+mod models;
 mod room;
 mod streamed;
