@@ -5,6 +5,7 @@
 //!     ram: "12 GB",      // memory for weights and scratch; a part of all there is, as "80%", will do
 //!     reserve: "2 GB",   // memory that is left to others
 //!     quality: "fast",   // as --quality takes it
+//!     keep_loaded: 60,   // seconds that the window keeps models loaded once nothing runs
 //! )
 //! ```
 //! All of them may be left out. What is typed, and what the environment says, comes first.
@@ -13,6 +14,7 @@ use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use darkroom_core::fault::{Fault, Faults, Located, Position};
 use darkroom_core::registry::nearest;
@@ -35,6 +37,8 @@ pub struct Config {
     pub reserve: Option<Amount>,
     /// How exactly networks compute.
     pub quality: Option<Mode>,
+    /// How long the window keeps models loaded once nothing runs.
+    pub keep_loaded: Option<Duration>,
 }
 
 /// The fields of the file.
@@ -44,6 +48,8 @@ struct Fields {
     ram: Option<Memory>,
     reserve: Option<Memory>,
     quality: Option<Quality>,
+    /// In seconds.
+    keep_loaded: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -74,6 +80,7 @@ impl Config {
             ram: amount(fields.ram),
             reserve: amount(fields.reserve),
             quality: fields.quality.map(|Quality(mode)| mode),
+            keep_loaded: fields.keep_loaded.map(|seconds| Duration::from_secs(seconds.into())),
         })
     }
 }
@@ -156,9 +163,10 @@ mod tests {
     #[test]
     fn settings_are_read_and_may_be_left_out() {
         let all =
-            read("// mine\n(\n    ram: \"3.5 GiB\",\n    reserve: \"10%\", quality: \"exact\",\n)\n").expect("fine");
+            read("// mine\n(\n    ram: \"3.5 GiB\",\n    reserve: \"10%\", quality: \"exact\", keep_loaded: 5,\n)\n")
+                .expect("fine");
         assert_eq!((all.ram, all.reserve), (Some(Amount::Bytes(7 << 29)), Some(Amount::Percent(10.0))));
-        assert_eq!(all.quality, Some(Mode::Exact));
+        assert_eq!((all.quality, all.keep_loaded), (Some(Mode::Exact), Some(Duration::from_secs(5))));
         let some = read("(ram: 4096)").expect("fine");
         assert_eq!((some.ram, some.reserve, some.quality), (Some(Amount::Bytes(4096)), None, None));
         assert_eq!(read("()").expect("fine"), Config { path: "config.ron".into(), ..Config::default() });
@@ -169,7 +177,7 @@ mod tests {
         let message = refused("(\n    ram: \"1G\",\n    reverse: \"1G\",\n)");
         assert_eq!(message, "config.ron:3:5: there is no setting `reverse` (did you mean `reserve`?)");
         let message = refused("(colour: \"blue\")");
-        assert!(message.contains("choose one of ram, reserve, quality"), "{message}");
+        assert!(message.contains("choose one of ram, reserve, quality, keep_loaded"), "{message}");
     }
 
     #[test]

@@ -14,12 +14,13 @@ pub struct Host {
     numerics: String,
     parts: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     fallback: Option<Arc<Host>>,
+    tidy: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 impl Host {
     /// Makes a host over the files that may be touched.
     pub fn new(files: Files) -> Self {
-        Self { files, numerics: String::new(), parts: HashMap::new(), fallback: None }
+        Self { files, numerics: String::new(), parts: HashMap::new(), fallback: None, tidy: None }
     }
 
     /// Says what arithmetic this machine does (device kind, precision, kernel tier): part of the name of every result
@@ -50,6 +51,20 @@ impl Host {
         self.fallback.as_deref()
     }
 
+    /// Says how this machine gives back to the system what work left behind and nobody uses.
+    #[must_use]
+    pub fn with_tidy(mut self, tidy: impl Fn() + Send + Sync + 'static) -> Self {
+        self.tidy = Some(Arc::new(tidy));
+        self
+    }
+
+    /// Gives back to the system what work left behind and nobody uses.
+    pub fn tidy(&self) {
+        if let Some(tidy) = &self.tidy {
+            tidy();
+        }
+    }
+
     /// Returns the same machine for another graph: no name is held to a content yet.
     #[must_use]
     pub fn apart(&self) -> Self {
@@ -58,6 +73,7 @@ impl Host {
             numerics: self.numerics.clone(),
             parts: self.parts.clone(),
             fallback: self.fallback.clone(),
+            tidy: self.tidy.clone(),
         }
     }
 

@@ -9,5 +9,7 @@ use crate::models::Models;
 /// Makes the host of a run, on which networks compute with `compute`: its name is part of the name of every result, and
 /// its memory is shared by all hosts that are made with it.
 pub fn host(files: Files, compute: &Compute) -> Host {
-    Host::new(files).with_numerics(compute.numerics()).with(compute.clone()).with(Models::new(compute.clone()))
+    let used = compute.clone();
+    let host = Host::new(files).with_numerics(compute.numerics()).with_tidy(move || used.tidy());
+    host.with(compute.clone()).with(Models::new(compute.clone()))
 }

@@ -21,6 +21,7 @@ use crate::allowance::Allowance;
 use crate::args::EditArgs;
 use crate::checks::folders::Used;
 use crate::commands::init;
+use crate::config::Config;
 use crate::desk::Desk;
 use crate::folders::{Folders, full};
 use crate::machine::System;
@@ -38,6 +39,7 @@ pub fn edit(args: &EditArgs, compute: &Compute, desk: &Arc<Desk>) -> Result<(), 
     Used::output(&output).check(&System::here()).pass(desk)?;
     let ledger = Ledger::new(Allowance::here(&budgets, &folders)?.bytes);
     let disk = disk(&folders, &args.allow, &output)?;
+    let keep_loaded = Config::load(&folders.config)?.keep_loaded;
     let store = Shelves::new(folders.clone(), args.allow.clone(), compute.clone())?;
     let (compute, told) = (compute.clone(), Arc::clone(desk));
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
@@ -52,7 +54,11 @@ pub fn edit(args: &EditArgs, compute: &Compute, desk: &Arc<Desk>) -> Result<(), 
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {
         // Where the system gives no random numbers, the engine says so when it is asked to draw.
         let draw = || job::draw().unwrap_or_default();
-        Box::new(Local::with_store(compose::registry(), ledger, Box::new(open), wake, draw, Box::new(store)))
+        let local = Local::with_store(compose::registry(), ledger, Box::new(open), wake, draw, Box::new(store));
+        Box::new(match keep_loaded {
+            Some(time) => local.keeping_loaded(time),
+            None => local,
+        })
     });
     desk.note("a window is opened");
     let options = Options {

@@ -24,9 +24,11 @@ mod times;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use darkroom_core::fault::{Fault, FaultKind, Faults};
 use darkroom_core::plan::Wish;
+use darkroom_core::residency::gibibytes;
 use eframe::CreationContext;
 use egui::{Context, Ui};
 
@@ -238,6 +240,7 @@ impl App {
                 News::Pulling(pulling) => self.pulling(pulling),
                 News::Pulled { ticket, ended } => self.pulled(ticket, ended),
                 News::Stock(holdings) => self.stock.take(holdings),
+                News::Rested { idle, bytes } => self.rested(idle, bytes),
             }
         }
         let backend = &mut *self.backend;
@@ -283,6 +286,17 @@ impl App {
             }
             // A run that never began was taken out on request.
             Some(_) => (),
+        }
+    }
+
+    fn rested(&mut self, idle: Duration, bytes: u64) {
+        self.stock.ask_again();
+        // Where nothing was loaded there is nothing to tell.
+        if bytes > 0 {
+            let (bytes, idle) = (gibibytes(bytes), idle.as_secs());
+            let text =
+                format!("nothing ran for {idle} s: {bytes} of weights were let go, to be loaded again when needed");
+            self.tab_mut().log.push(Line::new(Weight::Note, None, text));
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use darkroom_core::cache::Tier;
 use darkroom_core::engine::Engine;
@@ -23,6 +24,9 @@ use super::{Ask, Backend, DocumentId, Held, Holding, News, Nothing, Place, Pulli
 
 /// Puts an engine together for a document whose file lies here.
 pub type OpenEngine = dyn Fn(Option<&Path>, &Arc<Ledger>) -> Result<Engine, Fault> + Send + Sync;
+
+/// So long weights stay loaded once nothing runs, unless somebody says otherwise.
+const KEEP_LOADED: Duration = Duration::from_secs(60);
 
 /// Wakes the window.
 type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -62,6 +66,8 @@ struct Shared {
     cancels: Mutex<HashMap<Ticket, Cancel>>,
     /// The results that the plan of the run under way names.
     recipes: Mutex<HashSet<Fingerprint>>,
+    /// So long weights stay loaded once nothing runs.
+    keep_loaded: Mutex<Duration>,
     tell: Mutex<Sender<News>>,
     wake: Wake,
 }
@@ -103,6 +109,7 @@ impl Local {
             pulls: Queue::default(),
             cancels: Mutex::default(),
             recipes: Mutex::default(),
+            keep_loaded: Mutex::new(KEEP_LOADED),
             tell: Mutex::new(tell),
             wake: Arc::new(wake),
         });
@@ -114,6 +121,13 @@ impl Local {
             thread.spawn(move || work(&shared)).expect("the system gives a few threads");
         }
         Self { registry, shared, hear, next: 0, draw }
+    }
+
+    /// Lets weights stay loaded for so long once nothing runs, in place of a minute.
+    #[must_use]
+    pub fn keeping_loaded(self, time: Duration) -> Self {
+        *locked(&self.shared.keep_loaded) = time;
+        self
     }
 }
 
@@ -144,6 +158,13 @@ struct Queue<T> {
     came: Condvar,
 }
 
+/// What came of waiting.
+enum Next<T> {
+    Work(T),
+    Nothing,
+    Closed,
+}
+
 impl<T> Default for Queue<T> {
     fn default() -> Self {
         Self { waiting: Mutex::new(Some(VecDeque::new())), came: Condvar::new() }
@@ -172,12 +193,26 @@ impl<T> Queue<T> {
 
     /// Waits for work; none once the queue is closed.
     fn next(&self) -> Option<T> {
-        let mut waiting = locked(&self.waiting);
-        loop {
-            if let Some(work) = waiting.as_mut()?.pop_front() {
-                return Some(work);
+        match self.next_within(Duration::MAX) {
+            Next::Work(work) => Some(work),
+            Next::Nothing | Next::Closed => None,
+        }
+    }
+
+    /// Waits for work, at most for so long; without end if that is the longest time there is.
+    fn next_within(&self, patience: Duration) -> Next<T> {
+        let idle = |waiting: &mut Option<VecDeque<T>>| waiting.as_ref().is_some_and(VecDeque::is_empty);
+        let waiting = locked(&self.waiting);
+        let mut waiting = match patience {
+            Duration::MAX => self.came.wait_while(waiting, idle).expect("no thread panics while it holds this"),
+            _ => {
+                let waited = self.came.wait_timeout_while(waiting, patience, idle);
+                waited.expect("no thread panics while it holds this").0
             }
-            waiting = self.came.wait(waiting).expect("no thread panics while it holds this");
+        };
+        match &mut *waiting {
+            None => Next::Closed,
+            Some(works) => works.pop_front().map_or(Next::Nothing, Next::Work),
         }
     }
 
@@ -246,19 +281,41 @@ impl Shared {
         }
     }
 
-    /// Does one run after another.
+    /// Does one run after another, and rests once none has come for a while.
     fn work(&self) {
-        while let Some((ticket, ask, cancel)) = self.jobs.next() {
-            let watching = Watching { shared: self, ticket };
-            let ended = cancel.check().map_err(Faults::from).and_then(|()| {
-                self.tell(News::Run { ticket, told: Told::Began { graph: Arc::clone(&ask.graph) } });
-                let engine = self.engine(&ask)?;
-                engine.run(&ask.graph, &ask.wish, &watching, &cancel)
-            });
-            locked(&self.cancels).remove(&ticket);
-            locked(&self.recipes).clear();
-            self.tell(News::Ended { ticket, ended: ended.map(|report| (report.seconds, report.peak_bytes)) });
+        // Before the first run, and once it rests, nothing is loaded.
+        let mut patience = Duration::MAX;
+        loop {
+            match self.jobs.next_within(patience) {
+                Next::Work(job) => {
+                    self.run(job);
+                    patience = *locked(&self.keep_loaded);
+                }
+                Next::Nothing => {
+                    self.rest(patience);
+                    patience = Duration::MAX;
+                }
+                Next::Closed => return,
+            }
         }
+    }
+
+    fn run(&self, (ticket, ask, cancel): (Ticket, Ask, Cancel)) {
+        let watching = Watching { shared: self, ticket };
+        let ended = cancel.check().map_err(Faults::from).and_then(|()| {
+            self.tell(News::Run { ticket, told: Told::Began { graph: Arc::clone(&ask.graph) } });
+            let engine = self.engine(&ask)?;
+            engine.run(&ask.graph, &ask.wish, &watching, &cancel)
+        });
+        locked(&self.cancels).remove(&ticket);
+        locked(&self.recipes).clear();
+        self.tell(News::Ended { ticket, ended: ended.map(|report| (report.seconds, report.peak_bytes)) });
+    }
+
+    /// Lets go of all weights, and of what the process keeps beside them.
+    fn rest(&self, idle: Duration) {
+        let bytes = self.opened().iter().map(|engine| engine.rest()).sum();
+        self.tell(News::Rested { idle, bytes });
     }
 
     fn opened(&self) -> Vec<Arc<Engine>> {
@@ -288,6 +345,7 @@ impl Shared {
             Spare::One(held) => vec![held],
             Spare::All(seat) => of(seat).collect(),
         };
+        let weights = all.iter().any(|held| held.seat() == Seat::Device);
         for held in all {
             match held {
                 Held::Weights(part) => drop(self.ledger.release(part)),
@@ -301,6 +359,9 @@ impl Shared {
                     }
                 }
             }
+        }
+        if weights {
+            self.opened().iter().for_each(|engine| engine.host().tidy());
         }
     }
 }

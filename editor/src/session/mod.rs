@@ -18,6 +18,7 @@ mod told;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::graph::Graph;
@@ -93,6 +94,13 @@ pub enum News {
         ticket: Ticket,
         /// Seconds it took and the most bytes that were in use; or why it ended.
         ended: Result<(f64, u64), Faults>,
+    },
+    /// Nothing has run for a while, so that weights were let go of.
+    Rested {
+        /// For how long.
+        idle: Duration,
+        /// Bytes of weights.
+        bytes: u64,
     },
     /// What sits in memory and on disk.
     Stock(Vec<Holding>),

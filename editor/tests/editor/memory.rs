@@ -69,3 +69,42 @@ fn nothing_is_taken_from_a_run_that_uses_it() {
     room.click_on("free red ink");
     until(&mut room, "it is gone", |room| !room.sees("free red ink"));
 }
+
+/// A leaf that is stamped with an ink, which has to be loaded.
+fn stamped() -> String {
+    workflow(
+        r#""ink": (type: "ink", colour: "red"), "leaf": (type: "grow"), "stamp": (type: "stamp", ink: (from: "ink"), leaf: (from: "leaf")),
+           "press": (type: "press", text: (from: "stamp.caption"))"#,
+        r#""ink": (at: (0, 0)), "leaf": (at: (0, 160)), "stamp": (at: (300, 0)), "press": (at: (600, 0))"#,
+    )
+}
+
+fn runs_once(mut room: Room) -> Room {
+    until(&mut room, "a plan is known", |room| room.tab().outlook.is_some());
+    room.frame([]);
+    room.key(CTRL, Key::Enter);
+    until(&mut room, "it is made", |room| room.tab().past.runs().len() == 1 && room.tab().runs.is_empty());
+    room
+}
+
+#[test]
+fn weights_are_let_go_of_once_nothing_runs_and_results_stay() {
+    let mut room = runs_once(Room::local_that_rests(&stamped()));
+    let told = |room: &Room| room.tab().log.iter().any(|line| line.text.starts_with("nothing ran for 0 s: "));
+    until(&mut room, "it is told", told);
+    assert!(
+        room.tab().log.iter().any(|line| line.text.ends_with("of weights were let go, to be loaded again when needed"))
+    );
+    room.click_on("memory");
+    until(&mut room, "what is left is told", |room| room.sees("free stamp"));
+    assert!(!room.sees("free red ink"));
+}
+
+#[test]
+fn weights_stay_for_the_next_run_as_long_as_one_may_come() {
+    let mut room = runs_once(Room::local(&stamped()));
+    room.click_on("memory");
+    until(&mut room, "what is left is told", |room| room.sees("free stamp"));
+    assert!(room.sees("free red ink"));
+    assert!(!room.tab().log.iter().any(|line| line.text.starts_with("nothing ran")));
+}

@@ -7,6 +7,7 @@ use std::cell::{Ref, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use darkroom_core::cache::Cache;
 use darkroom_core::engine::Engine;
@@ -97,6 +98,15 @@ impl Room {
 
     /// Opens a workflow before an engine.
     pub fn local(text: &str) -> Self {
+        Self::local_that(text, |local| local)
+    }
+
+    /// Opens a workflow before an engine that lets go of what is loaded as soon as nothing runs.
+    pub fn local_that_rests(text: &str) -> Self {
+        Self::local_that(text, |local| local.keeping_loaded(Duration::ZERO))
+    }
+
+    fn local_that(text: &str, does: impl FnOnce(Local) -> Local) -> Self {
         let home = tempfile::tempdir().expect("there is room for a folder");
         let at = home.path().to_owned();
         std::fs::create_dir_all(at.join("in")).expect("there is room for a folder");
@@ -107,7 +117,7 @@ impl Room {
             let host = Host::new(files).with_numerics("toy");
             Ok(Engine::new(registry(), host, Cache::in_memory(1 << 20), Arc::clone(ledger), history))
         };
-        let backend = Local::new(registry(), ledger, Box::new(open), || (), || 77);
+        let backend = does(Local::new(registry(), ledger, Box::new(open), || (), || 77));
         Self::with(text, Box::new(backend), (Rc::default(), Disk::default()), home)
     }
 

@@ -234,6 +234,12 @@ impl Compute {
         }
     }
 
+    /// Gives that back, and what the program's heap keeps of what was freed.
+    pub fn tidy(&self) {
+        self.trim();
+        kernels::heap::trim();
+    }
+
     /// Returns what memory was used for maps and tokens so far; nothing for candle's operations.
     pub fn figures(&self) -> Figures {
         match &self.engine {
