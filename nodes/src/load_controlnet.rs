@@ -9,6 +9,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_models::nn::Compute;
 
 use crate::models::controls::{ControlNetHandle, ControlSource};
+use crate::models::placing::Placing;
 
 /// Opens a ControlNet of SDXL or SD 1.5. Configuration, names and shapes are read at once, weights only when a node uses
 /// them.
@@ -19,19 +20,21 @@ pub struct LoadControlNet {
     /// layout.
     #[param(file = FileSort::ControlNet)]
     source: ControlSource,
+    #[params]
+    placing: Placing,
 }
 
 impl Node for LoadControlNet {
     type Output = ControlNetHandle;
 
     fn run(self, cx: &mut Context<'_>) -> Result<ControlNetHandle, Fault> {
-        ControlNetHandle::open(&self.source, cx.files(), cx.host::<Compute>()?)
+        ControlNetHandle::open(&self.source, cx.files(), (cx.host::<Compute>()?, self.placing))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let Some(source) = known.param::<ControlSource>("source")? else {
             return Ok(vec![Type::of(Kind("controlnet"))]);
         };
-        Ok(vec![ControlNetHandle::type_of(&source, known.host::<Compute>()?)?])
+        Ok(vec![ControlNetHandle::type_of(&source, (known.host::<Compute>()?, Placing::of(known)?))?])
     }
 }

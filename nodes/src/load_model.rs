@@ -11,6 +11,7 @@ use darkroom_core::types::{Kind, Type};
 use darkroom_models::folder::Component;
 
 use crate::models::input_file::InputFile;
+use crate::models::placing::Placing;
 use crate::models::{ModelSource, Models};
 use crate::wires::{DenoiserHandle, EncoderHandle, Parts, VaeHandle};
 
@@ -31,6 +32,8 @@ pub struct LoadModel {
     /// A file of the second text encoder (OpenCLIP bigG), likewise.
     #[param(advanced, file = FileSort::TextEncoder)]
     text_encoder_2: Option<InputFile>,
+    #[params]
+    placing: Placing,
 }
 
 /// The components that may come from files beside the source; the inputs have their names.
@@ -48,7 +51,7 @@ impl Node for LoadModel {
             digest =
                 Hasher::new("model with part").fingerprint(digest).text(component.name()).fingerprint(part).finish();
         }
-        let model = cx.host::<Models>()?.open(&self.source, parts)?;
+        let model = cx.host::<Models>()?.open(&self.source, parts, self.placing)?;
         if let Some(leftovers) = model.leftovers() {
             cx.warn(leftovers);
         }
@@ -68,7 +71,7 @@ impl Node for LoadModel {
             let file = known.param::<Option<InputFile>>(component.name())?.flatten();
             parts.extend(file.map(|file| (component, file)));
         }
-        let model = known.host::<Models>()?.open(&source, parts)?;
+        let model = known.host::<Models>()?.open(&source, parts, Placing::of(known)?)?;
         Ok(vec![DenoiserHandle::type_of(&model), EncoderHandle::type_of(&model), VaeHandle::type_of(&model)])
     }
 }

@@ -8,6 +8,7 @@ use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
 use darkroom_models::nn::Compute;
 
+use crate::models::placing::Placing;
 use crate::models::upscalers::{UpscalerHandle, UpscalerSource};
 
 /// Opens an upscaler of the ESRGAN line. Names and shapes are read at once, weights only when a node uses them.
@@ -17,19 +18,21 @@ pub struct LoadUpscaler {
     /// `mini`, the upscaler that is built in, or a `.safetensors` file of ESRGAN or Real-ESRGAN.
     #[param(default = UpscalerSource::Mini, file = FileSort::Upscaler)]
     source: UpscalerSource,
+    #[params]
+    placing: Placing,
 }
 
 impl Node for LoadUpscaler {
     type Output = UpscalerHandle;
 
     fn run(self, cx: &mut Context<'_>) -> Result<UpscalerHandle, Fault> {
-        UpscalerHandle::open(&self.source, cx.files(), cx.host::<Compute>()?)
+        UpscalerHandle::open(&self.source, cx.files(), (cx.host::<Compute>()?, self.placing))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let Some(source) = known.param::<UpscalerSource>("source")? else {
             return Ok(vec![Type::of(Kind("upscaler"))]);
         };
-        Ok(vec![UpscalerHandle::type_of(&source, known.host::<Compute>()?)?])
+        Ok(vec![UpscalerHandle::type_of(&source, (known.host::<Compute>()?, Placing::of(known)?))?])
     }
 }

@@ -7,16 +7,18 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::compute::Precision;
+use super::compute::{Mode, Precision};
 use crate::Result;
 
 /// A device of candle's.
 #[derive(Clone, Debug)]
 pub struct Card {
     device: Device,
-    factors: Precision,
     /// As numerics say it.
-    name: Arc<str>,
+    kind: &'static str,
+    factors: Precision,
+    /// The narrowest that it multiplies itself.
+    narrowest: Precision,
     /// The most numbers that the windows of a convolution are laid out into at a time; `None` where they are not laid out.
     columns: Option<usize>,
 }
@@ -28,12 +30,13 @@ const COLUMNS: usize = 256 << 20;
 impl Card {
     /// Takes this processor, in f32: what kernels are checked against.
     pub fn processor() -> Self {
-        Self { device: Device::Cpu, factors: Precision::F32, name: "candle f32".into(), columns: None }
+        let (device, factors) = (Device::Cpu, Precision::F32);
+        Self { device, kind: "candle", factors, narrowest: factors, columns: None }
     }
 
     /// Takes this processor, with factors rounded to bf16: what a card in bf16 is checked against.
     pub fn processor_in_bf16() -> Self {
-        Self { device: Device::Cpu, factors: Precision::Bf16, name: "candle bf16".into(), columns: None }
+        Self { factors: Precision::Bf16, narrowest: Precision::Bf16, ..Self::processor() }
     }
 
     /// Opens graphics card number `ordinal`, with a stream of its own.
@@ -43,14 +46,13 @@ impl Card {
     /// # Errors
     /// What the driver says.
     #[cfg(feature = "cuda")]
-    pub fn cuda(ordinal: usize, mode: super::Mode) -> Result<Self> {
+    pub fn cuda(ordinal: usize, mode: Mode) -> Result<Self> {
         let device = Device::new_cuda_with_stream(ordinal)?;
         let (major, _) = capability(&device)?;
-        let is_narrow = mode != super::Mode::Exact && major >= 8;
-        let (factors, numbers) = if is_narrow { (Precision::Bf16, "bf16") } else { (Precision::F32, "f32") };
+        let narrowest = if major >= 8 { Precision::Bf16 } else { Precision::F32 };
         // cuDNN reads windows where they lie.
         let columns = (!cfg!(feature = "cudnn")).then_some(COLUMNS);
-        Ok(Self { device, factors, name: format!("cuda {numbers}").into(), columns })
+        Ok(Self { device, kind: "cuda", factors: narrowest, narrowest, columns }.in_mode(mode))
     }
 
     /// Returns what the card multiplies.
@@ -58,9 +60,19 @@ impl Card {
         self.factors
     }
 
-    /// Returns what arithmetic it is.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Returns the same, multiplying as a mode wants it, as far as it can.
+    pub(super) fn in_mode(&self, mode: Mode) -> Self {
+        let factors = if mode == Mode::Exact { Precision::F32 } else { self.narrowest };
+        Self { factors, ..self.clone() }
+    }
+
+    /// Says what arithmetic it is.
+    pub(super) fn name(&self) -> String {
+        let numbers = match self.factors {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+        };
+        format!("{} {numbers}", self.kind)
     }
 
     /// Returns the number of the graphics card, if it is one.

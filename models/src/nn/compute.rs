@@ -164,6 +164,16 @@ impl Compute {
         }
     }
 
+    /// Returns the same on the same device and in the same memory, computing otherwise.
+    #[must_use]
+    pub fn in_mode(&self, mode: Mode) -> Self {
+        let engine = match &self.engine {
+            Engine::Kernels(cpu) => Engine::Kernels(cpu.clone()),
+            Engine::Composed(card) => Engine::Composed(card.in_mode(mode)),
+        };
+        Self { engine, mode, ..self.clone() }
+    }
+
     /// Returns the same with a memory of its own and weights that are not there: for [`Compute::count`].
     ///
     /// Of a card, whose operations cannot be walked without computing, the maps are counted on this processor.
@@ -252,7 +262,7 @@ impl Compute {
     pub fn numerics(&self) -> String {
         match &self.engine {
             Engine::Kernels(cpu) => format!("cpu {} {}", self.mode, cpu.tier),
-            Engine::Composed(card) => card.name().to_owned(),
+            Engine::Composed(card) => card.name(),
         }
     }
 

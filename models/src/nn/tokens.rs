@@ -74,10 +74,6 @@ impl Tokens {
         }
     }
 
-    pub(super) fn values(&self) -> &Values {
-        &self.values
-    }
-
     /// Returns the rows that kernels read, and lets go of everything else.
     pub(super) fn into_rows(self, cpu: &Cpu) -> Result<Rows> {
         match self.values {

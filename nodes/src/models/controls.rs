@@ -20,6 +20,7 @@ use darkroom_models::weights::Options;
 
 use crate::fault::fault;
 use crate::models::model::latents;
+use crate::models::placing::{Home, PartBytes, Placing};
 use crate::models::{MINI, mini};
 
 /// Where a control network comes from.
@@ -100,6 +101,7 @@ pub struct Steering {
     title: String,
     file: File,
     digest: Fingerprint,
+    home: Home,
 }
 
 impl Resident for Steering {
@@ -115,11 +117,11 @@ impl Resident for Steering {
     }
 
     fn bytes(&self) -> u64 {
-        self.file.weights().loaded_bytes()
+        PartBytes::of(self.file.weights(), self.home).whole
     }
 
     fn least_bytes(&self) -> u64 {
-        self.file.weights().least_bytes()
+        PartBytes::of(self.file.weights(), self.home).least
     }
 
     fn load(&self, place: Place, cancel: &Cancel) -> Result<ControlNet, Fault> {
@@ -137,22 +139,24 @@ impl Resident for Steering {
 pub struct ControlNetHandle(pub Handle<Steering>);
 
 impl ControlNetHandle {
-    /// Opens a control network that computes with `compute`: reads its configuration and the header of its weights.
+    /// Opens a control network, computing as is said of it, or as all others do: reads its configuration and the header of
+    /// its weights.
     ///
     /// # Errors
     /// A fault of the files.
-    pub fn open(source: &ControlSource, files: &Files, compute: &Compute) -> Result<Self, Fault> {
+    pub fn open(source: &ControlSource, files: &Files, (usual, placing): (&Compute, Placing)) -> Result<Self, Fault> {
         let digest = ControlSource::name(&source.literal(), files)?;
         let title = source.title().to_owned();
-        Ok(Self(Handle::new(Steering { title, file: source.open_for(compute)?, digest })))
+        let file = source.open_for(&placing.compute(usual))?;
+        Ok(Self(Handle::new(Steering { title, file, digest, home: placing.home })))
     }
 
     /// Describes a control network before it is opened.
     ///
     /// # Errors
     /// A fault of the files.
-    pub fn type_of(source: &ControlSource, compute: &Compute) -> Result<Type, Fault> {
-        Ok(describe(&source.open_for(compute)?))
+    pub fn type_of(source: &ControlSource, (usual, placing): (&Compute, Placing)) -> Result<Type, Fault> {
+        Ok(describe(&source.open_for(&placing.compute(usual))?, placing.home))
     }
 }
 
@@ -164,7 +168,7 @@ impl Datum for ControlNetHandle {
     }
 
     fn describe(&self) -> Type {
-        describe(&self.0.file)
+        describe(&self.0.file, self.0.home)
     }
 
     fn part(&self) -> Option<PartId> {
@@ -173,16 +177,16 @@ impl Datum for ControlNetHandle {
 }
 
 /// The word for its family is that of the denoisers it steers.
-fn describe(file: &File) -> Type {
+fn describe(file: &File, home: Home) -> Type {
     let family = match file.family() {
         Family::Sd15 | Family::Sd15Inpaint => "sd15",
         Family::Sdxl | Family::SdxlInpaint => "sdxl",
         Family::SdxlRefiner => "sdxl-refiner",
     };
-    let (weights, counted) = (file.weights(), file.clone());
+    let (bytes, counted) = (PartBytes::of(file.weights(), home), file.clone());
     Type::of(ControlNetHandle::KIND)
         .family(family)
-        .weights(weights.loaded_bytes())
-        .least_weights(weights.least_bytes())
+        .weights(bytes.whole)
+        .least_weights(bytes.least)
         .at_work(AtWork::new(move |task| counted.room(latents(task)).unwrap_or(0)))
 }

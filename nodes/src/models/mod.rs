@@ -6,6 +6,7 @@ pub mod input_file;
 mod mini;
 mod model;
 mod parts;
+pub mod placing;
 mod source;
 pub mod upscalers;
 

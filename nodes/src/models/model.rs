@@ -26,6 +26,7 @@ use super::adapters::{Kept, Wearer};
 use super::input_file::InputFile;
 use super::mini;
 use super::parts::Part;
+use super::placing::{Home, PartBytes, Placing};
 use super::source::ModelSource;
 use crate::fault::fault;
 use crate::wires::REDUCTION;
@@ -48,8 +49,8 @@ struct Opened {
 /// So many models stay open that nobody uses.
 const SPARE: usize = 2;
 
-/// A model, and files that take the place of its parts.
-type Request = (ModelSource, Vec<(Component, InputFile)>);
+/// A model, files that take the place of its parts, and what is said of it.
+type Request = (ModelSource, Vec<(Component, InputFile)>, Placing);
 
 /// Length and time of each file; none where it is gone.
 type Stamps = Vec<Option<(u64, Option<SystemTime>)>>;
@@ -65,9 +66,14 @@ impl Models {
     ///
     /// # Errors
     /// A fault of the model's files.
-    pub fn open(&self, source: &ModelSource, parts: Vec<(Component, InputFile)>) -> Result<Arc<Model>, Fault> {
+    pub fn open(
+        &self,
+        source: &ModelSource,
+        parts: Vec<(Component, InputFile)>,
+        placing: Placing,
+    ) -> Result<Arc<Model>, Fault> {
         let mut open = self.open.lock().expect("no thread panics while it opens a model");
-        let request = (source.clone(), parts);
+        let request = (source.clone(), parts, placing);
         let known = open.iter().position(|opened| opened.request == request).map(|index| open.remove(index));
         let opened = match known.filter(|opened| opened.stamps == opened.model.stamps(source)) {
             Some(opened) => opened,
@@ -107,21 +113,6 @@ pub struct Model {
     rooms: Mutex<HashMap<(Part, Task), u64>>,
 }
 
-/// The bytes of a part.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PartBytes {
-    /// All of it, once loaded.
-    pub whole: u64,
-    /// What of it is in memory in any case.
-    pub least: u64,
-}
-
-impl std::iter::Sum for PartBytes {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |a, b| Self { whole: a.whole + b.whole, least: a.least + b.least })
-    }
-}
-
 const ENCODERS: [(Component, Component); 2] =
     [(Component::TextEncoder, Component::Tokenizer), (Component::TextEncoder2, Component::Tokenizer2)];
 
@@ -148,13 +139,10 @@ fn weights_of(checkpoint: &Checkpoint, component: Component, compute: &Compute) 
 }
 
 /// Returns the bytes of the denoiser, the text encoders and the autoencoder.
-fn bytes_of(checkpoint: &Checkpoint, compute: &Compute) -> Result<[PartBytes; 3]> {
+fn bytes_of(checkpoint: &Checkpoint, compute: &Compute, home: Home) -> Result<[PartBytes; 3]> {
     // A file may hold the denoiser alone; what it lacks is told when it is wanted.
     let bytes = |component| match checkpoint.has(component) {
-        true => {
-            let weights = weights_of(checkpoint, component, compute)?;
-            Ok::<_, Error>(PartBytes { whole: weights.loaded_bytes(), least: weights.least_bytes() })
-        }
+        true => Ok::<_, Error>(PartBytes::of(&weights_of(checkpoint, component, compute)?, home)),
         false => Ok(PartBytes::default()),
     };
     let encoders = ENCODERS.iter().filter(|(encoder, _)| text_config(checkpoint.configs(), *encoder).is_some());
@@ -167,12 +155,13 @@ fn bytes_of(checkpoint: &Checkpoint, compute: &Compute) -> Result<[PartBytes; 3]
 /// # Errors
 /// A fault of the model's files.
 pub fn largest_part(path: &Path, compute: &Compute) -> std::result::Result<u64, Fault> {
-    let bytes = Checkpoint::open(path, Options::default()).and_then(|checkpoint| bytes_of(&checkpoint, compute));
+    let bytes =
+        Checkpoint::open(path, Options::default()).and_then(|checkpoint| bytes_of(&checkpoint, compute, Home::Auto));
     Ok(bytes.map_err(fault)?.into_iter().map(|part| part.whole).max().unwrap_or_default())
 }
 
 impl Model {
-    fn open((source, parts): &Request, compute: &Compute) -> Result<Self> {
+    fn open((source, parts, placing): &Request, usual: &Compute) -> Result<Self> {
         let checkpoint = match source {
             ModelSource::Mini => Checkpoint::embedded(mini::MODEL)?,
             ModelSource::MiniRefiner => Checkpoint::embedded(mini::REFINER)?,
@@ -186,8 +175,9 @@ impl Model {
                 towers.push((encoder, checkpoint.tokenizer(tokenizer)?));
             }
         }
-        let bytes = bytes_of(&checkpoint, compute)?;
-        Ok(Self { checkpoint, compute: compute.clone(), towers, bytes, rooms: Mutex::default() })
+        let compute = placing.compute(usual);
+        let bytes = bytes_of(&checkpoint, &compute, placing.home)?;
+        Ok(Self { checkpoint, compute, towers, bytes, rooms: Mutex::default() })
     }
 
     /// Returns by what its files are recognised as unchanged. Where it is a folder, so are the folders that they lie in: a

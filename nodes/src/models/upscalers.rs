@@ -19,6 +19,7 @@ use darkroom_models::nn::Compute;
 use crate::fault::fault;
 use crate::models::MINI;
 use crate::models::mini;
+use crate::models::placing::{Home, PartBytes, Placing};
 
 /// Where an upscaler comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,15 +84,16 @@ pub struct Enlarger {
     weights: Weights,
     layout: Layout,
     digest: Fingerprint,
+    home: Home,
 }
 
 /// Reads the header of an upscaler's file.
-fn read(source: &UpscalerSource, compute: &Compute) -> Result<(Weights, Layout), Fault> {
+fn read(source: &UpscalerSource, (usual, placing): (&Compute, Placing)) -> Result<(Weights, Layout), Fault> {
     let weights = match source {
         UpscalerSource::Mini => Weights::from_bytes("mini/upscaler", mini::UPSCALER),
         UpscalerSource::File { path, .. } => Weights::open(path),
     };
-    let weights = weights.map_err(fault)?.with_compute(compute.clone());
+    let weights = weights.map_err(fault)?.with_compute(placing.compute(usual));
     let layout = Layout::read(&weights).map_err(fault)?;
     Ok((weights, layout))
 }
@@ -100,12 +102,12 @@ fn read(source: &UpscalerSource, compute: &Compute) -> Result<(Weights, Layout),
 pub const ENLARGE: &str = "enlarge";
 
 /// The family of an upscaler is its factor: `x4`.
-fn describe(weights: &Weights, layout: &Layout) -> Type {
-    let counted = weights.clone();
+fn describe(weights: &Weights, layout: &Layout, home: Home) -> Type {
+    let (counted, bytes) = (weights.clone(), PartBytes::of(weights, home));
     Type::of(UpscalerHandle::KIND)
         .family(format!("x{}", layout.scale))
-        .weights(weights.loaded_bytes())
-        .least_weights(weights.least_bytes())
+        .weights(bytes.whole)
+        .least_weights(bytes.least)
         .at_work(AtWork::new(move |task| {
             let (width, height) = task.size;
             Upscaler::room(&counted, (height.max(1) as usize, width.max(1) as usize)).unwrap_or(0)
@@ -125,11 +127,11 @@ impl Resident for Enlarger {
     }
 
     fn bytes(&self) -> u64 {
-        self.weights.loaded_bytes()
+        PartBytes::of(&self.weights, self.home).whole
     }
 
     fn least_bytes(&self) -> u64 {
-        self.weights.least_bytes()
+        PartBytes::of(&self.weights, self.home).least
     }
 
     fn load(&self, place: Place, cancel: &Cancel) -> Result<Upscaler, Fault> {
@@ -147,27 +149,27 @@ impl Resident for Enlarger {
 pub struct UpscalerHandle(pub Handle<Enlarger>);
 
 impl UpscalerHandle {
-    /// Opens an upscaler that computes with `compute`: reads the header of its file.
+    /// Opens an upscaler, computing as is said of it, or as all others do: reads the header of its file.
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn open(source: &UpscalerSource, files: &Files, compute: &Compute) -> Result<Self, Fault> {
+    pub fn open(source: &UpscalerSource, files: &Files, on: (&Compute, Placing)) -> Result<Self, Fault> {
         let title = match source {
             UpscalerSource::Mini => MINI.to_owned(),
             UpscalerSource::File { name, .. } => name.clone(),
         };
         let digest = UpscalerSource::name(&source.literal(), files)?;
-        let (weights, layout) = read(source, compute)?;
-        Ok(Self(Handle::new(Enlarger { title, weights, layout, digest })))
+        let (weights, layout) = read(source, on)?;
+        Ok(Self(Handle::new(Enlarger { title, weights, layout, digest, home: on.1.home })))
     }
 
     /// Describes an upscaler before it is opened.
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn type_of(source: &UpscalerSource, compute: &Compute) -> Result<Type, Fault> {
-        let (weights, layout) = read(source, compute)?;
-        Ok(describe(&weights, &layout))
+    pub fn type_of(source: &UpscalerSource, on: (&Compute, Placing)) -> Result<Type, Fault> {
+        let (weights, layout) = read(source, on)?;
+        Ok(describe(&weights, &layout, on.1.home))
     }
 
     /// Returns how many times wider and higher pictures become.
@@ -184,7 +186,7 @@ impl Datum for UpscalerHandle {
     }
 
     fn describe(&self) -> Type {
-        describe(&self.0.weights, &self.0.layout)
+        describe(&self.0.weights, &self.0.layout, self.0.home)
     }
 
     fn part(&self) -> Option<PartId> {

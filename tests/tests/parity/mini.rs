@@ -11,7 +11,7 @@ use darkroom_models::{
         unet::{Added, Question},
     },
 };
-use darkroom_nodes::models::{Model, ModelSource, Models, Part};
+use darkroom_nodes::models::{Model, ModelSource, Models, Part, placing::Placing};
 use darkroom_nodes::pictures::picture_file;
 use darkroom_tests::{
     reference::{self, assert_close},
@@ -44,8 +44,8 @@ fn the_built_in_refiner_answers_what_diffusers_answers() {
 #[test]
 fn the_built_in_refiner_has_a_denoiser_of_its_own_and_one_text_encoder() {
     let models = Models::default();
-    let [base, refiner] =
-        [ModelSource::Mini, ModelSource::MiniRefiner].map(|source| models.open(&source, Vec::new()).unwrap());
+    let [base, refiner] = [ModelSource::Mini, ModelSource::MiniRefiner]
+        .map(|source| models.open(&source, Vec::new(), Placing::default()).unwrap());
     assert_eq!((base.tokenizers().count(), refiner.tokenizers().count()), (2, 1));
     let vae = |model: &Model| (model.family(Part::Vae), model.bytes(Part::Vae));
     assert_eq!(vae(&base), vae(&refiner));

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_models::sdxl::preview;
-use darkroom_nodes::models::{ModelSource, Models};
+use darkroom_nodes::models::{ModelSource, Models, placing::Placing};
 use darkroom_nodes::pictures::picture_file;
 use darkroom_tests::studio::{Studio, landscape};
 
@@ -81,8 +81,8 @@ fn previews_resemble_what_is_drawn_and_change_nothing() {
 #[test]
 fn a_model_brings_the_colours_of_its_own_latents() {
     let models = Models::default();
-    let [base, refiner] =
-        [ModelSource::Mini, ModelSource::MiniRefiner].map(|source| models.open(&source, Vec::new()).unwrap().colours());
+    let [base, refiner] = [ModelSource::Mini, ModelSource::MiniRefiner]
+        .map(|source| models.open(&source, Vec::new(), Placing::default()).unwrap().colours());
     assert!(base.is_some() && base == refiner);
     assert_ne!(base, Some(preview::SDXL), "the built-in model has an autoencoder of its own");
 }
