@@ -7,7 +7,7 @@ use darkroom_core::graph::{Field, Graph, NodeEntry};
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Memory, Verdict};
 use darkroom_core::registry::Registry;
-use darkroom_core::residency::typed;
+use darkroom_core::residency::{Device, typed};
 use darkroom_core::spec::Input;
 
 /// The shares of width and height that are tried.
@@ -28,7 +28,11 @@ pub fn advice(
     memory: &Memory,
     foresee: &dyn Fn(&Graph) -> Option<Memory>,
 ) -> String {
-    let raised = format!("raise the budget to {}", typed(memory.least));
+    let (flag, device) = match memory.verdict {
+        Verdict::Short { device, .. } if device != Device::Cpu => (device.flag(), device),
+        _ => ("the budget", Device::Cpu),
+    };
+    let raised = format!("raise {flag} to {}", typed(memory.bounds(device).least));
     match cheapest(graph, registry, foresee) {
         Some(words) => format!("{raised}, or {}", words.join(" and ")),
         None => raised,

@@ -1,5 +1,6 @@
 //! What a node may ask for while it runs. Progress and cancel are one call, so that neither can be forgotten.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -10,8 +11,8 @@ use crate::graph::{self, Graph};
 use crate::host::Host;
 use crate::image::Picture;
 use crate::observe::{Cancel, Event, Observer};
-use crate::plan::Plan;
-use crate::residency::{Handle, Ledger, Pinned, Reservation, Resident};
+use crate::plan::{Need, Plan};
+use crate::residency::{Device, Handle, Ledger, Pinned, Reservation, Resident};
 use crate::value::Record;
 
 /// A place where a node in the middle of its work is kept, so that a killed run resumes.
@@ -71,14 +72,14 @@ pub struct Context<'a> {
     recipe: Fingerprint,
     /// When it last showed something.
     shown: Option<Instant>,
-    /// The least bytes of what it has yet to pin, by the plan; not known before the first pin.
-    to_come: Option<u64>,
+    /// The least bytes of what it has yet to pin on each device, by the plan; not known before the first pin there.
+    to_come: BTreeMap<Device, u64>,
 }
 
 impl<'a> Context<'a> {
     /// Makes the context of one node.
     pub fn new(around: Surroundings<'a>, node: &'a str, recipe: Fingerprint) -> Self {
-        Self { around, node, recipe, shown: None, to_come: None }
+        Self { around, node, recipe, shown: None, to_come: BTreeMap::new() }
     }
 
     /// Says how far the work is, and hears whether to stop.
@@ -121,7 +122,7 @@ impl<'a> Context<'a> {
     /// A fault of the file, or of memory: who holds it.
     pub fn pin<R: Resident>(&mut self, handle: &Handle<R>) -> Result<Pinned<R>, Fault> {
         self.around.cancel.check()?;
-        let spare = self.spare(handle.least_bytes());
+        let spare = self.spare(handle.device(), handle.least_bytes());
         let pinned = Ledger::pin(self.around.ledger, handle, spare, self.around.cancel)?;
         let (bytes, of) = (pinned.bytes(), pinned.wants());
         if bytes < of && self.around.ledger.is_news(handle.part()) {
@@ -130,28 +131,36 @@ impl<'a> Context<'a> {
         Ok(pinned)
     }
 
-    /// The bytes that a part should leave to those that this node pins later.
-    fn spare(&mut self, least: u64) -> u64 {
-        let planned = || {
-            let (plan, node) = self.plan()?;
-            plan.steps.iter().find(|step| step.id == node)?.need.as_ref().map(|need| need.least)
-        };
-        let to_come = self.to_come.unwrap_or_else(|| planned().unwrap_or(0)).saturating_sub(least);
-        self.to_come = Some(to_come);
+    /// The bytes that a part should leave to those that this node pins later on the same device.
+    fn spare(&mut self, device: Device, least: u64) -> u64 {
+        let planned = || self.need().map_or(0, |need| need.room(device).least);
+        let to_come = self.to_come.get(&device).copied().unwrap_or_else(planned).saturating_sub(least);
+        self.to_come.insert(device, to_come);
         to_come
     }
 
-    /// Makes room for scratch memory.
+    /// Returns what the plan foresees for this node.
+    fn need(&self) -> Option<&'a Need> {
+        let (plan, node) = self.plan()?;
+        plan.steps.iter().find(|step| step.id == node)?.need.as_ref()
+    }
+
+    /// Returns the device that this node works on: where the first of its models sits, else where the machine computes.
+    pub fn device(&self) -> Device {
+        self.need().map_or(self.around.host.device(), |need| need.device)
+    }
+
+    /// Makes room for scratch memory on the device that this node works on.
     ///
     /// # Errors
     /// A fault of memory: who holds it.
     pub fn reserve(&mut self, bytes: u64) -> Result<Reservation, Fault> {
-        Ledger::reserve(self.around.ledger, bytes)
+        Ledger::reserve(self.around.ledger, self.device(), bytes)
     }
 
-    /// Makes room for as much scratch memory as there can be, up to `most`; maybe for none.
+    /// Makes room for as much scratch memory as there can be on that device, up to `most`; maybe for none.
     pub fn reserve_up_to(&mut self, most: u64) -> Reservation {
-        Ledger::reserve_up_to(self.around.ledger, most)
+        Ledger::reserve_up_to(self.around.ledger, self.device(), most)
     }
 
     /// Says something that a person should know and that stops nothing.

@@ -7,7 +7,7 @@
 //! A run that meets a fault with a remedy goes on by another plan: what is idle is let go, the node that ran out of memory
 //! climbs down its ladder (`relief`), or the work goes on without a device that is gone. What is done stays done.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Instant;
@@ -32,7 +32,7 @@ use crate::ladder::Fits;
 use crate::observe::{Cancel, Event, How, Observer};
 use crate::plan::{Action, Given, Machine, Plan, Step, Wish, plan_given};
 use crate::registry::Registry;
-use crate::residency::Ledger;
+use crate::residency::{Device, Ledger};
 use crate::spec::Lane;
 use crate::value::Value;
 pub use foresight::Foreseen;
@@ -63,8 +63,10 @@ pub struct Report {
     pub results: Vec<(String, Vec<Value>)>,
     /// Seconds from submission to the last result.
     pub seconds: f64,
-    /// The most bytes of weights and scratch that were in memory at once during the run.
+    /// The most bytes of weights and scratch that were in the processor's memory at once during the run.
     pub peak_bytes: u64,
+    /// The same of each card that has an account.
+    pub card_peaks: BTreeMap<Device, u64>,
     /// Nodes that made do with less than was planned for them.
     pub eased: Vec<Eased>,
 }
@@ -140,7 +142,7 @@ impl Engine {
 
     /// The memory that plans are made for: what the account may give out.
     fn machine(&self) -> Machine {
-        Machine { ram: self.ledger.budget() }
+        Machine::of(self.ledger.budgets())
     }
 
     /// Says what would happen without reading large files: those that were never read have provisional names, under
@@ -170,7 +172,7 @@ impl Engine {
         make: impl Fn(&Flat<'_>) -> Result<Plan, Faults>,
     ) -> Result<Plan, Faults> {
         let plan = make(flat)?;
-        if wish.fresh || !relief.recall(&self.fits(), &plan, host, self.ledger.budget()) {
+        if wish.fresh || !relief.recall(&self.fits(), &plan, host, &self.ledger) {
             return Ok(plan);
         }
         let graph = flat.graph.clone();
@@ -193,7 +195,7 @@ impl Engine {
     ) -> Result<Plan, Faults> {
         let (tell, hear) = mpsc::channel();
         let files = host.files().watched(Watch { tell, cancel: cancel.clone() });
-        let given = Given { lost: given.lost.clone(), made: given.made.clone(), files, machine: given.machine };
+        let given = Given { lost: given.lost.clone(), made: given.made.clone(), files, machine: given.machine.clone() };
         std::thread::scope(|scope| {
             let planning = scope.spawn(move || plan_given(&given, flat, host, &self.cache, &self.history(), wish));
             for Reading { path, done, of } in hear {
@@ -250,6 +252,7 @@ impl Engine {
                         located
                     })?;
                     given.made.extend(settle(&mut done, id.as_deref()));
+                    given.machine = self.machine();
                     relief.apply(&mut flat);
                 }
             }
@@ -266,12 +269,17 @@ impl Engine {
         host: &mut Host,
     ) -> Result<Option<AtHand>, Box<Located>> {
         let Failed { located, step: Some(step), left } = failed else { return Err(Box::new(failed.located)) };
+        let home = plan.steps[step].need.as_ref().map_or(host.device(), |need| need.device);
         match located.fault.remedy {
             Remedy::None => Err(Box::new(located)),
             Remedy::Less(shortage) => {
                 relief.descend((plan, step), host, Box::new(located), shortage)?;
-                self.ledger.release_all();
-                self.cache.let_go(&left.iter().map(|(recipe, _)| *recipe).collect());
+                let device = shortage.map_or(home, |shortage| shortage.on);
+                self.ledger.release_all_on(device);
+                // Results are kept in the processor's memory: to let go of them is of no use to a card.
+                if device == Device::Cpu {
+                    self.cache.let_go(&left.iter().map(|(recipe, _)| *recipe).collect());
+                }
                 Ok(Some(self.cache.at_hand(left)))
             }
             Remedy::Elsewhere => {
@@ -283,6 +291,9 @@ impl Engine {
                 // Models that were opened would compute on the device that is gone.
                 drop(left);
                 self.ledger.release_all();
+                if other.device() != home {
+                    self.ledger.close(home);
+                }
                 self.cache.let_go(&HashSet::new());
                 self.fallen.store(true, Ordering::Relaxed);
                 *host = other;
@@ -308,7 +319,7 @@ impl Engine {
         let _ = history.save();
         let _ = self.host.files().save_memo();
         let mut fits = self.fits();
-        relief.note(done, &mut fits, self.ledger.budget());
+        relief.note(done, &mut fits, &self.ledger);
         let _ = fits.save();
     }
 
@@ -331,7 +342,9 @@ impl Engine {
             NodeReport { id: step.id.clone(), kind, how, why, seconds, memory }
         };
         let nodes = plan.steps.iter().filter(|step| step.node.spec().lane != Lane::Value).map(node).collect();
-        Report { nodes, results, seconds: began.elapsed().as_secs_f64(), peak_bytes: gauge.run_peak(), eased }
+        let mut card_peaks = gauge.run_peaks();
+        let peak_bytes = card_peaks.remove(&Device::Cpu).unwrap_or(0);
+        Report { nodes, results, seconds: began.elapsed().as_secs_f64(), peak_bytes, card_peaks, eased }
     }
 
     fn fits(&self) -> MutexGuard<'_, Fits> {

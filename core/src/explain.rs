@@ -62,7 +62,7 @@ fn row(step: &Step, plan: &Plan) -> [String; 6] {
         Action::Take(tier) | Action::Idle(Some(tier)) => format!("cached ({})", tier_word(*tier)),
         Action::Idle(None) => "idle".to_owned(),
     };
-    let device = if runs && step.node.spec().lane == Lane::Compute { plan.numerics.clone() } else { String::new() };
+    let device = if runs && step.node.spec().lane == Lane::Compute { works_on(step, plan) } else { String::new() };
     let memory = if runs { need(step) } else { String::new() };
     let seconds = step.seconds.map(|seconds| format!("~{seconds:.1} s")).unwrap_or_default();
     let makes = step.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -74,6 +74,14 @@ fn row(step: &Step, plan: &Plan) -> [String; 6] {
         format!("{memory}{}{seconds}", if memory.is_empty() || seconds.is_empty() { "" } else { ", " }),
         makes,
     ]
+}
+
+/// What a step works with: the arithmetic, and the device where that is not told by itself.
+fn works_on(step: &Step, plan: &Plan) -> String {
+    match step.need.as_ref().filter(|_| plan.memory.cards().next().is_some()) {
+        Some(need) => format!("{} {}", need.device, plan.numerics),
+        None => plan.numerics.clone(),
+    }
 }
 
 fn need(step: &Step) -> String {
@@ -111,7 +119,10 @@ fn summary(plan: &Plan) -> String {
                 Verdict::Whole => String::new(),
                 _ => format!("{}\n", plan.memory),
             };
-            format!("{runs} of {of} nodes run, peak memory {}{seconds}\n{verdict}", gibibytes(plan.peak_bytes))
+            let on_cards = plan.memory.cards().map(|card| (card, plan.memory.bounds(card).peak));
+            let on_cards: String = on_cards.map(|(card, peak)| format!(", {}{}", gibibytes(peak), card.on())).collect();
+            let peak = gibibytes(plan.peak_bytes);
+            format!("{runs} of {of} nodes run, peak memory {peak}{on_cards}{seconds}\n{verdict}")
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::residency::gibibytes;
+use crate::residency::{Device, gibibytes};
 
 /// Whose fault it is; decides the exit code of the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ pub enum Remedy {
 /// Memory that was asked for and not there, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shortage {
+    /// Whose memory it is.
+    pub on: Device,
     /// What was asked for.
     pub needs: u64,
     /// What was free.
@@ -67,7 +69,7 @@ pub struct Shortage {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "needs {}, {} free", gibibytes(self.needs), gibibytes(self.free))
+        write!(f, "needs {}, {} free{}", gibibytes(self.needs), gibibytes(self.free), self.on.on())
     }
 }
 

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use crate::fault::Fault;
 use crate::files::Files;
+use crate::residency::Device;
 
 /// The machine, as nodes and plans see it.
 pub struct Host {
     files: Files,
     numerics: String,
+    device: Device,
     parts: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     fallback: Option<Arc<Host>>,
     tidy: Option<Arc<dyn Fn() + Send + Sync>>,
@@ -20,7 +22,8 @@ pub struct Host {
 impl Host {
     /// Makes a host over the files that may be touched.
     pub fn new(files: Files) -> Self {
-        Self { files, numerics: String::new(), parts: HashMap::new(), fallback: None, tidy: None }
+        let (parts, fallback, tidy) = (HashMap::new(), None, None);
+        Self { files, numerics: String::new(), device: Device::Cpu, parts, fallback, tidy }
     }
 
     /// Says what arithmetic this machine does (device kind, precision, kernel tier): part of the name of every result
@@ -28,6 +31,13 @@ impl Host {
     #[must_use]
     pub fn with_numerics(mut self, numerics: impl Into<String>) -> Self {
         self.numerics = numerics.into();
+        self
+    }
+
+    /// Says where nodes work whose wires bring no model of another device; on the processor if nobody says so.
+    #[must_use]
+    pub fn with_device(mut self, device: Device) -> Self {
+        self.device = device;
         self
     }
 
@@ -71,6 +81,7 @@ impl Host {
         Self {
             files: self.files.apart(),
             numerics: self.numerics.clone(),
+            device: self.device,
             parts: self.parts.clone(),
             fallback: self.fallback.clone(),
             tidy: self.tidy.clone(),
@@ -85,6 +96,11 @@ impl Host {
     /// Returns what arithmetic this machine does.
     pub fn numerics(&self) -> &str {
         &self.numerics
+    }
+
+    /// Returns where nodes work whose wires bring no model of another device.
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// Returns a shared part.

@@ -20,12 +20,13 @@ use crate::literal::Literal;
 use crate::locks::{self, StandIn};
 use crate::node::AnyNode;
 use crate::registry::{Registry, nearest};
+use crate::residency::Device;
 use crate::spec::Lane;
 use crate::survey::{Finding, Survey, survey};
 use crate::types::{Cost, Type};
 use crate::value::Value;
 
-pub use memory::{Leave, Load, Machine, Memory, Need, Part, Verdict};
+pub use memory::{Bounds, Leave, Load, Machine, Memory, Need, Part, Room, Verdict};
 
 /// What is wanted of a graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,8 +54,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The steps that are wanted.
     pub goals: Vec<usize>,
-    /// The most bytes that would be in memory at once: weights, those that are kept for later included, values and
-    /// scratch.
+    /// The most bytes of the processor's memory that would be in use at once: weights, those that are kept for later
+    /// included, values and scratch. [`Memory::bounds`] tells of cards.
     pub peak_bytes: u64,
     /// Whether all of it fits.
     pub memory: Memory,
@@ -319,8 +320,8 @@ impl<'g> Planner<'_, 'g> {
         self.decide(&mut steps, &goals);
         self.explain(&mut steps);
         twins::join(&mut steps);
-        let memory = memory::foresee(&mut steps, &goals, self.given.machine);
-        let peak_bytes = steps.iter().filter_map(|step| step.need.as_ref()).map(|need| need.peak).max().unwrap_or(0);
+        let memory = memory::foresee(&mut steps, &goals, &self.given.machine, self.host.device());
+        let peak_bytes = memory.bounds(Device::Cpu).peak;
         let (numerics, stand_ins) = (self.host.numerics().to_owned(), self.found.stand_ins.clone());
         Plan { steps, goals, peak_bytes, memory, numerics, stand_ins }
     }

@@ -1,7 +1,7 @@
 //! What this process holds, as Linux tells it: memory that no file could be read again for, and pages of mapped files.
 //! Other systems tell nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -49,6 +49,8 @@ pub struct Sampler {
 
 #[derive(Default)]
 struct Shared {
+    /// What was held when it looked last.
+    last: AtomicU64,
     watchers: Mutex<Watchers>,
     over: AtomicBool,
 }
@@ -58,20 +60,21 @@ impl Sampler {
     pub fn start() -> Self {
         let shared = Arc::<Shared>::default();
         let looks = Arc::clone(&shared);
-        let thread = held().map(|_| {
+        let thread = held().map(|held| {
+            shared.last.store(held.anonymous, Ordering::Relaxed);
             thread::spawn(move || {
                 while !looks.over.load(Ordering::Relaxed) {
+                    thread::park_timeout(EVERY);
                     looks.look();
-                    thread::sleep(EVERY);
                 }
             })
         });
         Self { shared, thread }
     }
 
-    /// Begins to watch.
+    /// Begins to watch, from what was held when it looked last.
     pub fn watch(&self) -> Peak {
-        let bytes = held().unwrap_or_default().anonymous;
+        let bytes = self.shared.last.load(Ordering::Relaxed);
         self.shared.watchers.lock().expect("no thread panics while it looks").watch(bytes)
     }
 
@@ -84,6 +87,7 @@ impl Sampler {
 impl Shared {
     fn look(&self) {
         let bytes = held().unwrap_or_default().anonymous;
+        self.last.store(bytes, Ordering::Relaxed);
         self.watchers.lock().expect("no thread panics while it looks").see(bytes);
     }
 }
@@ -92,6 +96,7 @@ impl Drop for Sampler {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             // It does nothing that could panic.
             let _ = thread.join();
         }

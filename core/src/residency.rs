@@ -4,7 +4,10 @@
 //! gives out: it makes room first, by letting go of what nobody holds and what is needed latest (the plan tells), then
 //! loads. Where room is short, a part is granted less than all of its bytes and reads the rest from its file at each
 //! use. What is pinned is never let go. The sum of what is loaded and reserved never exceeds the budget.
+//!
+//! Each [`Device`] has an account of its own: room is made where it is wanted, and nowhere else.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use crate::fault::Fault;
 use crate::fingerprint::Fingerprint;
 use crate::observe::Cancel;
 
+mod account;
 mod ledger;
 pub mod room;
 
@@ -22,18 +26,45 @@ pub use ledger::{Ledger, Pinned, Reservation, Sitting};
 pub struct PartId(pub Fingerprint);
 
 /// The device that weights sit on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Device {
     /// The processor and its memory.
     #[default]
     Cpu,
+    /// The card of NVIDIA with this number, counted from 0.
+    Cuda(u16),
 }
 
-impl std::fmt::Display for Device {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Cpu => "cpu",
-        })
+impl Device {
+    /// Returns the flag that says how much of its memory may be taken.
+    pub fn flag(self) -> &'static str {
+        match self {
+            Self::Cpu => "--ram",
+            Self::Cuda(_) => "--vram",
+        }
+    }
+
+    /// Returns what to do where its memory is too small.
+    pub fn way_out(self) -> String {
+        format!("raise the budget with {}, or make the picture smaller", self.flag())
+    }
+
+    /// Returns what stands behind bytes of its memory: " on cuda:0"; nothing behind those of the processor.
+    pub fn on(self) -> String {
+        match self {
+            Self::Cpu => String::new(),
+            Self::Cuda(_) => format!(" on {self}"),
+        }
+    }
+}
+
+/// Writes `cpu`, `cuda:0`.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
+        }
     }
 }
 
@@ -54,6 +85,10 @@ pub trait Resident: Send + Sync + 'static {
     fn part(&self) -> PartId;
     /// Returns what a person calls them, as `unet`.
     fn title(&self) -> String;
+    /// Returns the device that they sit on once loaded.
+    fn device(&self) -> Device {
+        Device::Cpu
+    }
     /// Returns the bytes that all of them take.
     fn bytes(&self) -> u64;
     /// Returns the least bytes that they can do with: what lies beyond is read from its file at each use.

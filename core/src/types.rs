@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::residency::Device;
+
 /// The kind of a value; wires join where kinds agree.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Kind(pub &'static str);
@@ -59,6 +61,9 @@ pub struct Type {
     /// The least bytes of them that must be in memory at work, where that is less than all: the rest is read from its
     /// file at each use.
     pub least_weights: Option<u64>,
+    /// For a model: the device that its weights sit on once loaded, if it is not the processor, and where the work is
+    /// done with them.
+    pub device: Option<Device>,
     /// For a model: what it takes at work beside its weights.
     pub at_work: Option<AtWork>,
 }
@@ -107,7 +112,8 @@ impl Type {
     /// Makes a type of which only the kind is known.
     pub fn of(kind: Kind) -> Self {
         let (width, height, count) = (None, None, None);
-        Self { kind, family: None, width, height, count, weights: None, least_weights: None, at_work: None }
+        let (weights, least_weights, device, at_work) = (None, None, None, None);
+        Self { kind, family: None, width, height, count, weights, least_weights, device, at_work }
     }
 
     /// Adds the family.
@@ -142,6 +148,13 @@ impl Type {
     #[must_use]
     pub fn least_weights(mut self, bytes: u64) -> Self {
         self.least_weights = Some(bytes);
+        self
+    }
+
+    /// Adds the device that a model's weights sit on.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = Some(device);
         self
     }
 

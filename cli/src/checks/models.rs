@@ -11,7 +11,7 @@ use darkroom_core::files::Files;
 use darkroom_core::graph::read;
 use darkroom_core::history::History;
 use darkroom_core::plan::Wish;
-use darkroom_core::residency::{Ledger, gibibytes};
+use darkroom_core::residency::{Device, Ledger, gibibytes};
 use darkroom_core::spec::FileSort;
 use darkroom_hub::Settings;
 use darkroom_hub::fault::bytes_for_people;
@@ -156,8 +156,8 @@ impl Planner {
         let mut graph = read(WORKFLOW).expect("the workflow is part of the program").graph;
         let set = [format!("model.source={model}"), format!("blank.width={edge}"), format!("blank.height={edge}")];
         set_all(&mut graph, self.engine.registry(), &set).ok()?;
-        let memory = self.engine.foresee(&graph, &Wish::default()).ok()?.memory;
-        Some(Need { edge, whole: memory.whole, least: memory.least })
+        let bounds = self.engine.foresee(&graph, &Wish::default()).ok()?.memory.bounds(Device::Cpu);
+        Some(Need { edge, whole: bounds.whole, least: bounds.least })
     }
 }
 

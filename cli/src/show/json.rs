@@ -7,7 +7,8 @@ use darkroom_core::engine::{Eased, NodeReport, Report};
 use darkroom_core::literal::Literal;
 use darkroom_core::locks::StandIn;
 use darkroom_core::observe::Event;
-use darkroom_core::plan::{Action, Leave, Load, Memory, Need, Plan, Step, Verdict};
+use darkroom_core::plan::{Action, Bounds, Leave, Load, Memory, Need, Plan, Step, Verdict};
+use darkroom_core::residency::Device;
 use darkroom_core::spec::{Input, Lane, Spec};
 use darkroom_core::types::Type;
 use darkroom_core::value::Value as Datum;
@@ -100,14 +101,18 @@ pub fn eased(Eased { node, what }: &Eased) -> Value {
 
 /// Writes whether a plan fits.
 pub fn memory(memory: &Memory) -> Value {
-    let mut object = json!({"least": memory.least, "whole": memory.whole, "says": memory.to_string()});
-    // A plan for a machine without bounds has no budget.
-    object["budget"] = json!(Some(memory.machine.ram).filter(|ram| *ram < u64::MAX));
+    let mut object = bounds(memory, Device::Cpu);
+    object["says"] = json!(memory.to_string());
+    let cards: Vec<_> = memory.cards().map(|card| bounds(memory, card)).collect();
+    if !cards.is_empty() {
+        object["cards"] = json!(cards);
+    }
     let (verdict, more) = match &memory.verdict {
         Verdict::Whole => ("whole", json!({})),
         Verdict::Streamed { parts } => ("streamed", json!({"parts": parts})),
-        Verdict::Short { node, what, needs, beside, missing } => {
-            let more = json!({"node": node, "what": what, "needs": needs, "beside": beside, "missing": missing});
+        Verdict::Short { node, device, what, needs, beside, missing } => {
+            let mut more = json!({"node": node, "what": what, "needs": needs, "beside": beside, "missing": missing});
+            tell_card(&mut more, *device);
             ("short", more)
         }
     };
@@ -116,22 +121,50 @@ pub fn memory(memory: &Memory) -> Value {
     object
 }
 
+/// Writes with how much of a device's memory a plan fits, and what it is given of it.
+fn bounds(memory: &Memory, device: Device) -> Value {
+    let Bounds { least, whole, peak } = memory.bounds(device);
+    // A plan for a machine without bounds has no budget.
+    let budget = Some(memory.machine.budget(device)).filter(|budget| *budget < u64::MAX);
+    let mut object = json!({"least": least, "whole": whole, "budget": budget});
+    if device != Device::Cpu {
+        object["peak"] = json!(peak);
+    }
+    tell_card(&mut object, device);
+    object
+}
+
+/// Adds the device, where it is a card.
+fn tell_card(object: &mut Value, device: Device) {
+    if device != Device::Cpu {
+        object["device"] = json!(device.to_string());
+    }
+}
+
 fn need(need: &Need, plan: &Plan) -> Value {
-    let load = |load: &Load| json!({"part": plan.part_title(load.part), "bytes": load.bytes, "of": load.of});
+    let load = |load: &Load| {
+        let mut object = json!({"part": plan.part_title(load.part), "bytes": load.bytes, "of": load.of});
+        tell_card(&mut object, load.device);
+        object
+    };
     let leave = |leave: &Leave| {
         let next_use = leave.next_use.map(|step| &plan.steps[step].id);
-        json!({"part": plan.part_title(leave.part), "bytes": leave.bytes, "next_use": next_use})
+        let mut object = json!({"part": plan.part_title(leave.part), "bytes": leave.bytes, "next_use": next_use});
+        tell_card(&mut object, leave.device);
+        object
     };
-    json!({
+    let mut object = json!({
         "weights": need.weights,
         "least": need.least,
         "granted": need.granted,
         "workspace": need.workspace,
         "live": need.live,
-        "peak": need.peak,
+        "peak": need.peak(),
         "loads": need.loads.iter().map(load).collect::<Vec<_>>(),
         "lets_go": need.lets_go.iter().map(leave).collect::<Vec<_>>(),
-    })
+    });
+    tell_card(&mut object, need.device);
+    object
 }
 
 fn ty(ty: &Type) -> Value {
@@ -160,7 +193,9 @@ pub fn report(report: &Report, drawn: &[(String, u64)], warnings: &[String]) -> 
     };
     let result = |(id, values): &(String, Vec<Datum>)| json!({"node": id, "values": values.iter().map(value).collect::<Vec<_>>()});
     let seeds: serde_json::Map<_, _> = drawn.iter().map(|(at, seed)| (at.clone(), json!(seed))).collect();
-    json!({
+    let peaks: serde_json::Map<_, _> =
+        report.card_peaks.iter().map(|(card, peak)| (card.to_string(), json!(peak))).collect();
+    let mut object = json!({
         "ok": true,
         "exit": 0,
         "seconds": report.seconds,
@@ -169,7 +204,11 @@ pub fn report(report: &Report, drawn: &[(String, u64)], warnings: &[String]) -> 
         "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
         "results": report.results.iter().map(result).collect::<Vec<_>>(),
         "warnings": warnings,
-    })
+    });
+    if !peaks.is_empty() {
+        object["card_peak_bytes"] = json!(peaks);
+    }
+    object
 }
 
 fn value(value: &Datum) -> Value {

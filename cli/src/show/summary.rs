@@ -19,7 +19,9 @@ pub fn lines(report: &Report) -> Vec<String> {
         0 => String::new(),
         bytes => format!(", peak memory {}", gibibytes(bytes)),
     };
-    lines.push(format!("{ran} of {} nodes ran, {}{peak}", report.nodes.len(), seconds(report.seconds)));
+    let on_cards = report.card_peaks.iter().filter(|(_, peak)| **peak > 0);
+    let on_cards: String = on_cards.map(|(card, peak)| format!(", {}{}", gibibytes(*peak), card.on())).collect();
+    lines.push(format!("{ran} of {} nodes ran, {}{peak}{on_cards}", report.nodes.len(), seconds(report.seconds)));
     lines
 }
 

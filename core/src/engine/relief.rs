@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::ladder::{Fits, Rung, ladder_of, size_of};
 use crate::observe::{Event, How, Observer};
 use crate::plan::{Action, Plan, Step};
-use crate::residency::gibibytes;
+use crate::residency::{Device, Ledger, gibibytes};
 use crate::spec::Lane;
 
 /// How a node came to make do with less than was planned for it.
@@ -37,6 +37,7 @@ pub(super) struct Relief {
 /// One node's way down.
 struct Descent {
     kind: &'static str,
+    device: Device,
     size: Fingerprint,
     ladder: Vec<Rung>,
     /// The nodes that are made of the same.
@@ -51,13 +52,14 @@ struct Descent {
 
 impl Relief {
     /// Looks up what fitted before, for nodes that would run; tells whether anything did.
-    pub fn recall(&mut self, fits: &Fits, plan: &Plan, host: &Host, budget: u64) -> bool {
+    pub fn recall(&mut self, fits: &Fits, plan: &Plan, host: &Host, ledger: &Ledger) -> bool {
         if fits.is_empty() {
             return false;
         }
         let computes = |step: &&Step| step.action == Action::Run && step.node.spec().lane == Lane::Compute;
         for step in plan.steps.iter().filter(computes) {
             let ladder = ladder_of(plan, step, host);
+            let budget = ledger.budget_on(home(step));
             let fitted = fits.rung(size_of(plan, step, &ladder), budget);
             let Some(title) = fitted.filter(|_| !ladder.is_empty()) else { continue };
             let Some(index) = ladder.iter().position(|rung| rung.title == title) else { continue };
@@ -115,9 +117,10 @@ impl Relief {
     }
 
     /// Notes which rungs fitted that were taken in this run.
-    pub fn note(&self, done: &Done, fits: &mut Fits, budget: u64) {
+    pub fn note(&self, done: &Done, fits: &mut Fits, ledger: &Ledger) {
         for (id, descent) in self.nodes.iter().filter(|(_, descent)| descent.taken > descent.remembered) {
             if done.get(id).is_some_and(|through| through.how == How::Ran && !through.settled) {
+                let budget = ledger.budget_on(descent.device);
                 fits.note(descent.size, descent.kind, &descent.ladder[descent.taken - 1].title, budget);
             }
         }
@@ -148,6 +151,7 @@ impl Descent {
         let same = plan.steps.iter().filter(|other| other.recipe == step.recipe);
         Self {
             kind: step.node.spec().id,
+            device: home(step),
             size: size_of(plan, step, &ladder),
             ids: same.map(|step| step.id.clone()).collect(),
             ladder,
@@ -168,7 +172,13 @@ impl Descent {
             fault.message.push_str(&format!("; tried: {}", titles.join(", ")));
         }
         if fault.hint.is_none() {
-            fault.hint = Some("raise the budget with --ram, or make the picture smaller".to_owned());
+            let device = shortage.map_or(self.device, |shortage| shortage.on);
+            fault.hint = Some(device.way_out());
         }
     }
+}
+
+/// The device that a step works on.
+fn home(step: &Step) -> Device {
+    step.need.as_ref().map(|need| need.device).unwrap_or_default()
 }

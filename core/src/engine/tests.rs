@@ -291,6 +291,73 @@ fn row_47_a_run_goes_on_without_its_device_where_that_is_allowed() {
     assert_eq!((eased(&again).len(), bench.device.steps_done(), processor.steps_done()), (0, 7, 28));
 }
 
+const CARD: Device = Device::Cuda(0);
+
+/// A bench over a machine with a card, which may fall back to its processor.
+fn with_card(text: &str, card: SimDevice, (ram, vram): (u64, u64)) -> (Bench, SimDevice) {
+    let processor = SimDevice::new(ram);
+    let other = Host::new(Files::default()).with_numerics("cpu").with(processor.clone());
+    let bench = Bench::with(text, card.as_device(CARD), |host| host.with_device(CARD).with_fallback(other));
+    let ledger = Ledger::of([(Device::Cpu, ram), (CARD, vram)]);
+    (Bench { engine: Engine { ledger, ..bench.engine }, ..bench }, processor)
+}
+
+#[test]
+fn row_45_memory_that_runs_out_on_a_card_is_freed_there_and_nowhere_else() {
+    let text = CHAIN.replace(
+        "nodes: {",
+        r#"nodes: {
+        "red":  (type: "ink", colour: "red", bytes: 300),
+        "blue": (type: "ink", colour: "blue", bytes: 300, card: 1),
+        "leaf": (type: "grow"),
+        "seen": (type: "stamp", ink: (from: "red"), leaf: (from: "leaf")),
+        "also": (type: "stamp", ink: (from: "blue"), leaf: (from: "leaf")),"#,
+    );
+    let (bench, _) = with_card(&text, SimDevice::new(1000), (1000, 1000));
+    bench.run_to("seen", Fresh::No, &()).expect("red ink fits");
+    bench.run_to("also", Fresh::No, &()).expect("blue ink fits");
+    assert_eq!((bench.engine.ledger().used(), bench.engine.ledger().used_on(CARD)), (300, 300));
+    bench.order("second", 4, 2);
+    let report = bench.run().expect("two strips fit");
+    assert_eq!(eased(&report), ["second: ran out of memory: developed in 2 strips instead"]);
+    assert_eq!(leaf(&report), bench.undisturbed("third"));
+    let sitting: Vec<_> = bench.engine.ledger().sitting().into_iter().map(|part| part.title).collect();
+    assert_eq!(sitting, ["red ink"], "blue ink was on the card, and idle");
+    let again = bench.run_to("seen", Fresh::No, &()).expect("it is there");
+    assert!(again.nodes.iter().all(|node| node.how != Some(How::Ran)), "results were not let go: {:?}", again.nodes);
+}
+
+#[test]
+fn row_45_a_card_that_stays_too_small_says_so_and_how_to_give_it_more() {
+    let (bench, _) = with_card(CHAIN, SimDevice::new(1000), (1000, 1000));
+    bench.order("second", 3, 6);
+    let faults = bench.run().expect_err("five rungs and one more try are not enough");
+    assert!(faults.0[0].fault.hint.as_deref().is_some_and(|hint| hint.contains("--vram")), "{faults}");
+    let (bench, _) = with_card(CHAIN, SimDevice::new(1000), (1000, 100));
+    let report = bench.run().expect("two strips of 128 bytes do not fit, four do");
+    let told = "second: ran out of memory (needs 256 B, 100 B free on cuda:0): developed in 4 strips instead";
+    assert!(eased(&report).contains(&told.to_owned()), "{:?}", report.eased);
+    assert!(bench.engine.ledger().peak_on(CARD) <= 100 && bench.engine.ledger().peak() == 0);
+    let (bench, _) = with_card(CHAIN, SimDevice::new(1000), (1000, 7));
+    let faults = bench.run().expect_err("no tile fits");
+    assert!(faults.to_string().contains("on cuda:0; tried: "), "{faults}");
+    assert!(faults.0[0].fault.hint.as_deref().is_some_and(|hint| hint.contains("--vram")), "{faults}");
+}
+
+#[test]
+fn row_47_the_account_of_a_card_that_goes_is_emptied_and_the_run_goes_on_in_memory() {
+    let (bench, processor) = with_card(CHAIN, SimDevice::new(1000), (1000, 1000));
+    bench.device.order(Trouble::Lost { node: "second".to_owned(), step: 3 });
+    let report = bench.run().expect("the processor is there");
+    assert_eq!(leaf(&report), bench.undisturbed("third"));
+    assert_eq!(eased(&report), ["second: the device is gone: went on with cpu instead"]);
+    assert_eq!((bench.device.steps_done(), processor.steps_done()), (4 + 3, 14));
+    let ledger = bench.engine.ledger();
+    assert_eq!((ledger.budget_on(CARD), ledger.used_on(CARD)), (0, 0));
+    assert!(ledger.peak() > 0, "what came later was booked in memory");
+    assert!(Ledger::reserve(ledger, CARD, 1).is_err());
+}
+
 #[test]
 fn row_47_a_device_that_goes_ends_the_run_where_nothing_else_is_allowed() {
     let bench = Bench::new(CHAIN, 1000);
@@ -378,24 +445,27 @@ proptest! {
         (capacity, budget) in (1_u64..400, 1_u64..400),
         troubles in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..8, 1_usize..9), 0..4),
         on_disk in any::<bool>(),
+        device in prop::sample::select(vec![Device::Cpu, CARD]),
         fresh in prop::sample::select(vec![Fresh::Yes, Fresh::No]),
     ) {
         let home = tempfile::tempdir().expect("a folder");
-        let mut bench = Bench::new("(darkroom: 1, nodes: {})", capacity);
+        let sim = SimDevice::new(capacity).as_device(device);
+        let mut bench = Bench::with("(darkroom: 1, nodes: {})", sim, |host| host.with_device(device));
         if on_disk {
             let cache = Cache::in_memory(1 << 20).with_disk(home.path(), 1 << 24).expect("a cache");
             bench.engine = Engine { cache, ..bench.engine };
         }
-        bench.engine = Engine { ledger: Ledger::new(budget), ..bench.engine };
+        bench.engine = Engine { ledger: Ledger::of([(device, budget)]), ..bench.engine };
         bench.graph = graph_of(&toys);
         for (node, step, times) in troubles {
             bench.order(&node.index(toys.len()).to_string(), step, times);
         }
         let (goal, last) = ((toys.len() - 1).to_string(), LastPlan::default());
         let ended = bench.run_to(&goal, fresh, &last);
-        prop_assert_eq!((bench.device.used(), bench.engine.ledger().used()), (0, 0));
+        let ledger = bench.engine.ledger();
+        prop_assert_eq!((bench.device.used(), ledger.used_on(device)), (0, 0));
         prop_assert_eq!(bench.device.done_in_vain(), 0);
-        prop_assert!(bench.device.peak() <= capacity && bench.engine.ledger().peak() <= budget);
+        prop_assert!(bench.device.peak() <= capacity && ledger.peak_on(device) <= budget);
         match &ended {
             Ok(report) => {
                 let mut planned = Bench::new("(darkroom: 1, nodes: {})", 0);
@@ -406,6 +476,8 @@ proptest! {
             Err(faults) => {
                 prop_assert_eq!((faults.kind(), faults.0.len()), (FaultKind::Memory, 1));
                 prop_assert!(faults.0[0].place.node.is_some(), "{}", faults);
+                let hint = faults.0[0].fault.hint.as_deref().unwrap_or_default();
+                prop_assert!(hint.contains(device.flag()), "{} {}", faults, hint);
             }
         }
         bench.device.calm();

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 struct Toy {
     id: u8,
+    device: Device,
     bytes: u64,
     least: u64,
     loads: Arc<AtomicUsize>,
@@ -23,6 +24,9 @@ impl Resident for Toy {
     fn title(&self) -> String {
         format!("toy {}", self.id)
     }
+    fn device(&self) -> Device {
+        self.device
+    }
     fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -30,6 +34,7 @@ impl Resident for Toy {
         self.least
     }
     fn load(&self, place: Place, _: &Cancel) -> Result<u64, Fault> {
+        assert_eq!(place.device, self.device);
         self.loads.fetch_add(1, Ordering::Relaxed);
         Ok(place.bytes)
     }
@@ -41,8 +46,13 @@ fn toy(id: u8, bytes: u64) -> (Handle<Toy>, Arc<AtomicUsize>) {
 
 /// A toy that can do with less than all of it.
 fn thin(id: u8, bytes: u64, least: u64) -> (Handle<Toy>, Arc<AtomicUsize>) {
+    on(Device::Cpu, id, bytes, least)
+}
+
+/// A toy that sits on a device.
+fn on(device: Device, id: u8, bytes: u64, least: u64) -> (Handle<Toy>, Arc<AtomicUsize>) {
     let loads = Arc::new(AtomicUsize::new(0));
-    (Handle::new(Toy { id, bytes, least, loads: Arc::clone(&loads) }), loads)
+    (Handle::new(Toy { id, device, bytes, least, loads: Arc::clone(&loads) }), loads)
 }
 
 fn pin(ledger: &Arc<Ledger>, handle: &Handle<Toy>) -> Result<Pinned<Toy>, Fault> {
@@ -241,7 +251,7 @@ fn a_part_that_does_not_fit_whole_is_granted_what_is_left() {
     let ledger = Ledger::new(10);
     let ((a, _), (b, _)) = (thin(1, 12, 3), toy(2, 4));
     drop(pin(&ledger, &b).expect("fits"));
-    let scratch = Ledger::reserve(&ledger, 2).expect("fits");
+    let scratch = Ledger::reserve(&ledger, Device::Cpu, 2).expect("fits");
     let held = pin(&ledger, &a).expect("most of it fits, once b is gone");
     assert_eq!((*held, held.bytes(), held.wants(), ledger.used()), (8, 8, 12, 10));
     assert_eq!((ledger.sitting()[0].bytes, ledger.sitting()[0].wants), (8, 12));
@@ -264,7 +274,7 @@ fn a_part_that_fits_once_idle_ones_are_gone_is_granted_whole() {
 fn a_part_that_is_there_in_part_is_used_as_it_is() {
     let ledger = Ledger::new(10);
     let (a, loads) = thin(1, 12, 3);
-    let scratch = Ledger::reserve(&ledger, 6).expect("fits");
+    let scratch = Ledger::reserve(&ledger, Device::Cpu, 6).expect("fits");
     assert_eq!(*pin(&ledger, &a).expect("a third of it fits"), 4);
     drop(scratch);
     assert_eq!(*pin(&ledger, &a).expect("it is there"), 4);
@@ -318,7 +328,7 @@ fn a_part_that_the_running_step_uses_goes_after_those_of_later_steps() {
     drop((pin(&ledger, &a), pin(&ledger, &b)));
     ledger.expect(HashMap::from([(a.part(), vec![3]), (b.part(), vec![4])]));
     ledger.reach(3);
-    drop(Ledger::reserve(&ledger, 3).expect("b goes"));
+    drop(Ledger::reserve(&ledger, Device::Cpu, 3).expect("b goes"));
     drop(pin(&ledger, &a));
     assert_eq!(a_loads.load(Ordering::Relaxed), 1);
 }
@@ -326,13 +336,14 @@ fn a_part_that_the_running_step_uses_goes_after_those_of_later_steps() {
 #[test]
 fn who_watches_knows_the_most_since_then() {
     let ledger = Ledger::new(10);
-    drop(Ledger::reserve(&ledger, 9).expect("fits"));
-    let held = Ledger::reserve(&ledger, 2).expect("fits");
-    let most = ledger.watch();
-    assert_eq!(most.bytes(), 2);
-    drop(Ledger::reserve(&ledger, 5).expect("fits"));
+    drop(Ledger::reserve(&ledger, Device::Cpu, 9).expect("fits"));
+    let held = Ledger::reserve(&ledger, Device::Cpu, 2).expect("fits");
+    let most = || ledger.watch().remove(&Device::Cpu).expect("there is an account");
+    let since = most();
+    assert_eq!(since.bytes(), 2);
+    drop(Ledger::reserve(&ledger, Device::Cpu, 5).expect("fits"));
     drop(held);
-    assert_eq!((most.bytes(), ledger.watch().bytes(), ledger.peak()), (7, 0, 9));
+    assert_eq!((since.bytes(), most().bytes(), ledger.peak()), (7, 0, 9));
 }
 
 #[test]
@@ -342,7 +353,89 @@ fn shares_of_bytes_read_well() {
     assert_eq!(gibibytes_of(6, 12), "6 B of 12 B");
 }
 
+const CARD: Device = Device::Cuda(0);
+const OTHER: Device = Device::Cuda(1);
+
+#[test]
+fn a_pin_on_one_device_evicts_nobody_on_another() {
+    let ledger = Ledger::of([(Device::Cpu, 10), (CARD, 10), (OTHER, 8)]);
+    let ((a, a_loads), (b, b_loads)) = (toy(1, 6), on(CARD, 2, 6, 6));
+    drop((pin(&ledger, &a), pin(&ledger, &b)));
+    drop(pin(&ledger, &on(OTHER, 3, 8, 8).0).expect("the other card is empty"));
+    drop(pin(&ledger, &on(CARD, 4, 6, 6).0).expect("b goes"));
+    assert_eq!((ledger.used(), ledger.used_on(CARD), ledger.used_on(OTHER)), (6, 6, 8));
+    drop((pin(&ledger, &a), pin(&ledger, &b)));
+    assert_eq!((a_loads.load(Ordering::Relaxed), b_loads.load(Ordering::Relaxed)), (1, 2));
+}
+
+#[test]
+fn one_part_may_sit_on_two_devices() {
+    let ledger = Ledger::of([(Device::Cpu, 10), (CARD, 10)]);
+    let held = (pin(&ledger, &toy(1, 6).0).expect("fits"), pin(&ledger, &on(CARD, 1, 6, 2).0).expect("fits"));
+    assert_eq!((ledger.used(), ledger.used_on(CARD)), (6, 6));
+    assert_eq!(ledger.sitting().iter().map(|part| part.device).collect::<std::collections::BTreeSet<_>>().len(), 2);
+    let part = toy(1, 6).0.part();
+    drop(held.0);
+    assert!(!ledger.release(part), "it is held on the card");
+    drop(held.1);
+    assert!(ledger.release(part) && ledger.sitting().is_empty());
+}
+
+#[test]
+fn too_little_memory_on_a_card_names_the_card_and_its_flag() {
+    let ledger = Ledger::of([(Device::Cpu, 100), (CARD, 10)]);
+    let _held = pin(&ledger, &on(CARD, 1, 6, 6).0).expect("fits");
+    let fault = pin(&ledger, &on(CARD, 2, 6, 6).0).err().expect("there is no room");
+    assert_eq!(fault.message, "toy 2 needs 6 B and 4 B of 10 B are free on cuda:0; in use: toy 1 6 B");
+    assert!(fault.hint.as_deref().is_some_and(|hint| hint.contains("--vram")), "{:?}", fault.hint);
+    let fault = Ledger::reserve(&ledger, Device::Cpu, 101).err().expect("there is no room");
+    assert!(fault.message.ends_with("100 B of 100 B are free"), "{fault}");
+    assert!(fault.hint.as_deref().is_some_and(|hint| hint.contains("--ram")), "{:?}", fault.hint);
+}
+
+#[test]
+fn row_47_the_account_of_a_device_that_is_gone_is_emptied_and_gives_out_nothing() {
+    let ledger = Ledger::of([(Device::Cpu, 10), (CARD, 10)]);
+    let (handle, loads) = on(CARD, 1, 6, 6);
+    let (held, scratch) = (pin(&ledger, &handle).expect("fits"), Ledger::reserve(&ledger, CARD, 3).expect("fits"));
+    drop(pin(&ledger, &toy(2, 6).0).expect("fits"));
+    ledger.close(CARD);
+    assert_eq!((ledger.used_on(CARD), ledger.budget_on(CARD), ledger.used()), (0, 0, 6));
+    drop((held, scratch));
+    let fault = pin(&ledger, &handle).err().expect("it is gone");
+    assert_eq!((fault.kind, loads.load(Ordering::Relaxed)), (crate::fault::FaultKind::Device, 1));
+    assert!(Ledger::reserve(&ledger, CARD, 1).is_err());
+    assert_eq!(Ledger::reserve_up_to(&ledger, CARD, 1).bytes(), 0);
+    assert_eq!(ledger.budgets().into_keys().collect::<Vec<_>>(), [Device::Cpu]);
+}
+
 proptest! {
+    #[test]
+    fn the_budget_of_each_device_is_kept(
+        budgets in prop::array::uniform3(1_u64..40),
+        sizes in prop::array::uniform6(1_u64..20),
+        asks in prop::collection::vec((0_usize..6, 0_usize..3, 0_u64..8, any::<bool>()), 1..40),
+    ) {
+        let devices = [Device::Cpu, CARD, OTHER];
+        let ledger = Ledger::of(devices.into_iter().zip(budgets));
+        let (mut held, mut scratch) = (Vec::new(), Vec::new());
+        for (id, device, reserved, keep) in asks {
+            let before: Vec<_> = devices.map(|device| ledger.used_on(device)).to_vec();
+            let bytes = sizes[id];
+            let least = if id % 2 == 0 { bytes } else { bytes / 3 };
+            let pinned = pin(&ledger, &on(devices[device], id as u8, bytes, least).0);
+            let room = Ledger::reserve(&ledger, devices[device], reserved);
+            for (at, (one, budget)) in devices.into_iter().zip(budgets).enumerate() {
+                prop_assert!(ledger.used_on(one) <= budget);
+                prop_assert!(at == device || ledger.used_on(one) == before[at], "others are left alone");
+            }
+            if keep { held.extend(pinned.ok()); scratch.extend(room.ok()); } else { held.pop(); scratch.pop(); }
+        }
+        for (device, budget) in devices.into_iter().zip(budgets) {
+            prop_assert!(ledger.peak_on(device) <= budget);
+        }
+    }
+
     #[test]
     fn the_budget_is_kept(
         budget in 1_u64..40,

@@ -10,6 +10,7 @@ use crate::fault::{Fault, Shortage};
 use crate::fingerprint::Fingerprint;
 use crate::ladder::Rung;
 use crate::node::{Known, Node};
+use crate::residency::Device;
 use crate::types::{Cost, Type};
 use crate::value::{Array, Datum as _, Record};
 
@@ -45,6 +46,7 @@ pub struct SimDevice(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    device: Device,
     capacity: u64,
     used: u64,
     peak: u64,
@@ -66,6 +68,13 @@ impl SimDevice {
         Self(Arc::new(Mutex::new(State { capacity, ..State::default() })))
     }
 
+    /// Makes it stand for a device.
+    #[must_use]
+    pub fn as_device(self, device: Device) -> Self {
+        self.lock().device = device;
+        self
+    }
+
     /// Takes memory, which comes back when what is returned is dropped. There is no fragmentation: what is free can be had.
     ///
     /// # Errors
@@ -75,9 +84,9 @@ impl SimDevice {
         state.suffer()?;
         let free = state.capacity - state.used;
         if bytes > free {
-            let of = state.capacity;
+            let (on, of) = (state.device, state.capacity);
             return Err(Fault::memory(format!("the device has {free} of {of} bytes left, {bytes} are wanted"))
-                .short_of(Shortage { needs: bytes, free, of }));
+                .short_of(Shortage { on, needs: bytes, free, of }));
         }
         state.used += bytes;
         state.peak = state.peak.max(state.used);

@@ -13,7 +13,7 @@ use crate::node::{AnyWire, Known, Node, Routed};
 use crate::observe::{Cancel, Event, Observer};
 use crate::param::Seed;
 use crate::registry::Registry;
-use crate::residency::{Handle, PartId, Place, Resident, streaming};
+use crate::residency::{Device, Handle, PartId, Place, Resident, streaming};
 use crate::types::{Cost, Kind, Type};
 use crate::value::{Array, Codec, Datum, Made, Record};
 use crate::{Choice, Outputs};
@@ -200,6 +200,7 @@ pub struct Bottle {
     colour: String,
     bytes: u64,
     least: u64,
+    device: Device,
 }
 
 impl Resident for Bottle {
@@ -211,6 +212,10 @@ impl Resident for Bottle {
 
     fn title(&self) -> String {
         format!("{} ink", self.colour)
+    }
+
+    fn device(&self) -> Device {
+        self.device
     }
 
     fn bytes(&self) -> u64 {
@@ -259,6 +264,14 @@ pub struct Ink {
     /// The least bytes of it that must be at hand; all of them if left out.
     #[param]
     least: Option<u64>,
+    /// The card that it sits on, counted from 1; 0 for the processor.
+    #[param(default = 0, range = 0..=8)]
+    card: u32,
+}
+
+/// The device that a toy means by the number of a card.
+fn device_of(card: u32) -> Device {
+    card.checked_sub(1).map_or(Device::Cpu, |ordinal| Device::Cuda(ordinal as u16))
 }
 
 impl Node for Ink {
@@ -266,13 +279,15 @@ impl Node for Ink {
 
     fn run(self, _: &mut Context<'_>) -> Result<InkHandle, Fault> {
         let least = self.least.unwrap_or(self.bytes).min(self.bytes);
-        Ok(InkHandle(Handle::new(Bottle { colour: self.colour, bytes: self.bytes, least })))
+        let device = device_of(self.card);
+        Ok(InkHandle(Handle::new(Bottle { colour: self.colour, bytes: self.bytes, least, device })))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let ty = Type {
             weights: Some(known.param::<u64>("bytes")?.unwrap_or(0)),
             least_weights: known.param::<Option<u64>>("least")?.flatten(),
+            device: known.param::<u32>("card")?.filter(|card| *card > 0).map(device_of),
             ..Type::of(InkHandle::KIND)
         };
         Ok(vec![match known.param::<String>("colour")? {

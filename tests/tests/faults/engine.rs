@@ -7,7 +7,7 @@ use darkroom_core::fault::FaultKind;
 use darkroom_core::graph::read;
 use darkroom_core::observe::Cancel;
 use darkroom_core::plan::Wish;
-use darkroom_core::residency::Ledger;
+use darkroom_core::residency::{Device, Ledger};
 use darkroom_tests::room::{Kit, Room};
 use insta::assert_snapshot;
 
@@ -274,7 +274,7 @@ fn fault_45_memory_that_is_not_there_is_named_with_who_holds_it() {
         })"#,
         Kit { weights: 1000, ..Kit::default() },
     );
-    let held = Ledger::reserve(room.engine.ledger(), 400).expect("there is room");
+    let held = Ledger::reserve(room.engine.ledger(), Device::Cpu, 400).expect("there is room");
     let faults = room.run_watched(&(), &Cancel::new()).expect_err("it does not fit");
     assert_eq!(faults.kind(), FaultKind::Memory);
     assert_snapshot!(room.words(faults), @r"
