@@ -68,6 +68,19 @@ impl fmt::Display for Device {
     }
 }
 
+/// Reads `cpu`, `cuda` (the first card), `cuda:1`.
+impl std::str::FromStr for Device {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text.strip_prefix("cuda:").and_then(|number| number.parse().ok()).map(Self::Cuda).ok_or(()),
+        }
+    }
+}
+
 /// Where weights sit, and how much of that memory they may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place {

@@ -2,14 +2,15 @@
 
 use darkroom_core::files::Files;
 use darkroom_core::host::Host;
-use darkroom_models::nn::Compute;
 
+use crate::devices::{Devices, device_of};
 use crate::models::Models;
 
-/// Makes the host of a run, on which networks compute with `compute`: its name is part of the name of every result, and
-/// its memory is shared by all hosts that are made with it.
-pub fn host(files: Files, compute: &Compute) -> Host {
-    let used = compute.clone();
-    let host = Host::new(files).with_numerics(compute.numerics()).with_tidy(move || used.tidy());
-    host.with(compute.clone()).with(Models::new(compute.clone()))
+/// Makes the host of a run, on which networks compute as `devices` say: what all others compute with is part of the name
+/// of every result, and its memory is shared by all hosts that are made with it.
+pub fn host(files: Files, devices: impl Into<Devices>) -> Host {
+    let devices = devices.into();
+    let (usual, used) = (devices.usual(), devices.clone());
+    let host = Host::new(files).with_numerics(usual.numerics()).with_device(device_of(usual));
+    host.with_tidy(move || used.tidy()).with(devices.clone()).with(Models::new(devices.clone()))
 }

@@ -5,6 +5,7 @@
 //! [`pictures`].
 #![warn(missing_docs)]
 
+mod devices;
 mod fault;
 mod host;
 pub mod models;
@@ -12,6 +13,7 @@ pub mod pictures;
 mod sampling;
 pub mod wires;
 
+pub use devices::{Devices, device_of};
 pub use host::host;
 pub use save_image::Saved;
 

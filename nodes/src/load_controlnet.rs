@@ -6,8 +6,8 @@ use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
-use darkroom_models::nn::Compute;
 
+use crate::devices::Devices;
 use crate::models::controls::{ControlNetHandle, ControlSource};
 use crate::models::placing::Placing;
 
@@ -28,13 +28,13 @@ impl Node for LoadControlNet {
     type Output = ControlNetHandle;
 
     fn run(self, cx: &mut Context<'_>) -> Result<ControlNetHandle, Fault> {
-        ControlNetHandle::open(&self.source, cx.files(), (cx.host::<Compute>()?, self.placing))
+        ControlNetHandle::open(&self.source, cx.files(), (cx.host::<Devices>()?, self.placing))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let Some(source) = known.param::<ControlSource>("source")? else {
             return Ok(vec![Type::of(Kind("controlnet"))]);
         };
-        Ok(vec![ControlNetHandle::type_of(&source, (known.host::<Compute>()?, Placing::of(known)?))?])
+        Ok(vec![ControlNetHandle::type_of(&source, (known.host::<Devices>()?, Placing::of(known)?))?])
     }
 }

@@ -6,8 +6,8 @@ use darkroom_core::fault::Fault;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::spec::FileSort;
 use darkroom_core::types::{Kind, Type};
-use darkroom_models::nn::Compute;
 
+use crate::devices::Devices;
 use crate::models::placing::Placing;
 use crate::models::upscalers::{UpscalerHandle, UpscalerSource};
 
@@ -26,13 +26,13 @@ impl Node for LoadUpscaler {
     type Output = UpscalerHandle;
 
     fn run(self, cx: &mut Context<'_>) -> Result<UpscalerHandle, Fault> {
-        UpscalerHandle::open(&self.source, cx.files(), (cx.host::<Compute>()?, self.placing))
+        UpscalerHandle::open(&self.source, cx.files(), (cx.host::<Devices>()?, self.placing))
     }
 
     fn infer(known: &Known<'_>) -> Result<Vec<Type>, Fault> {
         let Some(source) = known.param::<UpscalerSource>("source")? else {
             return Ok(vec![Type::of(Kind("upscaler"))]);
         };
-        Ok(vec![UpscalerHandle::type_of(&source, (known.host::<Compute>()?, Placing::of(known)?))?])
+        Ok(vec![UpscalerHandle::type_of(&source, (known.host::<Devices>()?, Placing::of(known)?))?])
     }
 }

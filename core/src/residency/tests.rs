@@ -498,3 +498,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_device_is_read_as_it_is_written() {
+    for device in [Device::Cpu, Device::Cuda(0), Device::Cuda(12)] {
+        assert_eq!(device.to_string().parse(), Ok(device));
+    }
+    for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:65536", "CPU"] {
+        assert_eq!(text.parse::<Device>(), Err(()), "{text}");
+    }
+}

@@ -8,7 +8,7 @@ use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::literal::Literal;
 use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
-use darkroom_core::residency::{Handle, PartId, Place, Resident};
+use darkroom_core::residency::{Device, Handle, PartId, Place, Resident};
 use darkroom_core::spec::Choice;
 use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
@@ -18,6 +18,7 @@ use darkroom_models::sdxl::ControlNet;
 use darkroom_models::sdxl::controlnet::File;
 use darkroom_models::weights::Options;
 
+use crate::devices::{Devices, device_of};
 use crate::fault::fault;
 use crate::models::model::latents;
 use crate::models::placing::{Home, PartBytes, Placing};
@@ -116,6 +117,10 @@ impl Resident for Steering {
         format!("the controlnet {} ({})", self.title, self.file.family())
     }
 
+    fn device(&self) -> Device {
+        device_of(self.file.weights().compute())
+    }
+
     fn bytes(&self) -> u64 {
         PartBytes::of(self.file.weights(), self.home).whole
     }
@@ -144,10 +149,10 @@ impl ControlNetHandle {
     ///
     /// # Errors
     /// A fault of the files.
-    pub fn open(source: &ControlSource, files: &Files, (usual, placing): (&Compute, Placing)) -> Result<Self, Fault> {
+    pub fn open(source: &ControlSource, files: &Files, (devices, placing): (&Devices, Placing)) -> Result<Self, Fault> {
         let digest = ControlSource::name(&source.literal(), files)?;
         let title = source.title().to_owned();
-        let file = source.open_for(&placing.compute(usual))?;
+        let file = source.open_for(&placing.compute(devices)?)?;
         Ok(Self(Handle::new(Steering { title, file, digest, home: placing.home })))
     }
 
@@ -155,8 +160,8 @@ impl ControlNetHandle {
     ///
     /// # Errors
     /// A fault of the files.
-    pub fn type_of(source: &ControlSource, (usual, placing): (&Compute, Placing)) -> Result<Type, Fault> {
-        Ok(describe(&source.open_for(&placing.compute(usual))?, placing.home))
+    pub fn type_of(source: &ControlSource, (devices, placing): (&Devices, Placing)) -> Result<Type, Fault> {
+        Ok(describe(&source.open_for(&placing.compute(devices)?)?, placing.home))
     }
 }
 
@@ -188,5 +193,6 @@ fn describe(file: &File, home: Home) -> Type {
         .family(family)
         .weights(bytes.whole)
         .least_weights(bytes.least)
+        .device(device_of(file.weights().compute()))
         .at_work(AtWork::new(move |task| counted.room(latents(task)).unwrap_or(0)))
 }

@@ -28,6 +28,7 @@ use super::mini;
 use super::parts::Part;
 use super::placing::{Home, PartBytes, Placing};
 use super::source::ModelSource;
+use crate::devices::Devices;
 use crate::fault::fault;
 use crate::wires::REDUCTION;
 
@@ -36,7 +37,7 @@ use crate::wires::REDUCTION;
 pub struct Models {
     /// The last one that was asked for comes last.
     open: Mutex<Vec<Opened>>,
-    compute: Compute,
+    devices: Devices,
 }
 
 /// An open model, and by what its files are recognised as unchanged.
@@ -56,9 +57,9 @@ type Request = (ModelSource, Vec<(Component, InputFile)>, Placing);
 type Stamps = Vec<Option<(u64, Option<SystemTime>)>>;
 
 impl Models {
-    /// Opens models whose networks compute with `compute`.
-    pub fn new(compute: Compute) -> Self {
-        Self { open: Mutex::default(), compute }
+    /// Opens models whose networks compute on these devices.
+    pub fn new(devices: Devices) -> Self {
+        Self { open: Mutex::default(), devices }
     }
 
     /// Opens a model, with what the files of `parts` hold in place of its own: reads its configurations and tokenizers,
@@ -78,7 +79,7 @@ impl Models {
         let opened = match known.filter(|opened| opened.stamps == opened.model.stamps(source)) {
             Some(opened) => opened,
             None => {
-                let model = Arc::new(Model::open(&request, &self.compute).map_err(fault)?);
+                let model = Arc::new(Model::open(&request, placing.compute(&self.devices)?).map_err(fault)?);
                 Opened { stamps: model.stamps(source), request, model }
             }
         };
@@ -161,7 +162,7 @@ pub fn largest_part(path: &Path, compute: &Compute) -> std::result::Result<u64, 
 }
 
 impl Model {
-    fn open((source, parts, placing): &Request, usual: &Compute) -> Result<Self> {
+    fn open((source, parts, placing): &Request, compute: Compute) -> Result<Self> {
         let checkpoint = match source {
             ModelSource::Mini => Checkpoint::embedded(mini::MODEL)?,
             ModelSource::MiniRefiner => Checkpoint::embedded(mini::REFINER)?,
@@ -175,7 +176,6 @@ impl Model {
                 towers.push((encoder, checkpoint.tokenizer(tokenizer)?));
             }
         }
-        let compute = placing.compute(usual);
         let bytes = bytes_of(&checkpoint, &compute, placing.home)?;
         Ok(Self { checkpoint, compute, towers, bytes, rooms: Mutex::default() })
     }

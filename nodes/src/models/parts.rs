@@ -5,7 +5,7 @@ use std::sync::Arc;
 use darkroom_core::fault::Fault;
 use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::observe::Cancel;
-use darkroom_core::residency::{PartId, Place, Resident};
+use darkroom_core::residency::{Device, PartId, Place, Resident};
 use darkroom_models::Result;
 use darkroom_models::folder::Component;
 use darkroom_models::nn::Keep;
@@ -15,6 +15,7 @@ use darkroom_models::weights::Weights;
 
 use super::adapters::{Kept, Wearer};
 use super::model::{Model, text_config};
+use crate::devices::device_of;
 use crate::fault::fault;
 
 /// A part of a model that is loaded by itself.
@@ -74,6 +75,10 @@ macro_rules! resident {
 
             fn title(&self) -> String {
                 self.0.title($part)
+            }
+
+            fn device(&self) -> Device {
+                device_of(self.0.model.compute())
             }
 
             fn bytes(&self) -> u64 {

@@ -1,11 +1,13 @@
-//! What a person may say of one model apart from the rest of the program: how exactly it computes, and where its weights
-//! are.
+//! What a person may say of one model apart from the rest of the program: how exactly it computes, on what, and where its
+//! weights are.
 
 use darkroom_core::fault::Fault;
 use darkroom_core::node::Known;
 use darkroom_core::{Choice, Params};
 use darkroom_models::Weights;
 use darkroom_models::nn::{Compute, Mode};
+
+use crate::devices::{Devices, Wish};
 
 /// How exactly the networks of a model compute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Choice)]
@@ -39,6 +41,9 @@ pub struct Placing {
     /// How exactly its networks compute.
     #[param(default = Quality::Auto, advanced)]
     pub quality: Quality,
+    /// `auto`, `cpu`, or a card as `cuda:0`: what computes, and where the weights sit.
+    #[param(default = Wish::Usual, advanced)]
+    pub device: Wish,
     /// Where its weights are while they are not computed with.
     #[param(default = Home::Auto, advanced, same_pixels)]
     pub home: Home,
@@ -52,18 +57,23 @@ impl Placing {
     pub fn of(known: &Known<'_>) -> Result<Self, Fault> {
         Ok(Self {
             quality: known.param("quality")?.unwrap_or_default(),
+            device: known.param("device")?.unwrap_or_default(),
             home: known.param("home")?.unwrap_or_default(),
         })
     }
 
-    /// Returns with what the networks compute, where all others compute with `usual`.
-    pub fn compute(self, usual: &Compute) -> Compute {
-        match self.quality {
-            Quality::Auto => usual.clone(),
-            Quality::Exact => usual.in_mode(Mode::Exact),
-            Quality::Fast => usual.in_mode(Mode::Fast),
-            Quality::Int8 => usual.in_mode(Mode::Int8),
-        }
+    /// Returns with what the networks compute, on this machine.
+    ///
+    /// # Errors
+    /// A fault of a device that is not there.
+    pub fn compute(self, devices: &Devices) -> Result<Compute, Fault> {
+        let there = devices.on(self.device)?;
+        Ok(match self.quality {
+            Quality::Auto => there.clone(),
+            Quality::Exact => there.in_mode(Mode::Exact),
+            Quality::Fast => there.in_mode(Mode::Fast),
+            Quality::Int8 => there.in_mode(Mode::Int8),
+        })
     }
 }
 

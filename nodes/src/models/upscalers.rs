@@ -8,14 +8,14 @@ use darkroom_core::fingerprint::{Fingerprint, Hasher};
 use darkroom_core::literal::Literal;
 use darkroom_core::observe::Cancel;
 use darkroom_core::param::Param;
-use darkroom_core::residency::{Handle, PartId, Place, Resident};
+use darkroom_core::residency::{Device, Handle, PartId, Place, Resident};
 use darkroom_core::spec::Choice;
 use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::Weights;
 use darkroom_models::esrgan::{Layout, Upscaler};
-use darkroom_models::nn::Compute;
 
+use crate::devices::{Devices, device_of};
 use crate::fault::fault;
 use crate::models::MINI;
 use crate::models::mini;
@@ -88,12 +88,12 @@ pub struct Enlarger {
 }
 
 /// Reads the header of an upscaler's file.
-fn read(source: &UpscalerSource, (usual, placing): (&Compute, Placing)) -> Result<(Weights, Layout), Fault> {
+fn read(source: &UpscalerSource, (devices, placing): (&Devices, Placing)) -> Result<(Weights, Layout), Fault> {
     let weights = match source {
         UpscalerSource::Mini => Weights::from_bytes("mini/upscaler", mini::UPSCALER),
         UpscalerSource::File { path, .. } => Weights::open(path),
     };
-    let weights = weights.map_err(fault)?.with_compute(placing.compute(usual));
+    let weights = weights.map_err(fault)?.with_compute(placing.compute(devices)?);
     let layout = Layout::read(&weights).map_err(fault)?;
     Ok((weights, layout))
 }
@@ -108,6 +108,7 @@ fn describe(weights: &Weights, layout: &Layout, home: Home) -> Type {
         .family(format!("x{}", layout.scale))
         .weights(bytes.whole)
         .least_weights(bytes.least)
+        .device(device_of(weights.compute()))
         .at_work(AtWork::new(move |task| {
             let (width, height) = task.size;
             Upscaler::room(&counted, (height.max(1) as usize, width.max(1) as usize)).unwrap_or(0)
@@ -124,6 +125,10 @@ impl Resident for Enlarger {
 
     fn title(&self) -> String {
         format!("the upscaler {} ({})", self.title, self.layout)
+    }
+
+    fn device(&self) -> Device {
+        device_of(self.weights.compute())
     }
 
     fn bytes(&self) -> u64 {
@@ -153,7 +158,7 @@ impl UpscalerHandle {
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn open(source: &UpscalerSource, files: &Files, on: (&Compute, Placing)) -> Result<Self, Fault> {
+    pub fn open(source: &UpscalerSource, files: &Files, on: (&Devices, Placing)) -> Result<Self, Fault> {
         let title = match source {
             UpscalerSource::Mini => MINI.to_owned(),
             UpscalerSource::File { name, .. } => name.clone(),
@@ -167,7 +172,7 @@ impl UpscalerHandle {
     ///
     /// # Errors
     /// A fault of the file.
-    pub fn type_of(source: &UpscalerSource, on: (&Compute, Placing)) -> Result<Type, Fault> {
+    pub fn type_of(source: &UpscalerSource, on: (&Devices, Placing)) -> Result<Type, Fault> {
         let (weights, layout) = read(source, on)?;
         Ok(describe(&weights, &layout, on.1.home))
     }

@@ -10,6 +10,7 @@ use darkroom_core::types::{AtWork, Kind, Type};
 use darkroom_core::value::Datum;
 use darkroom_models::prompt::{Inversion, Words};
 
+use crate::devices::device_of;
 use crate::fault::fault;
 use crate::models::adapters::{Adapter, Worn};
 use crate::models::{Autoencoder, Denoiser, Encoder, Model, Part, PartOf};
@@ -33,6 +34,7 @@ macro_rules! handle {
                     .family(model.family($part))
                     .weights(bytes.whole)
                     .least_weights(bytes.least)
+                    .device(device_of(model.compute()))
                     .at_work(AtWork::new(move |task| at_work.room($part, task)))
             }
 

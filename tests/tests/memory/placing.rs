@@ -41,10 +41,12 @@ fn a_model_may_compute_otherwise_than_all_others() {
     let engine = studio.engine();
     let (exact, _, _) = run(&engine, "");
     let (coarse, ran, _) = run(&engine, r#", quality: "int8""#);
-    assert!(ran == 4 && coarse != exact, "it is another picture, and none of the first is taken for it");
+    assert!(ran >= 3, "nothing of the first is taken for it");
+    assert!(coarse != exact);
     let int8 = Studio::at(home.path()).with_mode(Mode::Int8).engine();
     assert!(run(&int8, "").0 == coarse, "it is what a program makes that computes so throughout");
-    assert_eq!(run(&engine, ""), (exact, 0, 0), "the first is still there");
+    let (again, ran, _) = run(&engine, "");
+    assert!(again == exact && ran == 0, "the first is still there");
 }
 
 #[test]
@@ -61,7 +63,7 @@ fn weights_may_live_in_their_file_or_must_fit() {
     let streaming = Studio::at(other.path());
     made_up::folder(&streaming.input.join("dusk"), 2, DType::F16, 1).unwrap();
     let (same, ran, streamed) = run(&streaming.engine(), r#", home: "file""#);
-    assert!(same == picture && ran == 4);
+    assert!(same == picture && ran >= 3);
     assert!(streamed < whole && streamed <= peak(r#", home: "file""#), "{streamed} of {whole} bytes");
     // With room for less than all of it, it streams of itself, unless it must not.
     let tight = streaming.with_ram(streamed + (whole - streamed) / 2);
@@ -69,4 +71,20 @@ fn weights_may_live_in_their_file_or_must_fit() {
     let must = graph::read(&workflow(r#", quality: "exact", home: "memory""#)).unwrap();
     let faults = tight.engine().run(&must.graph, &Wish { fresh: true, ..wish() }, &(), &Cancel::new()).unwrap_err();
     assert!(faults.to_string().contains("unet of dusk"), "{faults}");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_before_the_run() {
+    let home = tempfile::tempdir().unwrap();
+    let studio = Studio::at(home.path());
+    made_up::folder(&studio.input.join("dusk"), 1, DType::F16, 1).unwrap();
+    let engine = studio.engine();
+    let told = |device: &str| {
+        let graph = graph::read(&workflow(&format!(r#", device: "{device}""#))).unwrap().graph;
+        engine.plan(&graph, &wish()).map(drop).map_err(|faults| faults.to_string())
+    };
+    assert_eq!(told("cpu"), Ok(()));
+    let missing = told("cuda:3").unwrap_err();
+    assert!(missing.contains("nothing computes on `cuda:3` here, but on `cpu`"), "{missing}");
+    assert!(told("gpu").unwrap_err().contains("`gpu` is no device"));
 }
