@@ -1,6 +1,6 @@
 //! `vae_decode`: from latents to pictures.
 
-use darkroom_core::Node;
+use candle_core::Tensor;
 use darkroom_core::context::Context;
 use darkroom_core::fault::Fault;
 use darkroom_core::image::{Picture, Pictures};
@@ -8,13 +8,24 @@ use darkroom_core::ladder::Rung;
 use darkroom_core::node::{Known, Node};
 use darkroom_core::types::{Cost, Kind, Task, Type};
 use darkroom_core::value::Datum;
+use darkroom_core::{Choice, Node};
 use darkroom_models::nn::FeatureMap;
+use darkroom_models::sdxl::Vae;
 use darkroom_models::sdxl::vae::Tiling;
 
 use crate::fault::{fault, tensor_fault};
 use crate::models::DECODE;
 use crate::sampling::ticks::Ticks;
-use crate::wires::{Latent, REDUCTION, VaeHandle, picture_of_tensor};
+use crate::wires::{Latent, REDUCTION, VaeHandle, is_finite, picture_of_tensor};
+
+/// What to do with a picture that has numbers that are not finite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
+pub enum OnFlaw {
+    /// The run fails.
+    Fail,
+    /// The picture is black, and the run goes on.
+    Black,
+}
 
 /// Turns latents into pictures.
 #[derive(Node)]
@@ -30,6 +41,10 @@ pub struct VaeDecode {
     /// picture.
     #[param(default = 0, range = 0..=1024, advanced)]
     tile: u32,
+    /// What to do with a picture that has numbers that are not finite; without a word the run fails.
+    // Left out, it has no part in names: results of older graphs keep theirs.
+    #[param(advanced)]
+    on_flaw: Option<OnFlaw>,
 }
 
 impl Node for VaeDecode {
@@ -53,13 +68,18 @@ impl Node for VaeDecode {
         let vae = cx.pin(&self.vae.0)?;
         let mut pictures: Vec<Picture> = Vec::new();
         for index in 0..self.latent.count as usize {
-            let one = x.narrow(0, index, 1).map_err(tensor_fault)?;
-            let latent = FeatureMap::from_tensor(&one).map_err(fault)?;
-            let pixels = match self.tile {
-                0 => vae.decode(&latent, &mut Ticks(cx)),
-                edge => vae.decode_tiled(&latent, Tiling::of(edge as usize), &mut Ticks(cx)),
-            };
-            pictures.push(picture_of_tensor(&pixels.and_then(|pixels| pixels.to_tensor()).map_err(fault)?)?);
+            let pixels = self.pixels(&vae, x, index, cx)?;
+            let picture = picture_of_tensor(&pixels)?;
+            pictures.push(match self.on_flaw {
+                Some(OnFlaw::Black) if !is_finite(&pixels) => {
+                    let number = index + 1;
+                    cx.warn(format!(
+                        "picture {number} has numbers that are not finite, and is black as `on_flaw` asks"
+                    ));
+                    black(&picture)?
+                }
+                _ => picture,
+            });
         }
         Ok(Pictures::new(pictures))
     }
@@ -85,6 +105,27 @@ impl Node for VaeDecode {
             steps: 0,
         }
     }
+}
+
+impl VaeDecode {
+    /// Decodes one latent: `(1, 3, height, width)`, from -1 to 1.
+    ///
+    /// A decode that overflows is not tried again in another precision: f16, in which SDXL's autoencoder is known to
+    /// overflow, is never computed in, and bf16 reaches as far as f32.
+    fn pixels(&self, vae: &Vae, x: &Tensor, index: usize, cx: &mut Context<'_>) -> Result<Tensor, Fault> {
+        let one = x.narrow(0, index, 1).map_err(tensor_fault)?;
+        let latent = FeatureMap::from_tensor(&one).map_err(fault)?;
+        let pixels = match self.tile {
+            0 => vae.decode(&latent, &mut Ticks(cx)),
+            edge => vae.decode_tiled(&latent, Tiling::of(edge as usize), &mut Ticks(cx)),
+        };
+        pixels.and_then(|pixels| pixels.to_tensor()).map_err(fault)
+    }
+}
+
+fn black(like: &Picture) -> Result<Picture, Fault> {
+    Picture::new(like.width(), like.height(), like.channels(), vec![0.0; like.samples().len()])
+        .ok_or_else(|| Fault::bug("a black picture has the shape of another"))
 }
 
 /// Returns the ladder of work that can be done in tiles: ever smaller ones, but for those that are no smaller than the

@@ -1,15 +1,19 @@
 //! Faults of pictures and of file names, through the real nodes: rows 14, 22 and 26 to 35.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use candle_core::{DType, Device, Tensor, safetensors};
 use darkroom_core::fault::{FaultKind, Faults};
 use darkroom_core::graph;
 use darkroom_core::image::Picture;
 use darkroom_core::observe::{Cancel, Event, Observer};
 use darkroom_core::plan::check;
+use darkroom_models::nn::Mode;
 use darkroom_nodes::pictures::picture_file::{self, Carried, Format, Making};
 use darkroom_tests::reference;
 use darkroom_tests::studio::{Studio, landscape};
@@ -94,6 +98,88 @@ fn row_14_nan_in_weights_is_named_with_node_and_step() {
     assert!(text.contains("denoise") && text.contains("no longer finite after step 1"), "{text}");
     assert!(studio.saved().is_empty());
     drop(home);
+}
+
+/// Writes the built-in autoencoder with one tensor changed, as `vae.safetensors`, and returns a workflow that decodes by it.
+fn with_vae(
+    studio: &Studio,
+    tensor: &str,
+    change: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+    decode: &str,
+) -> String {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mini/weights/vae/diffusion_pytorch_model.safetensors");
+    let tensors = safetensors::load(&mini, &Device::Cpu).unwrap().into_iter();
+    let wide = tensors.map(|(name, x)| {
+        let x = x.to_dtype(DType::F32).unwrap();
+        let x = if name == tensor { change(&x).unwrap() } else { x };
+        (name, x)
+    });
+    let tensors: HashMap<_, _> = wide.collect();
+    safetensors::save(&tensors, studio.input.join("vae.safetensors")).unwrap();
+    landscape(64, "steps: 1", "name: \"x\"")
+        .replace("source: \"mini\"", "source: \"mini\", vae: \"vae.safetensors\"")
+        .replace("type: \"vae_decode\"", &format!("type: \"vae_decode\"{decode}"))
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Observer for Heard {
+    fn see(&self, event: &Event<'_>) {
+        if let Event::Warning { node: Some(node), text } = event {
+            self.0.lock().unwrap().push(format!("{node}: {text}"));
+        }
+    }
+}
+
+#[test]
+fn row_14_a_picture_of_numbers_that_are_none_is_black_only_if_somebody_asks() {
+    let (_home, studio) = studio();
+    for decode in ["", ", on_flaw: \"fail\""] {
+        let workflow = with_vae(&studio, "decoder.conv_out.bias", |x| x.affine(0.0, f64::NAN), decode);
+        let (kind, text) = fault(studio.run(&workflow));
+        assert_eq!(kind, FaultKind::Numbers, "{text}");
+        assert!(text.contains("decode") && text.contains("not finite"), "{text}");
+        assert!(studio.saved().is_empty());
+    }
+    let workflow = with_vae(&studio, "decoder.conv_out.bias", |x| x.affine(0.0, f64::NAN), ", on_flaw: \"black\"");
+    let heard = Heard::default();
+    studio.run_watched(&workflow, &heard, &Cancel::new()).unwrap();
+    let told = heard.0.into_inner().unwrap();
+    assert_eq!(told, ["decode: picture 1 has numbers that are not finite, and is black as `on_flaw` asks"]);
+    let [saved] = &studio.saved()[..] else { panic!("one picture") };
+    let picture = picture_file::read(&studio.output.join(saved)).unwrap();
+    assert!(picture.samples().iter().all(|sample| *sample == 0.0));
+}
+
+/// Other programs compute SDXL's autoencoder in f16, where it overflows, and try again in f32. Here nothing is computed in
+/// f16, and bf16 has the exponent of f32: what overflows in the one overflows in the other, so that there is no second try.
+#[test]
+fn row_14_an_autoencoder_beyond_f16_decodes_in_every_mode_at_once() {
+    let largest = half::bf16::MAX.to_f32();
+    assert!(largest > 0.99 * f32::MAX && largest > 1e30 * half::f16::MAX.to_f32());
+    let (_home, studio) = studio();
+    let reach = |x: &Tensor| x.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+    let change = |x: &Tensor| {
+        let x = x.affine(1e7, 0.0)?;
+        assert!(half::f16::from_f32(reach(&x)).is_infinite(), "a weight of {} fits f16", reach(&x));
+        Ok(x)
+    };
+    let workflow = with_vae(&studio, "decoder.conv_in.weight", change, "");
+    let picture = |mode| {
+        let home = tempfile::tempdir().unwrap();
+        let elsewhere = Studio::at(home.path()).with_mode(mode);
+        std::fs::copy(studio.input.join("vae.safetensors"), elsewhere.input.join("vae.safetensors")).unwrap();
+        elsewhere.run(&workflow).unwrap();
+        let [saved] = &elsewhere.saved()[..] else { panic!("one picture") };
+        picture_file::read(&elsewhere.output.join(saved)).unwrap().samples().to_vec()
+    };
+    let exact = picture(Mode::Exact);
+    for mode in [Mode::Fast, Mode::Int8] {
+        let other = picture(mode);
+        let gap = exact.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum::<f32>() / exact.len() as f32;
+        assert!(gap < 0.05, "{mode}: {gap}");
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {
