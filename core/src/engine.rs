@@ -7,13 +7,14 @@
 //! A run that meets a fault with a remedy goes on by another plan: what is idle is let go, the node that ran out of memory
 //! climbs down its ladder (`relief`), or the work goes on without a device that is gone. What is done stays done.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::Instant;
 
 mod foresight;
 mod gauge;
+mod grounds;
 mod kept;
 mod relief;
 mod run;
@@ -37,6 +38,7 @@ use crate::spec::Lane;
 use crate::value::Value;
 pub use foresight::Foreseen;
 use gauge::Gauge;
+use grounds::Grounds;
 use kept::Kept;
 pub use relief::Eased;
 use relief::Relief;
@@ -217,13 +219,13 @@ impl Engine {
             observer.see(&Event::Warning { node: None, text: &text });
         }
         let (mut done, mut relief, mut at_hand) = (Done::new(), Relief::default(), None);
-        let mut host = self.host().apart();
-        let mut given = Given::of(&host, self.machine());
+        let mut grounds = Grounds::new(self.host().apart(), &self.cache);
+        let mut given = Given::of(&grounds.host, self.machine());
         let kept = Kept::default();
         let mut flat = expand(graph, &self.registry);
         let watched = (observer, cancel);
-        let make = |flat: &Flat<'_>| self.plan_watched(&given, &host, flat, wish, watched);
-        let mut plan = self.plan_remembering(&mut flat, &mut relief, &host, wish, make)?;
+        let make = |flat: &Flat<'_>| self.plan_watched(&given, &grounds.host, flat, wish, watched);
+        let mut plan = self.plan_remembering(&mut flat, &mut relief, &grounds.host, wish, make)?;
         loop {
             observer.see(&Event::Planned(&plan));
             let workflow = Workflow::new(graph, &plan);
@@ -231,7 +233,7 @@ impl Engine {
                 observer,
                 cancel,
                 ledger: &self.ledger,
-                host: &host,
+                host: &grounds.host,
                 checkpoints: self.cache.checkpoints().or(Some(&kept)),
                 workflow: &workflow,
             };
@@ -246,35 +248,46 @@ impl Engine {
                 Err(End::Lost(recipe)) => drop(given.lost.insert(recipe)),
                 Err(End::Fault(failed)) => {
                     let id = failed.step.map(|step| plan.steps[step].id.clone());
-                    at_hand = self.ease(&plan, *failed, &mut relief, &mut host).map_err(|located| {
+                    at_hand = self.ease(&plan, *failed, &mut relief, &mut grounds).map_err(|located| {
                         let located = flat.place(*located);
                         observer.see(&Event::Failed(&located));
                         located
                     })?;
                     given.made.extend(settle(&mut done, id.as_deref()));
                     given.machine = self.machine();
+                    flat = expand(graph, &self.registry);
                     relief.apply(&mut flat);
                 }
             }
-            plan = self.plan_watched(&given, &host, &flat, wish, watched)?;
+            plan = self.plan_watched(&given, &grounds.host, &flat, wish, watched)?;
         }
     }
 
-    /// Does what may help against a fault, so that the run goes on by another plan; returns what is in its hands.
+    /// Does what may help against a fault, so that the run goes on by another plan, maybe elsewhere; returns what is in its
+    /// hands.
     fn ease(
         &self,
         plan: &Plan,
         failed: Failed,
         relief: &mut Relief,
-        host: &mut Host,
+        grounds: &mut Grounds<'_>,
     ) -> Result<Option<AtHand>, Box<Located>> {
         let Failed { located, step: Some(step), left } = failed else { return Err(Box::new(failed.located)) };
-        let home = plan.steps[step].need.as_ref().map_or(host.device(), |need| need.device);
+        let home = plan.steps[step].need.as_ref().map_or(grounds.host.device(), |need| need.device);
         match located.fault.remedy {
             Remedy::None => Err(Box::new(located)),
             Remedy::Less(shortage) => {
-                relief.descend((plan, step), host, Box::new(located), shortage)?;
                 let device = shortage.map_or(home, |shortage| shortage.on);
+                if let Err(located) = relief.descend((plan, step), &grounds.host, Box::new(located), shortage) {
+                    // The last rung of a card is the processor.
+                    let other = grounds.fallback().filter(|other| device != Device::Cpu && other.device() != device);
+                    let Some(other) = other else { return Err(located) };
+                    relief.start_over(&plan.steps[step].id, other.numerics());
+                    drop(left);
+                    self.ledger.release_all_on(device);
+                    grounds.stray(other);
+                    return Ok(None);
+                }
                 self.ledger.release_all_on(device);
                 // Results are kept in the processor's memory: to let go of them is of no use to a card.
                 if device == Device::Cpu {
@@ -283,20 +296,18 @@ impl Engine {
                 Ok(Some(self.cache.at_hand(left)))
             }
             Remedy::Elsewhere => {
-                let Some(other) = host.fallback().map(Host::apart) else { return Err(Box::new(located)) };
+                let Some(other) = grounds.fallback() else { return Err(Box::new(located)) };
                 relief.will_say(
                     &plan.steps[step].id,
                     format!("{}: went on with {} instead", located.fault.message, other.numerics()),
                 );
-                // Models that were opened would compute on the device that is gone.
                 drop(left);
                 self.ledger.release_all();
                 if other.device() != home {
                     self.ledger.close(home);
                 }
-                self.cache.let_go(&HashSet::new());
                 self.fallen.store(true, Ordering::Relaxed);
-                *host = other;
+                grounds.leave(other);
                 Ok(None)
             }
         }

@@ -88,7 +88,7 @@ impl Relief {
         let hopeless = shortage.is_some_and(|shortage| shortage.needs > shortage.of);
         let first = descent.first.is_none();
         let before = *descent.first.get_or_insert(shortage);
-        let why = before.map_or_else(|| "ran out of memory".to_owned(), |short| format!("ran out of memory ({short})"));
+        let why = why(before);
         if first && !hopeless {
             self.pending.insert(step.id.clone(), format!("{why}: went on once all that was idle was let go"));
             return Ok(());
@@ -101,6 +101,12 @@ impl Relief {
         descent.taken += 1;
         self.pending.insert(step.id.clone(), format!("{why}: {} instead", rung.title));
         Ok(())
+    }
+
+    /// Forgets a node's way down, where it goes on elsewhere as it was written.
+    pub fn start_over(&mut self, node: &str, with: &str) {
+        let first = self.nodes.remove(node).and_then(|descent| descent.first);
+        self.will_say(node, format!("{}: went on with {with} instead", why(first.flatten())));
     }
 
     /// Writes the rungs taken into the graph that is planned.
@@ -176,6 +182,11 @@ impl Descent {
             fault.hint = Some(device.way_out());
         }
     }
+}
+
+/// Says what was wanted when memory ran out, if that is known.
+fn why(shortage: Option<Shortage>) -> String {
+    shortage.map_or_else(|| "ran out of memory".to_owned(), |short| format!("ran out of memory ({short})"))
 }
 
 /// The device that a step works on.

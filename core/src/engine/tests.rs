@@ -10,6 +10,8 @@ use crate::literal::Literal;
 use crate::plan::{Goal, StepInput};
 use crate::testing::{Develop, Leaf, Log, SimDevice, Trouble, toys};
 
+mod cards;
+
 /// An engine over a device, with a cache in memory.
 struct Bench {
     engine: Engine,
@@ -291,73 +293,6 @@ fn row_47_a_run_goes_on_without_its_device_where_that_is_allowed() {
     assert_eq!((eased(&again).len(), bench.device.steps_done(), processor.steps_done()), (0, 7, 28));
 }
 
-const CARD: Device = Device::Cuda(0);
-
-/// A bench over a machine with a card, which may fall back to its processor.
-fn with_card(text: &str, card: SimDevice, (ram, vram): (u64, u64)) -> (Bench, SimDevice) {
-    let processor = SimDevice::new(ram);
-    let other = Host::new(Files::default()).with_numerics("cpu").with(processor.clone());
-    let bench = Bench::with(text, card.as_device(CARD), |host| host.with_device(CARD).with_fallback(other));
-    let ledger = Ledger::of([(Device::Cpu, ram), (CARD, vram)]);
-    (Bench { engine: Engine { ledger, ..bench.engine }, ..bench }, processor)
-}
-
-#[test]
-fn row_45_memory_that_runs_out_on_a_card_is_freed_there_and_nowhere_else() {
-    let text = CHAIN.replace(
-        "nodes: {",
-        r#"nodes: {
-        "red":  (type: "ink", colour: "red", bytes: 300),
-        "blue": (type: "ink", colour: "blue", bytes: 300, card: 1),
-        "leaf": (type: "grow"),
-        "seen": (type: "stamp", ink: (from: "red"), leaf: (from: "leaf")),
-        "also": (type: "stamp", ink: (from: "blue"), leaf: (from: "leaf")),"#,
-    );
-    let (bench, _) = with_card(&text, SimDevice::new(1000), (1000, 1000));
-    bench.run_to("seen", Fresh::No, &()).expect("red ink fits");
-    bench.run_to("also", Fresh::No, &()).expect("blue ink fits");
-    assert_eq!((bench.engine.ledger().used(), bench.engine.ledger().used_on(CARD)), (300, 300));
-    bench.order("second", 4, 2);
-    let report = bench.run().expect("two strips fit");
-    assert_eq!(eased(&report), ["second: ran out of memory: developed in 2 strips instead"]);
-    assert_eq!(leaf(&report), bench.undisturbed("third"));
-    let sitting: Vec<_> = bench.engine.ledger().sitting().into_iter().map(|part| part.title).collect();
-    assert_eq!(sitting, ["red ink"], "blue ink was on the card, and idle");
-    let again = bench.run_to("seen", Fresh::No, &()).expect("it is there");
-    assert!(again.nodes.iter().all(|node| node.how != Some(How::Ran)), "results were not let go: {:?}", again.nodes);
-}
-
-#[test]
-fn row_45_a_card_that_stays_too_small_says_so_and_how_to_give_it_more() {
-    let (bench, _) = with_card(CHAIN, SimDevice::new(1000), (1000, 1000));
-    bench.order("second", 3, 6);
-    let faults = bench.run().expect_err("five rungs and one more try are not enough");
-    assert!(faults.0[0].fault.hint.as_deref().is_some_and(|hint| hint.contains("--vram")), "{faults}");
-    let (bench, _) = with_card(CHAIN, SimDevice::new(1000), (1000, 100));
-    let report = bench.run().expect("two strips of 128 bytes do not fit, four do");
-    let told = "second: ran out of memory (needs 256 B, 100 B free on cuda:0): developed in 4 strips instead";
-    assert!(eased(&report).contains(&told.to_owned()), "{:?}", report.eased);
-    assert!(bench.engine.ledger().peak_on(CARD) <= 100 && bench.engine.ledger().peak() == 0);
-    let (bench, _) = with_card(CHAIN, SimDevice::new(1000), (1000, 7));
-    let faults = bench.run().expect_err("no tile fits");
-    assert!(faults.to_string().contains("on cuda:0; tried: "), "{faults}");
-    assert!(faults.0[0].fault.hint.as_deref().is_some_and(|hint| hint.contains("--vram")), "{faults}");
-}
-
-#[test]
-fn row_47_the_account_of_a_card_that_goes_is_emptied_and_the_run_goes_on_in_memory() {
-    let (bench, processor) = with_card(CHAIN, SimDevice::new(1000), (1000, 1000));
-    bench.device.order(Trouble::Lost { node: "second".to_owned(), step: 3 });
-    let report = bench.run().expect("the processor is there");
-    assert_eq!(leaf(&report), bench.undisturbed("third"));
-    assert_eq!(eased(&report), ["second: the device is gone: went on with cpu instead"]);
-    assert_eq!((bench.device.steps_done(), processor.steps_done()), (4 + 3, 14));
-    let ledger = bench.engine.ledger();
-    assert_eq!((ledger.budget_on(CARD), ledger.used_on(CARD)), (0, 0));
-    assert!(ledger.peak() > 0, "what came later was booked in memory");
-    assert!(Ledger::reserve(ledger, CARD, 1).is_err());
-}
-
 #[test]
 fn row_47_a_device_that_goes_ends_the_run_where_nothing_else_is_allowed() {
     let bench = Bench::new(CHAIN, 1000);
@@ -445,7 +380,7 @@ proptest! {
         (capacity, budget) in (1_u64..400, 1_u64..400),
         troubles in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..8, 1_usize..9), 0..4),
         on_disk in any::<bool>(),
-        device in prop::sample::select(vec![Device::Cpu, CARD]),
+        device in prop::sample::select(vec![Device::Cpu, Device::Cuda(0)]),
         fresh in prop::sample::select(vec![Fresh::Yes, Fresh::No]),
     ) {
         let home = tempfile::tempdir().expect("a folder");
