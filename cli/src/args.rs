@@ -7,7 +7,7 @@ use clap_complete::Shell;
 use darkroom_models::nn::Mode;
 
 use crate::size::Amount;
-use crate::{exit, quality, size};
+use crate::{device, exit, quality, size};
 
 /// Develops pictures from node graphs.
 #[derive(Debug, Parser)]
@@ -19,6 +19,10 @@ pub struct Typed {
     /// How exactly networks compute (default: `fast` where the processor multiplies bf16 itself, else `exact`).
     #[arg(long, global = true, value_name = "NAME", value_parser = quality::parser())]
     pub quality: Option<Mode>,
+    /// What networks compute on: auto, cpu, cuda, or cuda:1 for the second card; cuda,cpu goes on without a card that
+    /// cannot be used (default: auto).
+    #[arg(long, global = true, value_name = "DEVICE", value_parser = device::parse)]
+    pub device: Option<device::Asked>,
 }
 
 const SETTINGS: &str = "\
@@ -27,11 +31,14 @@ Settings:
                   how exactly networks compute, where no --quality is given: exact, fast or int8
   DARKROOM_CPU    the best instructions that may be used: portable, avx2, avx512, avx512vnni or
                   avx512bf16 (default: all that the processor has)
-  DARKROOM_RAM, DARKROOM_RESERVE
-                  memory that may be taken, and that is left to others, where no --ram or --reserve
-                  is given
-  config.ron      (ram: \"12 GB\", reserve: \"2 GB\", quality: \"fast\"), each as its flag takes it and where
-                  neither flag nor environment says so; `darkroom doctor` tells what holds";
+  DARKROOM_RAM, DARKROOM_VRAM, DARKROOM_RESERVE
+                  memory that may be taken, that of a card that may be, and that is left to others,
+                  where no --ram, --vram or --reserve is given
+  DARKROOM_DEVICE what networks compute on, where no --device is given: auto, cpu, cuda, cuda:1; or
+                  cuda,cpu, which goes on without a card that cannot be used
+  config.ron      (ram: \"12 GB\", vram: \"90%\", reserve: \"2 GB\", quality: \"fast\", device: \"auto\"), each as
+                  its flag takes it and where neither flag nor environment says so; `darkroom doctor`
+                  tells what holds";
 
 const FOLDERS: &str = "\
 Folders:
@@ -79,6 +86,9 @@ pub enum Command {
         /// Say whether a run from scratch fits into so much memory, and if not, what to change.
         #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
         budget: Option<Amount>,
+        /// Memory of the graphics card that may be taken, where one is used (default: 90% of what is free).
+        #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount, requires = "budget")]
+        vram: Option<Amount>,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -224,6 +234,9 @@ pub struct Budgets {
     /// Memory for weights and scratch: a size, or a part of all there is (default: 80%).
     #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount, visible_alias = "budget")]
     pub ram: Option<Amount>,
+    /// Memory of the graphics card for weights and scratch, where one is used (default: 90% of what is free).
+    #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
+    pub vram: Option<Amount>,
     /// Memory that is left to others, however much --ram allows.
     #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount)]
     pub reserve: Option<Amount>,

@@ -3,8 +3,10 @@
 //! ```ron
 //! (
 //!     ram: "12 GB",      // memory for weights and scratch; a part of all there is, as "80%", will do
+//!     vram: "6 GB",      // the same of a graphics card
 //!     reserve: "2 GB",   // memory that is left to others
 //!     quality: "fast",   // as --quality takes it
+//!     device: "auto",    // as --device takes it
 //!     keep_loaded: 60,   // seconds that the window keeps models loaded once nothing runs
 //! )
 //! ```
@@ -24,6 +26,7 @@ use ron::extensions::Extensions;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
 
+use crate::device::{self, Asked};
 use crate::size::{Amount, parse_amount};
 
 /// The user's settings.
@@ -33,10 +36,14 @@ pub struct Config {
     pub path: PathBuf,
     /// Memory for weights and scratch.
     pub ram: Option<Amount>,
+    /// Memory of a graphics card for weights and scratch.
+    pub vram: Option<Amount>,
     /// Memory that is left to others.
     pub reserve: Option<Amount>,
     /// How exactly networks compute.
     pub quality: Option<Mode>,
+    /// What they compute on.
+    pub device: Option<Asked>,
     /// How long the window keeps models loaded once nothing runs.
     pub keep_loaded: Option<Duration>,
 }
@@ -46,8 +53,10 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 struct Fields {
     ram: Option<Memory>,
+    vram: Option<Memory>,
     reserve: Option<Memory>,
     quality: Option<Quality>,
+    device: Option<Named>,
     /// In seconds.
     keep_loaded: Option<u32>,
 }
@@ -57,6 +66,9 @@ struct Memory(Amount);
 
 #[derive(Debug)]
 struct Quality(Mode);
+
+#[derive(Debug)]
+struct Named(Asked);
 
 impl Config {
     /// Reads the settings; a file that is not there sets nothing.
@@ -78,8 +90,10 @@ impl Config {
         Ok(Self {
             path: path.to_owned(),
             ram: amount(fields.ram),
+            vram: amount(fields.vram),
             reserve: amount(fields.reserve),
             quality: fields.quality.map(|Quality(mode)| mode),
+            device: fields.device.map(|Named(asked)| asked),
             keep_loaded: fields.keep_loaded.map(|seconds| Duration::from_secs(seconds.into())),
         })
     }
@@ -114,6 +128,12 @@ fn small(words: &str) -> String {
 impl<'de> Deserialize<'de> for Memory {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         from.deserialize_any(AmountReader).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        device::parse(&String::deserialize(from)?).map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -167,6 +187,9 @@ mod tests {
                 .expect("fine");
         assert_eq!((all.ram, all.reserve), (Some(Amount::Bytes(7 << 29)), Some(Amount::Percent(10.0))));
         assert_eq!((all.quality, all.keep_loaded), (Some(Mode::Exact), Some(Duration::from_secs(5))));
+        assert_eq!((all.vram, all.device), (None, None));
+        let card = read("(vram: \"50%\", device: \"cuda:1,cpu\")").expect("fine");
+        assert_eq!((card.vram, card.device), (Some(Amount::Percent(50.0)), device::parse("cuda:1,cpu").ok()));
         let some = read("(ram: 4096)").expect("fine");
         assert_eq!((some.ram, some.reserve, some.quality), (Some(Amount::Bytes(4096)), None, None));
         assert_eq!(read("()").expect("fine"), Config { path: "config.ron".into(), ..Config::default() });
@@ -177,7 +200,7 @@ mod tests {
         let message = refused("(\n    ram: \"1G\",\n    reverse: \"1G\",\n)");
         assert_eq!(message, "config.ron:3:5: there is no setting `reverse` (did you mean `reserve`?)");
         let message = refused("(colour: \"blue\")");
-        assert!(message.contains("choose one of ram, reserve, quality, keep_loaded"), "{message}");
+        assert!(message.contains("choose one of ram, vram, reserve, quality, device, keep_loaded"), "{message}");
     }
 
     #[test]
@@ -186,6 +209,7 @@ mod tests {
             ("(\n  quality: \"best\")", "`best` names no quality; choose one of `exact`, `fast`, `int8`"),
             ("(ram: \"lots\")", "`lots` is no amount of memory"),
             ("(ram: -5)", "an amount of memory, as \"8 GB\""),
+            ("(device: \"gpu\")", "`gpu` names no device"),
             ("(ram: \"1G\", ram: \"2G\")", "`ram` is set twice"),
             ("(ram: \"1G\"", "the settings cannot be read"),
             ("", "the settings cannot be read"),

@@ -11,7 +11,7 @@ const CODES: [(FaultKind, u8, &str); 7] = [
     (FaultKind::File, 3, "a file is missing, malformed, or may not be touched"),
     (FaultKind::Memory, 4, "memory or disk is not enough"),
     (FaultKind::Numbers, 5, "numbers left the finite range"),
-    (FaultKind::Device, 6, "a device is gone, as after a reset of its driver"),
+    (FaultKind::Device, 6, "a device is gone, or cannot be used"),
     (FaultKind::Cancelled, 130, "stopped on request (Ctrl-C)"),
 ];
 

@@ -13,14 +13,13 @@ use darkroom_core::ladder::Fits;
 use darkroom_core::literal::Literal;
 use darkroom_core::plan::{Goal, Wish};
 use darkroom_core::registry::Registry;
-use darkroom_core::residency::Ledger;
-use darkroom_models::nn::Compute;
 use indexmap::IndexMap;
 
 use crate::allowance::Allowance;
 use crate::args::{Budgets, Seed, Wanted};
 use crate::checks::folders::Used;
 use crate::desk::Desk;
+use crate::device::Means;
 use crate::folders::{Folders, full};
 use crate::machine::System;
 use crate::shelves::with_shelves;
@@ -48,11 +47,11 @@ struct Source {
 }
 
 impl Job {
-    /// Makes all ready; networks will compute with `compute`.
+    /// Makes all ready; networks will compute as `means` say.
     ///
     /// # Errors
     /// Everything that is wrong with the file and the command line; folders that cannot be written.
-    pub fn prepare(wanted: &Wanted, compute: &Compute, folders: &Folders, desk: &Desk) -> Result<Self, Faults> {
+    pub fn prepare(wanted: &Wanted, means: &Means, folders: &Folders, desk: &Desk) -> Result<Self, Faults> {
         let registry = compose::registry();
         let loaded = workflow::load(&wanted.file, desk)?;
         let mut graph = loaded.graph;
@@ -70,13 +69,14 @@ impl Job {
         Used::output(&output).check(&System::here()).pass(desk)?;
         let cache = open_cache(&wanted.budgets, folders, desk)?;
         let allowance = Allowance::here(&wanted.budgets, folders)?;
+        allowance.unused(&means.choice).iter().for_each(|told| desk.warn(told));
         let file = full(&wanted.file)?;
         let history = History::open(&folders.histories(), &file.canonicalize().unwrap_or(file));
         let files = Files::new(roots(&wanted.file, &wanted.allow)?, output).with_memo(folders.digests());
         let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
-            engine: compose::engine(files, compute, cache, Ledger::new(allowance.bytes), history)
+            engine: compose::engine(files, &means.compute, cache, allowance.ledger(&means.choice), history)
                 .with_fits(Fits::open(&folders.fits())),
             graph,
             wish: Wish { goal, fresh: wanted.fresh },

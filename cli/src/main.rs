@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::args::{Command, Typed};
 use crate::config::Config;
 use crate::desk::{Desk, fault_json};
+use crate::device::Means;
 use crate::folders::Folders;
 
 mod about;
@@ -28,6 +29,7 @@ mod commands;
 mod compose;
 mod config;
 mod desk;
+mod device;
 mod exit;
 mod fitting;
 mod folders;
@@ -72,22 +74,26 @@ fn main() -> ExitCode {
 }
 
 fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
-    let compute = || quality::compute(typed.quality, &settings()?).map_err(Faults::from);
+    let means = || -> Result<Means, Faults> {
+        let settings = settings()?;
+        let choice = device::choose_here(typed.device, &settings, desk)?;
+        Ok(Means { compute: quality::compute(typed.quality, &settings)?, choice })
+    };
     match &typed.command {
-        Command::Run { wanted, events, pull } => commands::run::run(wanted, &compute()?, *events, *pull, desk),
+        Command::Run { wanted, events, pull } => commands::run::run(wanted, &means()?, *events, *pull, desk),
         #[cfg(feature = "editor")]
-        Command::Edit(args) => commands::edit::edit(args, &compute()?, desk),
-        Command::Explain { wanted, last: false } => commands::explain::explain(wanted, &compute()?, desk),
-        Command::Explain { wanted, last: true } => commands::explain::last(wanted, &compute()?, desk),
-        Command::Check { file, allow, budget, json } => {
-            let asked = commands::check::Asked { file, allow, budget: *budget, as_json: *json };
-            commands::check::check(&asked, &compute()?, desk)
+        Command::Edit(args) => commands::edit::edit(args, &means()?, desk),
+        Command::Explain { wanted, last: false } => commands::explain::explain(wanted, &means()?, desk),
+        Command::Explain { wanted, last: true } => commands::explain::last(wanted, &means()?, desk),
+        Command::Check { file, allow, budget, vram, json } => {
+            let asked = commands::check::Asked { file, allow, budget: *budget, vram: *vram, as_json: *json };
+            commands::check::check(&asked, &means()?, desk)
         }
         Command::Lock(args) => commands::lock::lock(args, desk),
         Command::Nodes { name, json } => commands::nodes::nodes(name.as_deref(), *json, desk),
         Command::Cache { deed } => commands::cache::cache(deed, desk),
         Command::Models { deed } => commands::models::models(deed, desk),
-        Command::Doctor(args) => commands::doctor::doctor(args, typed.quality, desk),
+        Command::Doctor(args) => commands::doctor::doctor(args, (typed.quality, typed.device), desk),
         Command::Init { from, file } => commands::init::init(file, from.as_deref(), desk),
         Command::Completions { shell } => commands::shell::completions(*shell, desk),
         Command::Man { dir } => commands::shell::man(dir.as_deref(), desk),

@@ -1,16 +1,18 @@
 //! Cards, and why they are used or not.
 
-use darkroom_core::residency::gibibytes;
+use darkroom_core::fault::Fault;
+use darkroom_core::residency::{Device, gibibytes};
 use serde_json::{Value, json};
 
 use super::{Finding, Section};
+use crate::device::{Asked, Built, Choice, Facts, choose};
 use crate::machine::graphics::{Card, Graphics};
 
 /// Why no card computes: this program is built for processors alone.
 const ON_CPU: &str = "this build computes on the processor: it has no code for cards";
 
-/// Says what there is, and what is used of it.
-pub fn section(graphics: &Graphics) -> Section {
+/// Says what there is, and what is used of it: what was asked for, and what came of it.
+pub fn section(graphics: &Graphics, asked: Result<Asked, Fault>, built: Option<Built>) -> Section {
     let mut findings = Vec::new();
     match graphics {
         Graphics::None => findings.push(Finding::fine("no driver of NVIDIA is here")),
@@ -25,11 +27,16 @@ pub fn section(graphics: &Graphics) -> Section {
             findings.push(Finding::note(says).way_out("install the driver anew, or start the machine anew"));
         }
     }
-    findings.push(match graphics {
-        Graphics::Found { .. } => Finding::note(ON_CPU),
-        _ => Finding::fine(ON_CPU),
+    let choice = asked.and_then(|asked| choose(asked, &Facts { graphics: graphics.clone(), built }));
+    let device = choice.as_ref().map_or(Device::Cpu, |choice| choice.device);
+    findings.push(match (choice, graphics) {
+        (Err(fault), _) => fault.into(),
+        (Ok(_), Graphics::Found { .. }) if built.is_none() => Finding::note(ON_CPU),
+        (Ok(_), _) if built.is_none() => Finding::fine(ON_CPU),
+        (Ok(Choice { device: Device::Cpu, why, .. }), _) => Finding::note(format!("networks compute on cpu: {why}")),
+        (Ok(Choice { device, why, .. }), _) => Finding::fine(format!("networks compute on {device}: {why}")),
     });
-    Section::new("graphics", facts(graphics), findings)
+    Section::new("graphics", facts(graphics, device), findings)
 }
 
 fn said(card: &Card) -> String {
@@ -42,7 +49,7 @@ fn said(card: &Card) -> String {
     format!("{}: {}{}{memory}", card.index, card.name, capability.unwrap_or_default())
 }
 
-fn facts(graphics: &Graphics) -> Value {
+fn facts(graphics: &Graphics, device: Device) -> Value {
     let (cards, driver, cuda) = match graphics {
         Graphics::None => (&[][..], None, None),
         Graphics::Found { cards, driver, cuda } => (&cards[..], Some(driver), cuda.as_ref()),
@@ -53,7 +60,7 @@ fn facts(graphics: &Graphics) -> Value {
         json!({"index": index, "name": name, "capability": capability, "total": total, "free": free})
     };
     json!({
-        "computes_on": "cpu",
+        "computes_on": device.to_string(),
         "driver": driver,
         "cuda": cuda,
         "cards": cards.iter().map(card).collect::<Vec<_>>(),
@@ -63,10 +70,17 @@ fn facts(graphics: &Graphics) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use darkroom_core::fault::FaultKind;
+
     use crate::checks::Verdict;
+    use crate::device::Otherwise;
 
     fn said(graphics: &Graphics) -> Vec<(String, Verdict)> {
-        section(graphics).findings.into_iter().map(|finding| (finding.says, finding.verdict)).collect()
+        section(graphics, Ok(Asked::Auto), None)
+            .findings
+            .into_iter()
+            .map(|finding| (finding.says, finding.verdict))
+            .collect()
     }
 
     #[test]
@@ -86,7 +100,22 @@ mod tests {
         assert_eq!(said[1].0, "1: NVIDIA GeForce RTX 4060");
         assert_eq!(said[2].0, "driver 550.54.15, runs CUDA up to 12.4");
         assert_eq!(said[3], (ON_CPU.to_owned(), Verdict::Note), "a card that is not used is worth knowing");
-        assert_eq!(section(&found).facts["cards"][0]["capability"], "8.9");
+        assert_eq!(section(&found, Ok(Asked::Auto), None).facts["cards"][0]["capability"], "8.9");
+    }
+
+    #[test]
+    fn row_48_a_card_that_is_asked_for_and_cannot_be_used_is_trouble() {
+        let built = Built { cuda: "13.0", driver: 580, capability: (7, 5) };
+        let last = |asked: Asked, built| {
+            let finding = section(&Graphics::None, Ok(asked), built).findings.pop().expect("one at least");
+            (finding.verdict, finding.says)
+        };
+        let cuda = Asked::Cuda(None, Otherwise::Refuse);
+        assert_eq!(last(cuda, None).0, Verdict::Trouble(FaultKind::Device));
+        assert_eq!(last(cuda, Some(built)).0, Verdict::Trouble(FaultKind::Device));
+        let (verdict, says) = last(Asked::Auto, Some(built));
+        assert_eq!(verdict, Verdict::Note);
+        assert!(says.starts_with("networks compute on cpu: ") && says.ends_with("and none is here"), "{says}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ mod tests {
 
     fn allowance(bytes: u64, all: u64) -> Allowance {
         let ram = Chosen { value: Amount::Bytes(bytes), origin: Origin::Flag("--ram") };
-        Allowance { bytes, all, ram, reserve: None }
+        Allowance { bytes, all, ram, reserve: None, vram: None }
     }
 
     fn said(memory: &Memory, allowance: Result<Allowance, Fault>) -> Vec<(String, Verdict)> {

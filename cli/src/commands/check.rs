@@ -1,6 +1,7 @@
 //! `darkroom check`: everything that is wrong with a workflow, at once; with a budget, whether it fits.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use darkroom_core::cache::Cache;
 use darkroom_core::engine::Foreseen;
@@ -13,8 +14,9 @@ use darkroom_core::residency::Ledger;
 use darkroom_models::nn::Compute;
 use serde_json::json;
 
-use crate::allowance::bytes_here;
+use crate::allowance::Allowance;
 use crate::desk::Desk;
+use crate::device::Means;
 use crate::folders::{Folders, full};
 use crate::shelves::with_shelves;
 use crate::show::json;
@@ -29,6 +31,8 @@ pub struct Asked<'a> {
     pub allow: &'a [PathBuf],
     /// The memory that a run should fit into.
     pub budget: Option<Amount>,
+    /// The memory of a card, where one is used.
+    pub vram: Option<Amount>,
     /// Whether the answer is JSON.
     pub as_json: bool,
 }
@@ -37,13 +41,13 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// Everything that is wrong with it; or that it does not fit, with the cheapest change.
-pub fn check(asked: &Asked<'_>, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
+pub fn check(asked: &Asked<'_>, means: &Means, desk: &Desk) -> Result<(), Faults> {
     let Asked { file, allow, .. } = *asked;
     let loaded = workflow::load(file, desk)?;
     let folders = Folders::find()?;
     let files = Files::new(job::roots(file, allow)?, full(Path::new("output"))?).with_memo(folders.digests());
     let files = with_shelves(files, &folders, file)?;
-    let checked = plan::check(&loaded.graph, &compose::registry(), &compose::host(files.clone(), compute));
+    let checked = plan::check(&loaded.graph, &compose::registry(), &compose::host(files.clone(), &means.compute));
     // What is not remembered is read again next time.
     let _ = files.save_memo();
     let locate = |faults: Faults| {
@@ -53,7 +57,9 @@ pub fn check(asked: &Asked<'_>, compute: &Compute, desk: &Desk) -> Result<(), Fa
     };
     let stand_ins = checked.map_err(locate)?;
     stand_ins.iter().for_each(|stand_in| desk.say(&stand_in.to_string()));
-    let fit = asked.budget.map(|budget| fit(&loaded.graph, bytes_here(budget), files, compute));
+    let allowance = asked.budget.map(|budget| Allowance::asked(budget, asked.vram, &folders)).transpose()?;
+    let ledger = allowance.map(|allowance| allowance.ledger(&means.choice));
+    let fit = ledger.map(|ledger| fit(&loaded.graph, ledger, files, &means.compute));
     let foreseen = fit.transpose().map_err(locate)?;
     if asked.as_json {
         let nodes = loaded.graph.nodes.len();
@@ -76,8 +82,8 @@ pub fn check(asked: &Asked<'_>, compute: &Compute, desk: &Desk) -> Result<(), Fa
 ///
 /// # Errors
 /// What planning it says; that it does not fit, what is too big, and the cheapest change.
-fn fit(graph: &Graph, budget: u64, files: Files, compute: &Compute) -> Result<Foreseen, Faults> {
-    let engine = compose::engine(files, compute, Cache::in_memory(0), Ledger::new(budget), History::in_memory());
+fn fit(graph: &Graph, ledger: Arc<Ledger>, files: Files, compute: &Compute) -> Result<Foreseen, Faults> {
+    let engine = compose::engine(files, compute, Cache::in_memory(0), ledger, History::in_memory());
     let foreseen = engine.foresee_eased(graph, &Wish::default())?;
     let memory = &foreseen.plan.memory;
     if !matches!(memory.verdict, Verdict::Short { .. }) {

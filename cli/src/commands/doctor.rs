@@ -16,6 +16,7 @@ use crate::checks::models::{Here, Planner};
 use crate::checks::{Finding, Section, folders, graphics, hub, memory, models, processor};
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::device::{self, Asked, BUILT};
 use crate::folders::{Folders, full};
 use crate::machine::System;
 use crate::machine::disks::nearest;
@@ -34,7 +35,7 @@ const WORTH_READING: u64 = 16 << 20;
 ///
 /// # Errors
 /// That something is in trouble: what, is in the answer.
-pub fn doctor(args: &DoctorArgs, typed: Option<Mode>, desk: &Desk) -> Result<(), Faults> {
+pub fn doctor(args: &DoctorArgs, typed: (Option<Mode>, Option<Asked>), desk: &Desk) -> Result<(), Faults> {
     let sections = look_at_all(args, typed);
     let findings = sections.iter().flat_map(|section| &section.findings);
     let trouble: Vec<_> = findings.filter_map(|finding| finding.verdict.trouble()).collect();
@@ -56,7 +57,7 @@ fn answer(args: &DoctorArgs, sections: &[Section], trouble: Option<FaultKind>, d
     desk.answer_text(text.join("\n").trim_end())
 }
 
-fn look_at_all(args: &DoctorArgs, typed: Option<Mode>) -> Vec<Section> {
+fn look_at_all(args: &DoctorArgs, (typed, device): (Option<Mode>, Option<Asked>)) -> Vec<Section> {
     let system = System::here();
     let places = match Folders::find().and_then(|folders| Ok((folders, full(&args.out)?))) {
         Ok(places) => places,
@@ -69,13 +70,14 @@ fn look_at_all(args: &DoctorArgs, typed: Option<Mode>) -> Vec<Section> {
     let memory = Memory::of(&system);
     let allowance = Allowance::of(&args.budgets, &config, &memory);
     let budget = allowance.as_ref().map_or(0, |allowance| allowance.bytes);
+    let asked = device::asked(device, &config);
     let hub = Settings::from_environment().map_err(hub_fault);
     let here = hub.clone().and_then(|hub| models::here(&folders, &hub));
     vec![
         told,
         processor::section(&Processor::of(&system), quality::tier(), quality),
         memory::section(&memory, allowance, args.budgets.cache_memory),
-        graphics::section(&look(&system, &NvidiaSmi)),
+        graphics::section(&look(&system, &NvidiaSmi), asked.map(|chosen| chosen.value), BUILT),
         on_disk(&used(args, &folders, &output, hub.as_ref().ok()), here.as_deref().unwrap_or_default(), &system),
         reach(args, hub.clone()),
         on_shelves(here, &compute, &folders, hub, budget),
@@ -99,8 +101,10 @@ fn settings(path: &Path) -> (Config, Section) {
         "file": path.to_string_lossy(),
         "exists": path.exists(),
         "ram": amount(config.ram),
+        "vram": amount(config.vram),
         "reserve": amount(config.reserve),
         "quality": config.quality.map(Mode::name),
+        "device": config.device.map(|asked| asked.to_string()),
     });
     (config, Section::new("settings", facts, findings))
 }

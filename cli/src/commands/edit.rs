@@ -14,7 +14,6 @@ use darkroom_core::ladder::Fits;
 use darkroom_core::residency::Ledger;
 use darkroom_editor::session::{Backend, Disk, Local};
 use darkroom_editor::{MakeBackend, Options};
-use darkroom_models::nn::Compute;
 
 use self::store::Shelves;
 use crate::allowance::Allowance;
@@ -23,6 +22,7 @@ use crate::checks::folders::Used;
 use crate::commands::init;
 use crate::config::Config;
 use crate::desk::Desk;
+use crate::device::Means;
 use crate::folders::{Folders, full};
 use crate::machine::System;
 use crate::shelves::with_shelves;
@@ -33,15 +33,17 @@ use crate::{compose, job};
 ///
 /// # Errors
 /// Folders that cannot be written; a display that is missing.
-pub fn edit(args: &EditArgs, compute: &Compute, desk: &Arc<Desk>) -> Result<(), Faults> {
+pub fn edit(args: &EditArgs, means: &Means, desk: &Arc<Desk>) -> Result<(), Faults> {
     let folders = Folders::find()?;
     let (output, allow, budgets) = (full(&args.out)?, args.allow.clone(), args.budgets.clone());
     Used::output(&output).check(&System::here()).pass(desk)?;
-    let ledger = Ledger::new(Allowance::here(&budgets, &folders)?.bytes);
+    let allowance = Allowance::here(&budgets, &folders)?;
+    allowance.unused(&means.choice).iter().for_each(|told| desk.warn(told));
+    let ledger = allowance.ledger(&means.choice);
     let disk = disk(&folders, &args.allow, &output)?;
     let keep_loaded = Config::load(&folders.config)?.keep_loaded;
-    let store = Shelves::new(folders.clone(), args.allow.clone(), compute.clone())?;
-    let (compute, told) = (compute.clone(), Arc::clone(desk));
+    let store = Shelves::new(folders.clone(), args.allow.clone(), means.compute.clone())?;
+    let (compute, told) = (means.compute.clone(), Arc::clone(desk));
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;

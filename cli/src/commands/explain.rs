@@ -3,10 +3,10 @@
 use darkroom_core::explain::{explain as table, last as measured};
 use darkroom_core::fault::Faults;
 use darkroom_core::plan::Verdict;
-use darkroom_models::nn::Compute;
 
 use crate::args::Wanted;
 use crate::desk::Desk;
+use crate::device::Means;
 use crate::folders::Folders;
 use crate::job::Job;
 use crate::show::json;
@@ -15,8 +15,8 @@ use crate::show::json;
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn explain(wanted: &Wanted, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
-    let job = Job::prepare(wanted, compute, &Folders::find()?, desk)?;
+pub fn explain(wanted: &Wanted, means: &Means, desk: &Desk) -> Result<(), Faults> {
+    let job = Job::prepare(wanted, means, &Folders::find()?, desk)?;
     let plan = job.engine.foresee(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?;
     let eased = match plan.memory.verdict {
         Verdict::Short { .. } => {
@@ -37,8 +37,8 @@ pub fn explain(wanted: &Wanted, compute: &Compute, desk: &Desk) -> Result<(), Fa
 ///
 /// # Errors
 /// Everything that is wrong with the workflow.
-pub fn last(wanted: &Wanted, compute: &Compute, desk: &Desk) -> Result<(), Faults> {
-    let job = Job::prepare(wanted, compute, &Folders::find()?, desk)?;
+pub fn last(wanted: &Wanted, means: &Means, desk: &Desk) -> Result<(), Faults> {
+    let job = Job::prepare(wanted, means, &Folders::find()?, desk)?;
     let plan = job.engine.foresee(&job.graph, &job.wish).map_err(|faults| job.locate(faults))?;
     if wanted.json { desk.answer_json(json::plan(&plan)) } else { desk.answer_text(&measured(&plan)) }
 }

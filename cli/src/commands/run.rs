@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use darkroom_core::fault::Faults;
-use darkroom_models::nn::Compute;
 
 use crate::args::Wanted;
 use crate::commands::pull::pull_lacking;
 use crate::desk::Desk;
+use crate::device::Means;
 use crate::folders::Folders;
 use crate::interrupt;
 use crate::job::Job;
@@ -20,13 +20,13 @@ use crate::show::{json, summary};
 ///
 /// # Errors
 /// Everything that is wrong with it, or the fault that ended it.
-pub fn run(wanted: &Wanted, compute: &Compute, events: bool, pull: bool, desk: &Arc<Desk>) -> Result<(), Faults> {
+pub fn run(wanted: &Wanted, means: &Means, events: bool, pull: bool, desk: &Arc<Desk>) -> Result<(), Faults> {
     let folders = Folders::find()?;
     desk.begin_log(&folders.last_session());
     let typed: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     desk.note(&format!("asked: {}", typed.join(" ")));
     let cancel = interrupt::listen(desk);
-    let job = Job::prepare(wanted, compute, &folders, desk)?;
+    let job = Job::prepare(wanted, means, &folders, desk)?;
     if pull {
         pull_lacking(&job.graph, &job.engine, &cancel, desk)?;
     }

@@ -37,7 +37,7 @@ impl Desk {
         command.args(args).current_dir(self.0.path()).stdin(Stdio::null());
         command.env("DARKROOM_CACHE", self.path("cache")).env("DARKROOM_STATE", self.path("state"));
         command.env("DARKROOM_CONFIG", self.path("config"));
-        for name in ["DARKROOM_QUALITY", "DARKROOM_CPU", "DARKROOM_RAM", "DARKROOM_RESERVE"] {
+        for name in ["QUALITY", "CPU", "RAM", "VRAM", "RESERVE", "DEVICE"].map(|name| format!("DARKROOM_{name}")) {
             command.env_remove(name);
         }
         command

@@ -4,6 +4,8 @@ mod budgets;
 mod cache;
 mod config;
 mod desk;
+#[cfg(not(feature = "cuda"))]
+mod devices;
 mod doctor;
 mod faults;
 mod hub;
