@@ -14,6 +14,7 @@ use darkroom_core::residency::Ledger;
 use darkroom_core::spec::FileSort;
 use darkroom_models::Weights;
 use darkroom_models::nn::Compute;
+use darkroom_nodes::Devices;
 use darkroom_nodes::pictures::parameters::Parameters;
 pub use darkroom_nodes::pictures::picture_file::Making;
 
@@ -22,9 +23,9 @@ pub fn registry() -> Registry {
     darkroom_nodes::registry()
 }
 
-/// Returns the machine, over the files that may be touched; networks compute with `compute`.
-pub fn host(files: Files, compute: &Compute) -> Host {
-    darkroom_nodes::host(files, compute)
+/// Returns the machine, over the files that may be touched; networks compute as `devices` say.
+pub fn host(files: Files, devices: impl Into<Devices>) -> Host {
+    darkroom_nodes::host(files, devices)
 }
 
 /// Lists the files of a model, each with its part, as a lock takes them.
@@ -61,7 +62,7 @@ pub fn workflow_of_parameters(text: &str) -> (String, Vec<String>) {
     darkroom_nodes::pictures::parameters::workflow(&Parameters::parse(text), &registry())
 }
 
-/// Returns an engine over all of this.
-pub fn engine(files: Files, compute: &Compute, cache: Cache, ledger: Arc<Ledger>, history: History) -> Engine {
-    Engine::new(registry(), host(files, compute), cache, ledger, history)
+/// Returns an engine over all of this, on a machine.
+pub fn engine(host: Host, cache: Cache, ledger: Arc<Ledger>, history: History) -> Engine {
+    Engine::new(registry(), host, cache, ledger, history)
 }

@@ -5,7 +5,6 @@ use std::fmt;
 
 use darkroom_core::fault::{Fault, FaultKind};
 use darkroom_core::residency::{Device, gibibytes};
-use darkroom_models::nn::Compute;
 
 use crate::chosen::{Chosen, Names, Origin};
 use crate::config::Config;
@@ -63,15 +62,6 @@ pub struct Built {
     pub driver: u32,
     /// The least compute capability that it has code for.
     pub capability: (u32, u32),
-}
-
-/// With what networks compute.
-#[derive(Debug, Clone)]
-pub struct Means {
-    /// How.
-    pub compute: Compute,
-    /// On what.
-    pub choice: Choice,
 }
 
 /// What is computed on, and why.

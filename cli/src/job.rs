@@ -19,9 +19,9 @@ use crate::allowance::Allowance;
 use crate::args::{Budgets, Seed, Wanted};
 use crate::checks::folders::Used;
 use crate::desk::Desk;
-use crate::device::Means;
 use crate::folders::{Folders, full};
 use crate::machine::System;
+use crate::means::Means;
 use crate::shelves::with_shelves;
 use crate::{compose, set, workflow};
 
@@ -76,7 +76,7 @@ impl Job {
         let files = with_shelves(files, folders, &wanted.file)?;
         let goal = wanted.to.clone().map_or(Goal::Effects, Goal::Node);
         Ok(Self {
-            engine: compose::engine(files, &means.compute, cache, allowance.ledger(&means.choice), history)
+            engine: compose::engine(means.host(&files), cache, allowance.ledger(&means.choice), history)
                 .with_fits(Fits::open(&folders.fits())),
             graph,
             wish: Wish { goal, fresh: wanted.fresh },

@@ -17,8 +17,8 @@ use serde_json::json;
 use crate::args::{Command, Typed};
 use crate::config::Config;
 use crate::desk::{Desk, fault_json};
-use crate::device::Means;
 use crate::folders::Folders;
+use crate::means::Means;
 
 mod about;
 mod allowance;
@@ -37,6 +37,7 @@ mod interrupt;
 mod job;
 mod log;
 mod machine;
+mod means;
 mod quality;
 mod set;
 mod shelves;
@@ -77,7 +78,9 @@ fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
     let means = || -> Result<Means, Faults> {
         let settings = settings()?;
         let choice = device::choose_here(typed.device, &settings, desk)?;
-        Ok(Means { compute: quality::compute(typed.quality, &settings)?, choice })
+        let (means, told) = Means::open(choice, quality::mode(typed.quality, &settings)?)?;
+        told.iter().for_each(|told| desk.warn(told));
+        Ok(means)
     };
     match &typed.command {
         Command::Run { wanted, events, pull } => commands::run::run(wanted, &means()?, *events, *pull, desk),

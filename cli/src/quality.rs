@@ -4,7 +4,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use darkroom_core::fault::Fault;
 use darkroom_kernels::Tier;
-use darkroom_models::nn::{Compute, Mode};
+use darkroom_models::nn::Mode;
 
 use crate::chosen::{Chosen, Names};
 use crate::config::Config;
@@ -18,13 +18,13 @@ pub fn parser() -> impl TypedValueParser<Value = Mode> {
     names.map(|name| Mode::from_name(&name).expect("it is one of the names"))
 }
 
-/// Returns with what networks compute, for the whole program.
+/// Returns how exactly networks compute, for the whole program.
 ///
 /// # Errors
 /// A fault of an environment variable that says what is unknown.
-pub fn compute(typed: Option<Mode>, config: &Config) -> Result<Compute, Fault> {
+pub fn mode(typed: Option<Mode>, config: &Config) -> Result<Mode, Fault> {
     tier()?;
-    Ok(Compute::new(chosen(typed, config)?.value))
+    Ok(chosen(typed, config)?.value)
 }
 
 /// Returns the instructions that are used.

@@ -135,7 +135,10 @@ impl Planner {
         let files = Files::default().with_memo(folders.digests());
         let files = with_hub(files, folders, Path::new("landscape.ron"), settings)?;
         let (cache, ledger, history) = (Cache::in_memory(0), Ledger::new(u64::MAX), History::in_memory());
-        Ok(Self { engine: compose::engine(files, compute, cache, ledger, history), compute: compute.clone() })
+        Ok(Self {
+            engine: compose::engine(compose::host(files, compute), cache, ledger, history),
+            compute: compute.clone(),
+        })
     }
 
     fn look(&self, model: &Here) -> Look {

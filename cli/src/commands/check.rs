@@ -9,15 +9,15 @@ use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
 use darkroom_core::graph::Graph;
 use darkroom_core::history::History;
+use darkroom_core::host::Host;
 use darkroom_core::plan::{self, Verdict, Wish};
 use darkroom_core::residency::Ledger;
-use darkroom_models::nn::Compute;
 use serde_json::json;
 
 use crate::allowance::Allowance;
 use crate::desk::Desk;
-use crate::device::Means;
 use crate::folders::{Folders, full};
+use crate::means::Means;
 use crate::shelves::with_shelves;
 use crate::show::json;
 use crate::size::Amount;
@@ -47,7 +47,7 @@ pub fn check(asked: &Asked<'_>, means: &Means, desk: &Desk) -> Result<(), Faults
     let folders = Folders::find()?;
     let files = Files::new(job::roots(file, allow)?, full(Path::new("output"))?).with_memo(folders.digests());
     let files = with_shelves(files, &folders, file)?;
-    let checked = plan::check(&loaded.graph, &compose::registry(), &compose::host(files.clone(), &means.compute));
+    let checked = plan::check(&loaded.graph, &compose::registry(), &means.host(&files));
     // What is not remembered is read again next time.
     let _ = files.save_memo();
     let locate = |faults: Faults| {
@@ -59,7 +59,7 @@ pub fn check(asked: &Asked<'_>, means: &Means, desk: &Desk) -> Result<(), Faults
     stand_ins.iter().for_each(|stand_in| desk.say(&stand_in.to_string()));
     let allowance = asked.budget.map(|budget| Allowance::asked(budget, asked.vram, &folders)).transpose()?;
     let ledger = allowance.map(|allowance| allowance.ledger(&means.choice));
-    let fit = ledger.map(|ledger| fit(&loaded.graph, ledger, files, &means.compute));
+    let fit = ledger.map(|ledger| fit(&loaded.graph, ledger, means.host(&files)));
     let foreseen = fit.transpose().map_err(locate)?;
     if asked.as_json {
         let nodes = loaded.graph.nodes.len();
@@ -82,8 +82,8 @@ pub fn check(asked: &Asked<'_>, means: &Means, desk: &Desk) -> Result<(), Faults
 ///
 /// # Errors
 /// What planning it says; that it does not fit, what is too big, and the cheapest change.
-fn fit(graph: &Graph, ledger: Arc<Ledger>, files: Files, compute: &Compute) -> Result<Foreseen, Faults> {
-    let engine = compose::engine(files, compute, Cache::in_memory(0), ledger, History::in_memory());
+fn fit(graph: &Graph, ledger: Arc<Ledger>, host: Host) -> Result<Foreseen, Faults> {
+    let engine = compose::engine(host, Cache::in_memory(0), ledger, History::in_memory());
     let foreseen = engine.foresee_eased(graph, &Wish::default())?;
     let memory = &foreseen.plan.memory;
     if !matches!(memory.verdict, Verdict::Short { .. }) {

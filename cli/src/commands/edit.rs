@@ -22,9 +22,9 @@ use crate::checks::folders::Used;
 use crate::commands::init;
 use crate::config::Config;
 use crate::desk::Desk;
-use crate::device::Means;
 use crate::folders::{Folders, full};
 use crate::machine::System;
+use crate::means::Means;
 use crate::shelves::with_shelves;
 use crate::templates::TEMPLATES;
 use crate::{compose, job};
@@ -42,8 +42,8 @@ pub fn edit(args: &EditArgs, means: &Means, desk: &Arc<Desk>) -> Result<(), Faul
     let ledger = allowance.ledger(&means.choice);
     let disk = disk(&folders, &args.allow, &output)?;
     let keep_loaded = Config::load(&folders.config)?.keep_loaded;
-    let store = Shelves::new(folders.clone(), args.allow.clone(), means.compute.clone())?;
-    let (compute, told) = (means.compute.clone(), Arc::clone(desk));
+    let store = Shelves::new(folders.clone(), args.allow.clone(), means.compute().clone())?;
+    let (means, told) = (means.clone(), Arc::clone(desk));
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.
         let file = path.map_or_else(|| full(Path::new("untitled.ron")), |path| Ok(path.to_owned()))?;
@@ -51,7 +51,8 @@ pub fn edit(args: &EditArgs, means: &Means, desk: &Arc<Desk>) -> Result<(), Faul
         let files = with_shelves(files, &folders, &file)?;
         let history = path.map_or_else(History::in_memory, |path| History::open(&folders.histories(), path));
         let cache = job::open_cache(&budgets, &folders, &told)?;
-        Ok(compose::engine(files, &compute, cache, Arc::clone(ledger), history).with_fits(Fits::open(&folders.fits())))
+        Ok(compose::engine(means.host(&files), cache, Arc::clone(ledger), history)
+            .with_fits(Fits::open(&folders.fits())))
     };
     let make: MakeBackend = Box::new(move |wake| -> Box<dyn Backend> {
         // Where the system gives no random numbers, the engine says so when it is asked to draw.

@@ -6,9 +6,9 @@ use darkroom_core::plan::Verdict;
 
 use crate::args::Wanted;
 use crate::desk::Desk;
-use crate::device::Means;
 use crate::folders::Folders;
 use crate::job::Job;
+use crate::means::Means;
 use crate::show::json;
 
 /// Plans a workflow and prints the plan.

@@ -7,12 +7,12 @@ use darkroom_core::fault::Faults;
 use crate::args::Wanted;
 use crate::commands::pull::pull_lacking;
 use crate::desk::Desk;
-use crate::device::Means;
 use crate::folders::Folders;
 use crate::interrupt;
 use crate::job::Job;
 use crate::machine::System;
 use crate::machine::memory::Memory;
+use crate::means::Means;
 use crate::show::watch::Watch;
 use crate::show::{json, summary};
 

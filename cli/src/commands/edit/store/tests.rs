@@ -73,7 +73,12 @@ impl Room {
             let workflow = path.expect("it has a file");
             let files = crate::shelves::with_hub(files, &folders, workflow, settings.clone())?;
             let cache = Cache::in_memory(1 << 20);
-            Ok(compose::engine(files, &Compute::default(), cache, Arc::clone(ledger), History::in_memory()))
+            Ok(compose::engine(
+                compose::host(files, &Compute::default()),
+                cache,
+                Arc::clone(ledger),
+                History::in_memory(),
+            ))
         };
         let store = Box::new(self.shelves());
         Local::with_store(compose::registry(), ledger, Box::new(open), || (), || 1, store)
