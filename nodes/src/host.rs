@@ -10,7 +10,12 @@ use crate::models::Models;
 /// of every result, and its memory is shared by all hosts that are made with it.
 pub fn host(files: Files, devices: impl Into<Devices>) -> Host {
     let devices = devices.into();
-    let (usual, used) = (devices.usual(), devices.clone());
-    let host = Host::new(files).with_numerics(usual.numerics()).with_device(device_of(usual));
-    host.with_tidy(move || used.tidy()).with(devices.clone()).with(Models::new(devices.clone()))
+    let (usual, used, models) = (devices.usual(), devices.clone(), Models::new(devices.clone()));
+    let open = models.clone();
+    let tidy = move || {
+        open.close_unused();
+        used.tidy();
+    };
+    let host = Host::new(files).with_numerics(usual.numerics()).with_device(device_of(usual)).with_tidy(tidy);
+    host.with(devices.clone()).with(models)
 }

@@ -87,7 +87,8 @@ impl NodeOutlook {
             name: step.id.clone(),
             fate,
             why: step.why.to_string(),
-            types: step.types.clone(),
+            // What a type counts by would keep its model open.
+            types: step.types.iter().map(|ty| Type { at_work: None, ..ty.clone() }).collect(),
             seconds: step.seconds,
             bytes: step.cost.weights + step.cost.workspace + step.cost.output,
         }

@@ -33,10 +33,11 @@ use crate::fault::fault;
 use crate::wires::REDUCTION;
 
 /// The models that are open, so that each is opened once for as long as its files stay what they are.
-#[derive(Default)]
+/// Clones share them.
+#[derive(Clone, Default)]
 pub struct Models {
     /// The last one that was asked for comes last.
-    open: Mutex<Vec<Opened>>,
+    open: Arc<Mutex<Vec<Opened>>>,
     devices: Devices,
 }
 
@@ -59,7 +60,12 @@ type Stamps = Vec<Option<(u64, Option<SystemTime>)>>;
 impl Models {
     /// Opens models whose networks compute on these devices.
     pub fn new(devices: Devices) -> Self {
-        Self { open: Mutex::default(), devices }
+        Self { open: Arc::default(), devices }
+    }
+
+    /// Closes models that nobody uses: their files are no longer mapped.
+    pub fn close_unused(&self) {
+        close(&mut self.open.lock().expect("no thread panics while it opens a model"), 0);
     }
 
     /// Opens a model, with what the files of `parts` hold in place of its own: reads its configurations and tokenizers,
@@ -85,19 +91,18 @@ impl Models {
         };
         let model = Arc::clone(&opened.model);
         open.push(opened);
-        close(&mut open);
+        close(&mut open, SPARE);
         Ok(model)
     }
 }
 
 /// Closes models that nobody uses, but for the last few.
-fn close(open: &mut Vec<Opened>) {
-    let mut spare = 0;
+fn close(open: &mut Vec<Opened>, mut spare: usize) {
     for index in (0..open.len()).rev() {
         if Arc::strong_count(&open[index].model) == 1 {
-            spare += 1;
-            if spare > SPARE {
-                open.remove(index);
+            match spare {
+                0 => drop(open.remove(index)),
+                _ => spare -= 1,
             }
         }
     }
