@@ -14,6 +14,7 @@ use std::time::Instant;
 
 mod foresight;
 mod gauge;
+mod govern;
 mod grounds;
 mod kept;
 mod relief;
@@ -26,18 +27,19 @@ use crate::context::{Surroundings, Workflow};
 use crate::fault::{Faults, Located, Remedy};
 use crate::files::{Names, Reading, Watch};
 use crate::fingerprint::Fingerprint;
-use crate::graph::{Flat, Graph, expand};
+use crate::graph::{Flat, Graph, OnTooLarge, expand};
 use crate::history::{History, Measured, Past};
 use crate::host::Host;
 use crate::ladder::Fits;
 use crate::observe::{Cancel, Event, How, Observer};
-use crate::plan::{Action, Given, Machine, Plan, Step, Wish, plan_given};
+use crate::plan::{Action, Given, Machine, Plan, SafeMode, Step, Wish, plan_given};
 use crate::registry::Registry;
 use crate::residency::{Device, Ledger};
 use crate::spec::Lane;
 use crate::value::Value;
 pub use foresight::Foreseen;
 use gauge::Gauge;
+use govern::govern;
 use grounds::Grounds;
 use kept::Kept;
 pub use relief::Eased;
@@ -161,25 +163,28 @@ impl Engine {
     fn plan_with(&self, graph: &Graph, host: &Host, given: &Given, wish: &Wish) -> Result<Plan, Faults> {
         let mut flat = expand(graph, &self.registry);
         let make = |flat: &Flat<'_>| plan_given(given, flat, host, &self.cache, &self.history(), wish);
-        self.plan_remembering(&mut flat, &mut Relief::default(), host, wish, make)
+        self.plan_remembering((&mut flat, graph.on_too_large()), &mut Relief::default(), host, wish, make)
     }
 
-    /// Makes a plan, and another one if a node of it did not fit before.
+    /// Makes a plan, another one if it cannot fit and the graph allows to lower its sizes, and another one if a node of it
+    /// did not fit before.
     fn plan_remembering(
         &self,
-        flat: &mut Flat<'_>,
+        (flat, on_too_large): (&mut Flat<'_>, OnTooLarge),
         relief: &mut Relief,
         host: &Host,
         wish: &Wish,
         make: impl Fn(&Flat<'_>) -> Result<Plan, Faults>,
     ) -> Result<Plan, Faults> {
         let plan = make(flat)?;
+        let plan = govern(flat, on_too_large, plan, host, &make)?;
         if wish.fresh || !relief.recall(&self.fits(), &plan, host, &self.ledger) {
             return Ok(plan);
         }
         let graph = flat.graph.clone();
         relief.apply(flat);
-        Ok(make(flat).unwrap_or_else(|_| {
+        let safe_mode = plan.safe_mode.clone();
+        Ok(make(flat).map(|plan| Plan { safe_mode, ..plan }).unwrap_or_else(|_| {
             // What was remembered no longer suits the graph: it is as if it were forgotten.
             (flat.graph, *relief) = (graph, Relief::default());
             plan
@@ -225,7 +230,13 @@ impl Engine {
         let mut flat = expand(graph, &self.registry);
         let watched = (observer, cancel);
         let make = |flat: &Flat<'_>| self.plan_watched(&given, &grounds.host, flat, wish, watched);
-        let mut plan = self.plan_remembering(&mut flat, &mut relief, &grounds.host, wish, make)?;
+        let sizes = (&mut flat, graph.on_too_large());
+        let mut plan = self.plan_remembering(sizes, &mut relief, &grounds.host, wish, make)?;
+        if plan.safe_mode == SafeMode::Helpless {
+            return Err(flat.place(govern::helpless(&plan)).into());
+        }
+        plan.safe_mode.told().iter().for_each(|text| observer.see(&Event::Warning { node: None, text }));
+        let graph = &*govern::as_run(graph, &flat, &plan);
         loop {
             observer.see(&Event::Planned(&plan));
             let workflow = Workflow::new(graph, &plan);

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 mod memory;
+mod safe_mode;
 mod twins;
 
 use crate::cache::{Cache, Gone, Tier};
@@ -27,6 +28,7 @@ use crate::types::{Cost, Type};
 use crate::value::Value;
 
 pub use memory::{Bounds, Leave, Load, Machine, Memory, Need, Part, Room, Verdict};
+pub use safe_mode::SafeMode;
 
 /// What is wanted of a graph.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +65,8 @@ pub struct Plan {
     pub numerics: String,
     /// What stands in for names of files, because it has the content that they are locked to.
     pub stand_ins: Vec<StandIn>,
+    /// What became of sizes with which it cannot fit.
+    pub safe_mode: SafeMode,
 }
 
 impl Plan {
@@ -323,7 +327,7 @@ impl<'g> Planner<'_, 'g> {
         let memory = memory::foresee(&mut steps, &goals, &self.given.machine, self.host.device());
         let peak_bytes = memory.bounds(Device::Cpu).peak;
         let (numerics, stand_ins) = (self.host.numerics().to_owned(), self.found.stand_ins.clone());
-        Plan { steps, goals, peak_bytes, memory, numerics, stand_ins }
+        Plan { steps, goals, peak_bytes, memory, numerics, stand_ins, safe_mode: SafeMode::Unneeded }
     }
 
     fn finding(&self, index: usize) -> &Finding {

@@ -1,9 +1,11 @@
 //! What a run would do where its plan does not fit: it climbs down the ladders of its nodes, as far as it takes.
 
+use super::govern::govern;
 use crate::engine::{Eased, Engine};
 use crate::fault::Faults;
 use crate::files::Names;
 use crate::graph::{Field, Flat, Graph, expand};
+use crate::host::Host;
 use crate::ladder::{Rung, ladder_of};
 use crate::plan::{Given, Plan, Verdict, Wish, plan_given};
 
@@ -17,7 +19,8 @@ pub struct Foreseen {
 }
 
 impl Engine {
-    /// Says what would happen, as [`Engine::foresee`] does, and how a plan that does not fit would be eased. What was
+    /// Says what would happen, as [`Engine::foresee`] does, and how a plan that does not fit would be eased: by safe mode where
+    /// the graph allows it and nothing else helps, and by what nodes do. What was
     /// found to fit in earlier runs has no say.
     ///
     /// # Errors
@@ -27,21 +30,36 @@ impl Engine {
         let given = Given { files: host.files().named(Names::Provisional), ..Given::of(&host, self.machine()) };
         let mut flat = expand(graph, &self.registry);
         let make = |flat: &Flat<'_>| plan_given(&given, flat, &host, &self.cache, &self.history(), wish);
-        let (mut plan, mut eased) = (make(&flat)?, Vec::new());
-        while let Verdict::Short { node, .. } = &plan.memory.verdict {
-            let Some(step) = plan.steps.iter().find(|step| step.id == *node) else { break };
-            let Some(rung) = ladder_of(&plan, step, &host).into_iter().next() else { break };
-            let node = node.clone();
-            if !take(&mut flat, &node, &rung) {
-                break;
-            }
-            let what = format!("{} instead, as it would not fit otherwise", rung.title);
-            eased.retain(|eased: &Eased| eased.node != node);
-            eased.push(Eased { node, what });
-            plan = make(&flat)?;
-        }
-        Ok(Foreseen { plan, eased })
+        let plan = make(&flat)?;
+        let plan = govern(&mut flat, graph.on_too_large(), plan, &host, &make)?;
+        let safe_mode = plan.safe_mode.clone();
+        let (plan, eased) = climb(&mut flat, plan, &host, &make)?;
+        Ok(Foreseen { plan: Plan { safe_mode, ..plan }, eased })
     }
+}
+
+/// Climbs down the ladders of the nodes at which a plan does not fit, as far as it takes: writes the rungs into the graph
+/// that is planned, and says which.
+pub(super) fn climb(
+    flat: &mut Flat<'_>,
+    mut plan: Plan,
+    host: &Host,
+    make: &dyn Fn(&Flat<'_>) -> Result<Plan, Faults>,
+) -> Result<(Plan, Vec<Eased>), Faults> {
+    let mut eased = Vec::new();
+    while let Verdict::Short { node, .. } = &plan.memory.verdict {
+        let Some(step) = plan.steps.iter().find(|step| step.id == *node) else { break };
+        let Some(rung) = ladder_of(&plan, step, host).into_iter().next() else { break };
+        let node = node.clone();
+        if !take(flat, &node, &rung) {
+            break;
+        }
+        let what = format!("{} instead, as it would not fit otherwise", rung.title);
+        eased.retain(|eased: &Eased| eased.node != node);
+        eased.push(Eased { node, what });
+        plan = make(flat)?;
+    }
+    Ok((plan, eased))
 }
 
 /// Writes a rung into the graph that is planned; tells whether that changed it. A ladder says what is below where its
@@ -62,7 +80,6 @@ mod tests {
     use crate::files::Files;
     use crate::graph::read;
     use crate::history::History;
-    use crate::host::Host;
     use crate::plan::Goal;
     use crate::residency::Ledger;
     use crate::testing::{Develop, toys};

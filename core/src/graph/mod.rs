@@ -12,6 +12,7 @@ mod read;
 mod scalar;
 mod source;
 mod subgraph;
+mod too_large;
 mod write;
 
 use indexmap::IndexMap;
@@ -26,6 +27,7 @@ pub use file::{FORMAT, Loaded, Places, read, read_file, write, write_file};
 pub use lock::relock;
 pub use read::refused_id;
 pub use subgraph::{End, Subgraph, refused_end};
+pub use too_large::OnTooLarge;
 
 /// A workflow: nodes by the ids their author gave them, in the order in which they were written.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -13,6 +13,7 @@ use crate::graph::migrate::{MIGRATIONS, Migration, read_older};
 use crate::graph::places::Places;
 use crate::graph::source::{Entry, Shape, Source};
 use crate::graph::subgraph::Subgraphs;
+use crate::graph::too_large::{self, OnTooLarge};
 use crate::graph::{Graph, Link, NodeEntry};
 
 /// The longest id, in bytes.
@@ -166,6 +167,14 @@ impl<'t> Reader<'t> {
             let Subgraphs { subgraphs, places } = self.subgraphs(&section);
             self.graph.subgraphs = subgraphs;
             places.into_iter().for_each(|(name, place)| self.places.add_definition(&name, place));
+        }
+        if let Some(entry) = sections.get(too_large::KEY)
+            && OnTooLarge::read(entry.value).is_none()
+        {
+            let fault =
+                Fault::file(format!("`on_too_large` must be `fail` or `clamp`, not `{}`", shortened(entry.value)));
+            let hint = "`clamp` lowers sizes with which the run cannot fit into memory; without the key it fails";
+            self.refuse(fault.hint(hint), self.source.place(entry.value));
         }
         sections.shift_remove("darkroom");
         self.graph.sections =
