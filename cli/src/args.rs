@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use darkroom_core::graph::OnTooLarge;
 use darkroom_models::nn::Mode;
 
 use crate::size::Amount;
@@ -89,6 +91,9 @@ pub enum Command {
         /// Memory of the graphics card that may be taken, where one is used (default: 90% of what is free).
         #[arg(long, value_name = "SIZE|PART%", value_parser = size::parse_amount, requires = "budget")]
         vram: Option<Amount>,
+        /// What becomes of sizes with which a run cannot fit; else as the workflow says.
+        #[arg(long, value_name = "WHAT", value_parser = too_large(), requires = "budget")]
+        on_too_large: Option<OnTooLarge>,
         /// Print one JSON object.
         #[arg(long)]
         json: bool,
@@ -198,9 +203,22 @@ pub struct Wanted {
     /// Let the workflow read files below this folder too.
     #[arg(long, value_name = "DIR")]
     pub allow: Vec<PathBuf>,
+    /// What becomes of sizes with which the run cannot fit; else as the workflow says.
+    #[arg(long, value_name = "WHAT", value_parser = too_large())]
+    pub on_too_large: Option<OnTooLarge>,
     /// What may be used of the memory.
     #[command(flatten)]
     pub budgets: Budgets,
+}
+
+/// Reads what is to become of sizes that cannot fit, as clap wants it.
+fn too_large() -> impl TypedValueParser<Value = OnTooLarge> {
+    let about = |each: OnTooLarge| match each {
+        OnTooLarge::Fail => "they stay, and the run fails",
+        OnTooLarge::Clamp => "they are lowered in their proportions until it fits",
+    };
+    let words = OnTooLarge::ALL.map(|each| PossibleValue::new(each.word()).help(about(each)));
+    PossibleValuesParser::new(words).map(|word| OnTooLarge::from_word(&word).expect("it is one of the words"))
 }
 
 /// What the window opens on.

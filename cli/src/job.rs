@@ -55,6 +55,9 @@ impl Job {
         let registry = compose::registry();
         let loaded = workflow::load(&wanted.file, desk)?;
         let mut graph = loaded.graph;
+        if let Some(on_too_large) = wanted.on_too_large {
+            graph.set_on_too_large(on_too_large);
+        }
         let (drawn, set) = settle(&mut graph, &registry, wanted)?;
         for (id, name) in &set {
             // What was typed is what is wanted, whatever the file was locked to.

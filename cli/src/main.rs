@@ -88,8 +88,9 @@ fn act(typed: &Typed, desk: &Arc<Desk>) -> Result<(), Faults> {
         Command::Edit(args) => commands::edit::edit(args, &means()?, desk),
         Command::Explain { wanted, last: false } => commands::explain::explain(wanted, &means()?, desk),
         Command::Explain { wanted, last: true } => commands::explain::last(wanted, &means()?, desk),
-        Command::Check { file, allow, budget, vram, json } => {
-            let asked = commands::check::Asked { file, allow, budget: *budget, vram: *vram, as_json: *json };
+        Command::Check { file, allow, budget, vram, on_too_large, json } => {
+            let (budget, vram, on_too_large) = (*budget, *vram, *on_too_large);
+            let asked = commands::check::Asked { file, allow, budget, vram, on_too_large, as_json: *json };
             commands::check::check(&asked, &means()?, desk)
         }
         Command::Lock(args) => commands::lock::lock(args, desk),

@@ -7,10 +7,10 @@ use darkroom_core::cache::Cache;
 use darkroom_core::engine::Foreseen;
 use darkroom_core::fault::{Fault, Faults};
 use darkroom_core::files::Files;
-use darkroom_core::graph::Graph;
+use darkroom_core::graph::{Graph, OnTooLarge};
 use darkroom_core::history::History;
 use darkroom_core::host::Host;
-use darkroom_core::plan::{self, Verdict, Wish};
+use darkroom_core::plan::{self, SafeMode, Verdict, Wish};
 use darkroom_core::residency::Ledger;
 use serde_json::json;
 
@@ -33,6 +33,8 @@ pub struct Asked<'a> {
     pub budget: Option<Amount>,
     /// The memory of a card, where one is used.
     pub vram: Option<Amount>,
+    /// What becomes of sizes with which it cannot fit, in place of what it says itself.
+    pub on_too_large: Option<OnTooLarge>,
     /// Whether the answer is JSON.
     pub as_json: bool,
 }
@@ -43,7 +45,10 @@ pub struct Asked<'a> {
 /// Everything that is wrong with it; or that it does not fit, with the cheapest change.
 pub fn check(asked: &Asked<'_>, means: &Means, desk: &Desk) -> Result<(), Faults> {
     let Asked { file, allow, .. } = *asked;
-    let loaded = workflow::load(file, desk)?;
+    let mut loaded = workflow::load(file, desk)?;
+    if let Some(on_too_large) = asked.on_too_large {
+        loaded.graph.set_on_too_large(on_too_large);
+    }
     let folders = Folders::find()?;
     let files = Files::new(job::roots(file, allow)?, full(Path::new("output"))?).with_memo(folders.digests());
     let files = with_shelves(files, &folders, file)?;
@@ -66,12 +71,14 @@ pub fn check(asked: &Asked<'_>, means: &Means, desk: &Desk) -> Result<(), Faults
         let mut answer = json!({"ok": true, "exit": 0, "nodes": nodes, "faults": []});
         if let Some(Foreseen { plan, eased }) = &foreseen {
             answer["memory"] = json::memory(&plan.memory);
+            answer["safe_mode"] = json!(plan.safe_mode.told());
             answer["eased"] = eased.iter().map(json::eased).collect();
         }
         return desk.answer_json(answer);
     }
     desk.say(&format!("`{}` is fine: {} nodes", file.display(), loaded.graph.nodes.len()));
     if let Some(Foreseen { plan, eased }) = &foreseen {
+        plan.safe_mode.told().iter().for_each(|text| desk.say(text));
         eased.iter().for_each(|eased| desk.say(&format!("{}: {}", eased.node, eased.what)));
         desk.say(&plan.memory.to_string());
     }
@@ -90,6 +97,9 @@ fn fit(graph: &Graph, ledger: Arc<Ledger>, host: Host) -> Result<Foreseen, Fault
         return Ok(foreseen);
     }
     let foresee = |graph: &Graph| Some(engine.foresee_eased(graph, &Wish::default()).ok()?.plan.memory);
-    let advice = fitting::advice(graph, engine.registry(), memory, &foresee);
+    let mut advice = fitting::advice(graph, engine.registry(), memory, &foresee);
+    if foreseen.plan.safe_mode == SafeMode::Helpless {
+        advice += "; `on_too_large: clamp` leaves sizes alone that come by wire, as from a picture";
+    }
     Err(Fault::memory(memory.to_string()).hint(advice).into())
 }

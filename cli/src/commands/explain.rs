@@ -29,8 +29,9 @@ pub fn explain(wanted: &Wanted, means: &Means, desk: &Desk) -> Result<(), Faults
         answer["eased"] = eased.iter().map(json::eased).collect();
         return desk.answer_json(answer);
     }
+    let lowered: String = plan.safe_mode.told().iter().map(|text| format!("{text}\n")).collect();
     let eased: String = eased.iter().map(|eased| format!("{}: {}\n", eased.node, eased.what)).collect();
-    desk.answer_text(&(table(&plan) + &eased))
+    desk.answer_text(&(table(&plan) + &lowered + &eased))
 }
 
 /// Prints what memory was planned for each node, and what it took when it last ran.

@@ -64,6 +64,7 @@ pub fn plan(plan: &Plan) -> Value {
         "seconds": plan.seconds(),
         "peak_bytes": plan.peak_bytes,
         "memory": memory(&plan.memory),
+        "safe_mode": plan.safe_mode.told(),
         "numerics": plan.numerics,
         "nodes": steps,
         "stand_ins": plan.stand_ins.iter().map(stand_in).collect::<Vec<_>>(),
