@@ -19,9 +19,9 @@ pub struct Foreseen {
 }
 
 impl Engine {
-    /// Says what would happen, as [`Engine::foresee`] does, and how a plan that does not fit would be eased: by safe mode where
-    /// the graph allows it and nothing else helps, and by what nodes do. What was
-    /// found to fit in earlier runs has no say.
+    /// Says what would happen, as [`Engine::foresee`] does, and how a plan that does not fit would be eased: by what
+    /// nodes do, and by smaller sizes where that is not enough and the graph allows it. What was found to fit in earlier
+    /// runs has no say.
     ///
     /// # Errors
     /// Everything that is wrong with the graph, at once.

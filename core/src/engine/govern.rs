@@ -14,6 +14,7 @@ use crate::graph::{Field, Flat, Graph, NodeEntry, OnTooLarge};
 use crate::host::Host;
 use crate::literal::Literal;
 use crate::plan::{Plan, SafeMode, Verdict};
+use crate::residency::Device;
 use crate::spec::{Input, ParamSpec};
 
 /// Edges are lowered to this share at most: less is another picture.
@@ -43,7 +44,11 @@ pub(super) fn govern(
     host: &Host,
     make: &dyn Fn(&Flat<'_>) -> Result<Plan, Faults>,
 ) -> Result<Plan, Faults> {
-    if on_too_large == OnTooLarge::Fail || fits(&plan) || fits(&climbed(flat, &plan, host, make)?) {
+    if on_too_large == OnTooLarge::Fail
+        || goes_elsewhere(&plan, host)
+        || fits(&plan)
+        || fits(&climbed(flat, &plan, host, make)?)
+    {
         return Ok(plan);
     }
     let sizes = sizes(flat);
@@ -84,6 +89,12 @@ pub(super) fn as_run<'g>(graph: &'g Graph, flat: &Flat<'_>, plan: &Plan) -> Cow<
 
 pub(super) fn fits(plan: &Plan) -> bool {
     !matches!(plan.memory.verdict, Verdict::Short { .. })
+}
+
+/// Tells whether what does not fit on a card is made on the processor: the last rung of every node there.
+fn goes_elsewhere(plan: &Plan, host: &Host) -> bool {
+    let on_card = |device: Device| device != Device::Cpu && host.fallback().is_some();
+    matches!(plan.memory.verdict, Verdict::Short { device, .. } if on_card(device))
 }
 
 /// Plans with every node as far down its ladder as it takes; the graph stays as it is.
