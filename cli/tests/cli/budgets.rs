@@ -93,3 +93,33 @@ fn the_memory_of_the_last_run_stands_beside_its_plan() {
     let other = desk.say(&["explain", "drawn.ron", "--last", "--set", "denoise.steps=3"]).ends(0).out;
     assert!(other.contains("(it was changed since)"), "{other}");
 }
+
+#[test]
+fn sizes_that_cannot_fit_are_lowered_where_the_workflow_or_the_person_allows_it() {
+    let desk = Desk::new();
+    let sized = |size: &str| DRAWN.replace("width: 64, height: 64", size);
+    let budget = least(&desk, &sized("width: 256, height: 192")).to_string();
+    desk.graph("drawn.ron", &sized("width: 768, height: 576"));
+    let safe = "safe mode: 768×576 → ";
+    let plan = desk.say(&["explain", "drawn.ron", "--budget", &budget, "--on-too-large", "clamp"]).ends(0).out;
+    assert!(plan.contains(safe), "{plan}");
+    let json =
+        desk.say(&["check", "drawn.ron", "--budget", &budget, "--on-too-large", "clamp", "--json"]).ends(0).json();
+    assert!(json["safe_mode"][0].as_str().is_some_and(|text| text.starts_with(safe)), "{json}");
+    // Without a word it is refused, and so are other words.
+    desk.say(&["check", "drawn.ron", "--budget", &budget]).ends(4);
+    desk.say(&["run", "drawn.ron", "--on-too-large", "shrink"]).ends(2);
+    let run = desk.say(&["run", "drawn.ron", "--ram", &budget, "--on-too-large", "clamp"]).ends(0);
+    let told = run.err.lines().find_map(|line| line.split_once(safe)).unwrap_or_else(|| panic!("{}", run.err)).1;
+    let (width, height) = told.trim().split_once('×').expect("a size");
+    let (width, height): (u32, u32) = (width.parse().expect("a number"), height.parse().expect("a number"));
+    assert!(width >= 256 && width < 768 && width % 64 == 0 && height % 64 == 0, "{told}");
+    // The picture has that size, and carries the workflow by which it was made.
+    let picture = run.out.trim();
+    let bytes = std::fs::read(desk.path(picture)).expect("it was written");
+    let edge = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!((edge(16), edge(20)), (width, height), "the head of a PNG");
+    let carried = desk.say(&["init", "--from", picture, "carried.ron"]).ends(0);
+    let text = std::fs::read_to_string(desk.path("carried.ron")).expect("it was written");
+    assert!(text.contains(&format!("width: {width}, height: {height}")), "{}{text}", carried.err);
+}
