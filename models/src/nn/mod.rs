@@ -23,6 +23,7 @@ mod linear;
 mod norm;
 mod probe;
 mod rows;
+mod sources;
 mod storage;
 mod tokens;
 mod values;
