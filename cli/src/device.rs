@@ -122,7 +122,7 @@ pub fn choose_here(typed: Option<Asked>, config: &Config, desk: &Desk) -> Result
     let Choice { device, why, .. } = &choice;
     match asked.value {
         Asked::Cuda(..) if choice.card.is_none() => {
-            desk.warn(&format!("{}: the processor computes: {why}", asked.origin))
+            desk.warn(&format!("{}: the processor computes: {why}", asked.origin));
         }
         // Nobody wonders that a program without code for cards uses none.
         Asked::Auto if asked.origin == Origin::Usual && BUILT.is_none() => {}

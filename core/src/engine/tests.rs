@@ -384,7 +384,7 @@ proptest! {
         fresh in prop::sample::select(vec![Fresh::Yes, Fresh::No]),
     ) {
         let home = tempfile::tempdir().expect("a folder");
-        let sim = SimDevice::new(capacity).as_device(device);
+        let sim = SimDevice::new(capacity).standing_for(device);
         let mut bench = Bench::with("(darkroom: 1, nodes: {})", sim, |host| host.with_device(device));
         if on_disk {
             let cache = Cache::in_memory(1 << 20).with_disk(home.path(), 1 << 24).expect("a cache");

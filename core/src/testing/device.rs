@@ -70,7 +70,7 @@ impl SimDevice {
 
     /// Makes it stand for a device.
     #[must_use]
-    pub fn as_device(self, device: Device) -> Self {
+    pub fn standing_for(self, device: Device) -> Self {
         self.lock().device = device;
         self
     }

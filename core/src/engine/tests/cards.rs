@@ -6,7 +6,7 @@ const CARD: Device = Device::Cuda(0);
 
 /// A bench over a machine with a card.
 fn with_card(text: &str, (ram, vram): (u64, u64), more: impl FnOnce(Host) -> Host) -> Bench {
-    let card = SimDevice::new(1000).as_device(CARD);
+    let card = SimDevice::new(1000).standing_for(CARD);
     let bench = Bench::with(text, card, |host| more(host.with_device(CARD)));
     let ledger = Ledger::of([(Device::Cpu, ram), (CARD, vram)]);
     Bench { engine: Engine { ledger, ..bench.engine }, ..bench }
