@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn what_is_multiplied_is_rounded_as_the_card_would() {
-        let x = Tensor::new(&[1.0_f32, 1.001, -3.14159], &Device::Cpu).unwrap();
+        let x = Tensor::new(&[1.0_f32, 1.001, -3.3], &Device::Cpu).unwrap();
         let rounded = x.to_dtype(DType::BF16).unwrap().to_dtype(DType::F32).unwrap().to_vec1::<f32>().unwrap();
         let factor = |card: Card| card.factor(&x).unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(factor(Card::processor_in_bf16()), rounded);
