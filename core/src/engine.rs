@@ -131,6 +131,7 @@ impl Engine {
     pub fn rest(&self) -> u64 {
         let before = self.ledger.used();
         self.ledger.release_all();
+        self.cache.let_go_of_models();
         self.host().tidy();
         before.saturating_sub(self.ledger.used())
     }

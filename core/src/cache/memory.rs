@@ -98,6 +98,14 @@ impl Memory {
         names.into_iter().filter_map(|recipe| Some((recipe, self.forget(recipe)?))).collect()
     }
 
+    /// Takes away what stands for weights. Returns what went, so that the caller drops it without the lock.
+    #[must_use]
+    pub fn let_go_of_models(&mut self) -> Vec<(Fingerprint, Kept)> {
+        let is_model = |item: &Item<Kept>| item.content.values.iter().any(|value| value.part().is_some());
+        let names: Vec<_> = self.shelf.iter().filter(|(_, item)| is_model(item)).map(|(recipe, _)| recipe).collect();
+        names.into_iter().filter_map(|recipe| Some((recipe, self.forget(recipe)?))).collect()
+    }
+
     /// Takes everything away.
     pub fn clear(&mut self) -> Shelf<Kept> {
         self.touched.clear();

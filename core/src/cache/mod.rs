@@ -215,6 +215,12 @@ impl Cache {
         self.note_evicted(out.iter().map(|(recipe, _)| *recipe));
     }
 
+    /// Lets go of models: they are opened again at no cost, and hold on to their files as long as they are there.
+    pub fn let_go_of_models(&self) {
+        let out = self.memory().let_go_of_models();
+        self.note_evicted(out.iter().map(|(recipe, _)| *recipe));
+    }
+
     /// Keeps the outputs of a run of a node of the type `label`, which took so many seconds. Returns what a person
     /// should know: that the disk cannot be written, once.
     pub fn store(&self, recipe: Fingerprint, label: &str, values: &[Value], seconds: f64) -> Vec<String> {

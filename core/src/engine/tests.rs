@@ -8,7 +8,7 @@ use crate::files::Files;
 use crate::graph::{Field, Link, read};
 use crate::literal::Literal;
 use crate::plan::{Goal, StepInput};
-use crate::testing::{Develop, Leaf, Log, SimDevice, Trouble, toys};
+use crate::testing::{Develop, Leaf, Log, SimDevice, Tally, Trouble, toys};
 
 mod cards;
 
@@ -304,6 +304,26 @@ fn row_47_a_device_that_goes_ends_the_run_where_nothing_else_is_allowed() {
     );
     assert_eq!(bench.device.used(), 0);
     assert!(bench.run_to("first", Fresh::No, &()).is_ok(), "what was done is there");
+}
+
+#[test]
+fn an_engine_at_rest_holds_no_weights_and_no_model_and_keeps_its_results() {
+    let text = r#"(darkroom: 1, nodes: {"ink": (type: "ink"), "leaf": (type: "grow"),
+        "stamp": (type: "stamp", ink: (from: "ink"), leaf: (from: "leaf"))})"#;
+    let graph = read(text).expect("a workflow").graph;
+    let (host, cache) = (Host::new(Files::default()).with(Tally::default()), Cache::in_memory(1 << 20));
+    let tidied = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&tidied);
+    let host = host.with_tidy(move || note.store(true, Ordering::Relaxed));
+    let engine = Engine::new(toys(), host, cache, Ledger::new(1000), History::in_memory());
+    let wish = Wish { goal: Goal::Node("stamp".to_owned()), fresh: false };
+    engine.run(&graph, &wish, &(), &Cancel::new()).expect("it runs");
+    assert_eq!(engine.ledger().used(), 100);
+    let entries = engine.cache().list().len();
+    assert_eq!((engine.rest(), engine.ledger().used()), (100, 0));
+    assert!(tidied.load(Ordering::Relaxed) && engine.cache().list().len() < entries);
+    let report = engine.run(&graph, &wish, &(), &Cancel::new()).expect("it is there");
+    assert!(report.nodes.iter().all(|node| node.how != Some(How::Ran)), "{:?}", report.nodes);
 }
 
 #[test]

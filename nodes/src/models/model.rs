@@ -49,7 +49,7 @@ struct Opened {
 }
 
 /// So many models stay open that nobody uses.
-const SPARE: usize = 2;
+const SPARE: usize = 4;
 
 /// A model, files that take the place of its parts, and what is said of it.
 type Request = (ModelSource, Vec<(Component, InputFile)>, Placing);
