@@ -50,11 +50,6 @@ impl Means {
         }
     }
 
-    /// Returns with what everything computes that does not say otherwise.
-    pub fn compute(&self) -> &Compute {
-        self.devices.usual()
-    }
-
     /// Returns the machine, over the files that may be touched; where a card may be done without, with what goes on then.
     pub fn host(&self, files: &Files) -> Host {
         let host = compose::host(files.clone(), self.devices.clone());
@@ -94,7 +89,7 @@ mod tests {
     fn a_card_that_computes_is_used() {
         let open = |ordinal, mode| (ordinal == 1).then(|| Compute::composed().in_mode(mode)).ok_or(String::new());
         let (means, told) = Means::open_with(choice(CARD, Otherwise::Cpu), Mode::Exact, open).expect("it opens");
-        assert_eq!((means.compute().numerics().as_str(), told), ("candle f32", None));
+        assert_eq!((means.devices.usual().numerics().as_str(), told), ("candle f32", None));
         assert_eq!(means.choice.device, CARD);
     }
 
@@ -105,7 +100,7 @@ mod tests {
         let why = "cuda:1 does not compute as it should: matrices are 1.0e0 off";
         assert_eq!(told, Some(format!("the processor computes: {why}")));
         assert_eq!((means.choice.device, means.choice.why.as_str()), (Device::Cpu, why));
-        assert!(means.compute().numerics().starts_with("cpu exact"));
+        assert!(means.devices.usual().numerics().starts_with("cpu exact"));
         let fault =
             Means::open_with(choice(CARD, Otherwise::Refuse), Mode::Exact, open).expect_err("nothing else will do");
         assert_eq!((fault.kind, fault.message.as_str()), (FaultKind::Device, why));
@@ -116,6 +111,6 @@ mod tests {
         let open = |_, _| panic!("nobody asked for it");
         let (means, told) =
             Means::open_with(choice(Device::Cpu, Otherwise::Cpu), Mode::Fast, open).expect("it is there");
-        assert_eq!((means.compute().mode(), told), (Mode::Fast, None));
+        assert_eq!((means.devices.usual().mode(), told), (Mode::Fast, None));
     }
 }

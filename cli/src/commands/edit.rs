@@ -42,7 +42,7 @@ pub fn edit(args: &EditArgs, means: &Means, desk: &Arc<Desk>) -> Result<(), Faul
     let ledger = allowance.ledger(&means.choice);
     let disk = disk(&folders, &args.allow, &output)?;
     let keep_loaded = Config::load(&folders.config)?.keep_loaded;
-    let store = Shelves::new(folders.clone(), args.allow.clone(), means.compute().clone())?;
+    let store = Shelves::new(folders.clone(), args.allow.clone(), means.devices.usual().clone())?;
     let (means, told) = (means.clone(), Arc::clone(desk));
     let open = move |path: Option<&Path>, ledger: &Arc<Ledger>| -> Result<Engine, Fault> {
         // What is not saved yet reads below the working folder.

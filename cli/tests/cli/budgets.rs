@@ -113,7 +113,7 @@ fn sizes_that_cannot_fit_are_lowered_where_the_workflow_or_the_person_allows_it(
     let told = run.err.lines().find_map(|line| line.split_once(safe)).unwrap_or_else(|| panic!("{}", run.err)).1;
     let (width, height) = told.trim().split_once('×').expect("a size");
     let (width, height): (u32, u32) = (width.parse().expect("a number"), height.parse().expect("a number"));
-    assert!(width >= 256 && width < 768 && width % 64 == 0 && height % 64 == 0, "{told}");
+    assert!((256..768).contains(&width) && width % 64 == 0 && height % 64 == 0, "{told}");
     // The picture has that size, and carries the workflow by which it was made.
     let picture = run.out.trim();
     let bytes = std::fs::read(desk.path(picture)).expect("it was written");
