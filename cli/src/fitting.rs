@@ -56,7 +56,7 @@ fn single(change: Change, registry: &Registry) -> Change {
     each_node(change, registry, |id, entry, inputs| {
         size(inputs)?;
         let count = inputs.iter().find(|input| input.name == "count")?;
-        let before = number(entry, count).filter(|count| *count > 1)?;
+        let before = entry.number(count).filter(|count| *count > 1)?;
         entry.fields.insert(count.name.to_owned(), Field::Literal(Literal::Integer(1)));
         Some(format!("draw one picture at a time instead of {before} (`count` at `{id}`)"))
     })
@@ -66,7 +66,7 @@ fn single(change: Change, registry: &Registry) -> Change {
 fn smaller(change: Change, registry: &Registry, (of, in_all): (i128, i128)) -> Change {
     each_node(change, registry, |id, entry, inputs| {
         let (width, height) = size(inputs)?;
-        let before = (number(entry, width)?, number(entry, height)?);
+        let before = (entry.number(width)?, entry.number(height)?);
         let cut = |edge: i128| (edge * of / in_all / EDGE * EDGE).max(EDGE.min(edge));
         let after = (cut(before.0), cut(before.1));
         for (input, edge) in [(width, after.0), (height, after.1)] {
@@ -97,17 +97,4 @@ fn size(inputs: &[Input]) -> Option<(&Input, &Input)> {
     let given =
         |input: &Input| input.param.as_ref().is_some_and(|param| param.pair.is_some() && param.default.is_some());
     (given(width) && given(height)).then_some((width, height))
-}
-
-/// The whole number that stands at an input; `None` where a wire brings it.
-fn number(entry: &NodeEntry, input: &Input) -> Option<i128> {
-    let literal = match entry.fields.get(input.name) {
-        Some(Field::Literal(literal)) => Some(literal),
-        Some(Field::Link(_)) => None,
-        None => input.param.as_ref()?.default.as_ref(),
-    };
-    match literal? {
-        Literal::Integer(number) => Some(*number),
-        _ => None,
-    }
 }

@@ -180,7 +180,10 @@ fn sizes(flat: &Flat<'_>) -> Vec<Size> {
 
 impl Size {
     fn of(node: &str, entry: &NodeEntry, inputs: [&Input; 2]) -> Option<Self> {
-        let asked = [number(entry, inputs[0])?, number(entry, inputs[1])?];
+        let asked = [entry.number(inputs[0])?, entry.number(inputs[1])?];
+        if asked.iter().any(|edge| *edge <= 0) {
+            return None;
+        }
         let smaller = smaller(asked, inputs[0].param.as_ref()?);
         Some(Self { node: node.to_owned(), inputs: inputs.map(|input| input.name), asked, smaller })
     }
@@ -189,19 +192,6 @@ impl Size {
         for (input, edge) in self.inputs.into_iter().zip(edges) {
             entry.fields.insert(input.to_owned(), Field::Literal(Literal::Integer(edge)));
         }
-    }
-}
-
-/// The whole number that stands at an input; none where a wire brings it, or nothing does.
-fn number(entry: &NodeEntry, input: &Input) -> Option<i128> {
-    let literal = match entry.fields.get(input.name) {
-        Some(Field::Literal(literal)) => Some(literal),
-        Some(Field::Link(_)) => None,
-        None => input.param.as_ref()?.default.as_ref(),
-    };
-    match literal? {
-        Literal::Integer(number) if *number > 0 => Some(*number),
-        _ => None,
     }
 }
 

@@ -19,6 +19,7 @@ use indexmap::IndexMap;
 
 use crate::files::Content;
 use crate::literal::Literal;
+use crate::spec::Input;
 
 pub use check::Wired;
 pub use expand::{Flat, expand};
@@ -58,6 +59,21 @@ pub struct NodeEntry {
     pub note: Option<String>,
     /// What stands at its inputs, in the order of the file.
     pub fields: IndexMap<String, Field>,
+}
+
+impl NodeEntry {
+    /// Returns the whole number that stands at an input, or that its default is; none where a wire brings it.
+    pub fn number(&self, input: &Input) -> Option<i128> {
+        let literal = match self.fields.get(input.name) {
+            Some(Field::Literal(literal)) => literal,
+            Some(Field::Link(_)) => return None,
+            None => input.param.as_ref()?.default.as_ref()?,
+        };
+        match literal {
+            Literal::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a node takes part in a run.

@@ -202,7 +202,7 @@ fn only_sizes_above_what_fits_are_lowered() {
     let sizes = sizes(&flat);
     assert_eq!(lower(&mut flat, &sizes, 1216 * 832), ["safe mode: 1536×1024 → 1216×832"]);
     assert_eq!(
-        number(&flat.graph.nodes["small"], &engine.registry().get("sheet").expect("a toy").spec().inputs[0]),
+        flat.graph.nodes["small"].number(&engine.registry().get("sheet").expect("a toy").spec().inputs[0]),
         Some(256)
     );
 }
