@@ -106,7 +106,7 @@ fn section(ui: &mut Ui, (title, about): (&str, &str), all: &[&Holding], seat: Se
                 }
                 ui.weak(gibibytes(holding.bytes));
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                    ui.label(&holding.title);
+                    ui.add(egui::Label::new(&holding.title).truncate());
                     if let Some(seconds) = holding.seconds {
                         let took = RichText::new(lasted(seconds)).weak().small();
                         ui.add(egui::Label::new(took).truncate()).on_hover_text("so long it took to make");
